@@ -1,0 +1,67 @@
+//! `cargo xtask`: the one door to automation. Each subcommand is a file; nothing of it ships.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
+
+mod arrows;
+mod ci;
+mod licences;
+mod packages;
+mod step;
+mod suite;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a subcommand gives; the text is for the person at the terminal.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// All automation of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything a change must pass: format, lints, tests, docs, arrows, licences, duplicates.
+    Ci,
+    /// Installs the packages that tests need, builds, and runs every test.
+    Test(suite::TestArgs),
+    /// Holds the tables of ARCHITECTURE.md against the dependencies as they are.
+    Arrows,
+    /// Holds the licences of all dependencies against deny.toml.
+    Licences,
+    /// Holds crates that come in several versions against deny.toml.
+    Duplicates,
+    /// Starts the demonstration: three backends and the gateway on free ports.
+    Demo,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Ci => ci::run(),
+        Command::Test(args) => suite::run(&args),
+        Command::Arrows => arrows::run(),
+        Command::Licences => licences::run(),
+        Command::Duplicates => licences::run_duplicates(),
+        Command::Demo => demo(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Replaces this process, so that Ctrl-C reaches the demonstration itself.
+fn demo() -> Outcome {
+    use std::os::unix::process::CommandExt as _;
+    let error = workspace::cargo(&["run", "--release", "--package", "vestibule", "--", "demo"]).exec();
+    Err(format!("cannot start cargo: {error}").into())
+}
