@@ -1,0 +1,93 @@
+//! A stranger's text inside a message: shortened, and harmless to the terminal that shows it.
+//!
+//! Site files belong to tenants and messages are read by operators, so nothing of a file may reach a terminal that
+//! could move the cursor, change colours, reverse the direction of writing or hide characters.
+
+use std::fmt::Write as _;
+
+/// The longest piece of somebody else's text that a message repeats, in characters.
+const QUOTE_LIMIT: usize = 60;
+
+/// Somebody's text as a message repeats it: in backticks, escaped, at most some sixty characters.
+///
+/// ```
+/// # use vestibule_diagnostics::quote;
+/// assert_eq!(quote("upstram"), "`upstram`");
+/// assert_eq!(quote("\u{1b}[31m"), r"`\u{1b}[31m`");
+/// ```
+pub fn quote(text: &str) -> String {
+    let mut out = String::from("`");
+    for (n, c) in text.chars().enumerate() {
+        if n == QUOTE_LIMIT {
+            out.push('…');
+            break;
+        }
+        push_escaped(&mut out, c);
+    }
+    out.push('`');
+    out
+}
+
+/// One line of a message: control characters and line ends are escaped.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(&mut out, c));
+    out
+}
+
+/// Notes and help may have several lines; everything else is escaped.
+pub(crate) fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' { out.push(c) } else { push_escaped(&mut out, c) }
+    }
+    out
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    if is_hazardous(c) {
+        write!(out, "\\u{{{:x}}}", u32::from(c)).expect("writing to a string cannot fail");
+    } else {
+        out.push(c);
+    }
+}
+
+/// What stands in an excerpt for a character that must not reach a terminal. One for one, so that columns stay true.
+pub(crate) fn harmless(c: char) -> char {
+    match c {
+        '\t' => c,
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\x7f' => '\u{2421}',
+        c if is_hazardous(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
+/// Controls (also the C1 set, which some terminals obey), the invisible and the direction-changing, and separators
+/// that some readers take for a line end.
+fn is_hazardous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_a_terminal_gets_through() {
+        let all: String = ('\0'..='\u{2fff}').chain('\u{fe00}'..='\u{ffff}').chain('\u{e0000}'..='\u{e0fff}').collect();
+        let hostile = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        assert!(!one_line(&all).chars().any(hostile));
+        assert!(!lines(&all).chars().any(|c| hostile(c) && c != '\n'));
+        assert!(!all.chars().map(harmless).any(|c| hostile(c) && c != '\t'));
+    }
+
+    #[test]
+    fn a_quotation_is_short() {
+        assert_eq!(quote(&"x".repeat(1000)).chars().count(), QUOTE_LIMIT + 3);
+        assert_eq!(quote("a\nb\u{9b}"), r"`a\u{a}b\u{9b}`");
+    }
+}
