@@ -1,0 +1,43 @@
+//! Validated nouns: what a hostname, a tenant, a site, an address or a path *is*, decided once.
+//!
+//! Everything here is pure: strings in, values out. There is no file, socket, clock or lock. Whoever holds one of
+//! these values may rely on its normal form; whoever has text must come through `parse`.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`hostname`] | [`Hostname`]: ASCII, lower case, no trailing dot |
+//! | [`pattern`] | [`HostPattern`]: a name, `*.` and a name, or an address |
+//! | [`authority`] | [`Authority`]: what a `Host` field, `:authority` or an SNI says, without allocation when it is normal |
+//! | [`path`] | [`RoutePath`] and the one normal form of a request path |
+//! | [`address`] | [`ListenAddr`], [`ClientAddr`], [`ClientNetwork`] |
+//! | [`upstream`] | [`UpstreamAddr`]: scheme and target of a backend |
+//! | [`identity`] | [`TenantId`], [`SiteId`], [`Generation`], [`RequestId`] |
+//! | [`quantity`] | [`ByteSize`] and durations as people write them |
+//!
+//! ```
+//! use vestibule_names::{Authority, HostPattern};
+//!
+//! let pattern = HostPattern::parse("*.Bücher.example").expect("a pattern");
+//! let asked = Authority::parse("shop.xn--bcher-kva.example:8443").expect("an authority");
+//! assert!(pattern.matches(&asked.host.key()));
+//! ```
+
+pub mod address;
+#[cfg(test)]
+mod arbitrary;
+pub mod authority;
+pub mod hostname;
+pub mod identity;
+pub mod path;
+pub mod pattern;
+pub mod quantity;
+pub mod upstream;
+
+pub use address::{AddressError, ClientAddr, ClientNetwork, ListenAddr};
+pub use authority::{Authority, AuthorityError, HostRef};
+pub use hostname::{Hostname, HostnameError};
+pub use identity::{Generation, RequestId, SiteId, TenantId};
+pub use path::{PathError, RoutePath};
+pub use pattern::HostPattern;
+pub use quantity::{ByteSize, QuantityError};
+pub use upstream::{UpstreamAddr, UpstreamScheme, UpstreamTarget};
