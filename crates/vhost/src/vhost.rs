@@ -1,0 +1,141 @@
+//! [`Vhost`]: the compiled, immutable run-time form of a site.
+
+use std::{path::PathBuf, sync::Arc};
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use vestibule_names::{HostPattern, Hostname, RoutePath, SiteId, TenantId, UpstreamAddr};
+pub use vestibule_site::site::{Limits, Prefix, RedirectToHttps, Timeouts};
+
+pub use crate::redirect::Redirect;
+use crate::routing::{HostIndex, RouteIndex};
+
+/// The compiled form of one site: only what the walks need, nothing that could fail later.
+#[derive(Debug)]
+pub struct Vhost {
+    /// Which site file.
+    pub id: SiteId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The names it holds (those it asked for and lost are not here), in the order written.
+    pub hosts: Vec<HostPattern>,
+    /// How TLS is served.
+    pub tls: TlsPolicy,
+    /// What clear HTTP gets.
+    pub redirect_to_https: RedirectToHttps,
+    /// The name to which the others redirect: always one that this site serves.
+    pub canonical: Option<Hostname>,
+    /// Waits.
+    pub timeouts: Timeouts,
+    /// Limits.
+    pub limits: Limits,
+    /// Finds a host among `hosts`.
+    pub(crate) host_index: HostIndex,
+    /// Found by [`Vhost::route`].
+    pub(crate) routes: RouteIndex,
+}
+
+/// How TLS is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsPolicy {
+    /// A public CA for public names, the local CA for the others.
+    Auto,
+    /// The local CA.
+    Internal,
+    /// The site's own files.
+    Files {
+        /// PEM, leaf first.
+        chain: PathBuf,
+        /// PEM.
+        key: PathBuf,
+    },
+    /// None: the site is served on clear HTTP only.
+    Off,
+}
+
+/// A compiled path rule.
+#[derive(Debug)]
+pub struct Route {
+    /// The prefix.
+    pub path: RoutePath,
+    /// Where it leads.
+    pub action: Action,
+    /// What happens to the prefix.
+    pub prefix: Prefix,
+    /// Header changes of site and route, merged (the route wins); shared by the routes that add none of their own.
+    pub headers: Arc<HeaderChanges>,
+}
+
+/// Where a route leads.
+#[derive(Debug)]
+pub enum Action {
+    /// To backends. Routes of one site that name the same group share it.
+    Upstream(Arc<UpstreamGroup>),
+    /// Elsewhere.
+    Redirect(Redirect),
+    /// To a fixed answer.
+    Respond(Respond),
+}
+
+/// Backends that serve the same thing.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamGroup {
+    /// At least one.
+    pub addrs: Vec<UpstreamAddr>,
+    /// Verification of `https://`.
+    pub tls: UpstreamTls,
+}
+
+/// Verification of `https://` backends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct UpstreamTls {
+    /// Roots instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// The name to verify instead of the address's.
+    pub server_name: Option<Hostname>,
+}
+
+/// A fixed answer.
+#[derive(Debug)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: StatusCode,
+    /// Shared: never copied per request.
+    pub body: Arc<str>,
+    /// Ready.
+    pub content_type: HeaderValue,
+}
+
+/// Header changes, ready to apply: first remove, then set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderChanges {
+    /// Removed from the request.
+    pub request_remove: Vec<HeaderName>,
+    /// Set on the request, in place of what was there.
+    pub request_set: Vec<(HeaderName, HeaderValue)>,
+    /// Removed from the response.
+    pub response_remove: Vec<HeaderName>,
+    /// Set on the response, in place of what was there.
+    pub response_set: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Vhost {
+    /// The longest route that covers this normalised path, by whole segments.
+    pub fn route(&self, normalised_path: &str) -> Option<&Arc<Route>> {
+        self.routes.covering(normalised_path).next()
+    }
+
+    /// Every route that covers this path, the winner first: for `explain`.
+    pub fn candidates(&self, normalised_path: &str) -> Vec<&Arc<Route>> {
+        self.routes.covering(normalised_path).collect()
+    }
+
+    /// All routes, longest first.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        self.routes.longest_first()
+    }
+
+    /// Is this host (in normal form, see [`vestibule_names::HostRef::key`]) one of its hosts?
+    pub fn serves(&self, host_key: &str) -> bool {
+        self.host_index.serves(&self.hosts, host_key)
+    }
+}
