@@ -1,0 +1,196 @@
+//! Clients of the gateway: [`Connection`] for HTTP/1.1 and HTTP/2, [`Trust`] for raw TLS, WebSockets.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::{WebSocketStream, tungstenite};
+
+use crate::Answer;
+
+/// Any request body.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+/// No body.
+pub fn no_body() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A whole body.
+pub fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Which HTTP a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Protocol {
+    fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            Self::Http2 => b"h2",
+        }
+    }
+}
+
+/// What a TLS client believes.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    roots: Arc<RootCertStore>,
+}
+
+impl Trust {
+    /// These roots only, PEM.
+    pub fn roots(pem: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        assert!(!roots.is_empty(), "no certificate in {pem:?}");
+        Self { roots: Arc::new(roots) }
+    }
+
+    /// A finished handshake for that name, offering these protocols.
+    pub async fn connect(&self, address: SocketAddr, sni: &str, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        let tcp = TcpStream::connect(address).await?;
+        tcp.set_nodelay(true)?;
+        let name = ServerName::try_from(sni.to_owned()).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+    }
+}
+
+/// One open connection, used for request after request.
+#[derive(Debug)]
+pub struct Connection {
+    sender: Sender,
+    task: JoinHandle<()>,
+    scheme: &'static str,
+    host: String,
+}
+
+#[derive(Debug)]
+enum Sender {
+    Http1(http1::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>),
+}
+
+impl Connection {
+    /// Over TLS, to that host.
+    pub async fn secure(trust: &Trust, address: SocketAddr, host: &str, protocol: Protocol) -> io::Result<Self> {
+        let stream = trust.connect(address, host, &[protocol.alpn()]).await?;
+        let agreed = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+        assert_eq!(agreed.as_deref(), Some(protocol.alpn()), "ALPN");
+        Self::over(stream, "https", host, protocol).await
+    }
+
+    /// Clear HTTP/1.1, to that host.
+    pub async fn clear(address: SocketAddr, host: &str) -> io::Result<Self> {
+        Self::over(TcpStream::connect(address).await?, "http", host, Protocol::Http1).await
+    }
+
+    async fn over<S>(stream: S, scheme: &'static str, host: &str, protocol: Protocol) -> io::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let io = TokioIo::new(stream);
+        let (sender, task) = match protocol {
+            Protocol::Http1 => {
+                let (sender, connection) = http1::handshake(io).await.map_err(io::Error::other)?;
+                let ended = async move { drop(connection.with_upgrades().await) };
+                (Sender::Http1(sender), tokio::spawn(ended))
+            }
+            Protocol::Http2 => {
+                let (sender, connection) =
+                    http2::handshake(TokioExecutor::new(), io).await.map_err(io::Error::other)?;
+                (Sender::Http2(sender), tokio::spawn(async move { drop(connection.await) }))
+            }
+        };
+        Ok(Self { sender, task, scheme, host: host.to_owned() })
+    }
+
+    /// The beginning of a request to this connection's host: absolute form for HTTP/2, `Host` for HTTP/1.1.
+    pub fn request(&self, path: &str) -> http::request::Builder {
+        self.request_for(&self.host, path)
+    }
+
+    /// The beginning of a request that claims another host.
+    pub fn request_for(&self, host: &str, path: &str) -> http::request::Builder {
+        match &self.sender {
+            Sender::Http1(_) => Request::builder().uri(path).header("host", host),
+            Sender::Http2(_) => Request::builder().uri(format!("{}://{host}{path}", self.scheme)),
+        }
+    }
+
+    /// Sends a request and gives the response as soon as its head is there.
+    pub async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn answer(&mut self, request: Request<Body>) -> hyper::Result<Answer> {
+        Answer::read(self.send(request).await?).await
+    }
+
+    /// GET, to the end.
+    pub async fn get(&mut self, path: &str) -> hyper::Result<Answer> {
+        let request = self.request(path).body(no_body()).unwrap();
+        self.answer(request).await
+    }
+
+    /// Has the gateway closed it?
+    pub fn is_closed(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A WebSocket through any stream: the opening handshake of RFC 6455 for that URL.
+pub async fn websocket<S>(stream: S, url: &str) -> tungstenite::Result<WebSocketStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    Ok(tokio_tungstenite::client_async(url, stream).await?.0)
+}

@@ -1,0 +1,51 @@
+//! Fixtures for tests that look at the gateway from outside: the real binary as a process, upstreams that say and
+//! record exactly what the test wants, and clients that trust the local CA.
+//!
+//! Development only. Fixtures fail by panicking, with the gateway's log in the message; everything they start ends
+//! with them, every directory is temporary, every port is 0, and every wait has a bound ([`wait`]).
+//!
+//! ```no_run
+//! # async fn example() {
+//! use vestibule_testkit::{Gateway, HttpOrigin, Site};
+//! let origin = HttpOrigin::start().await;
+//! let gateway = Gateway::start().await;
+//! gateway.add("a.yaml", &Site::new("a.test").upstream(&origin)).await;
+//! assert_eq!(gateway.get("a.test", "/echo").await.status, 200);
+//! # }
+//! ```
+//!
+//! | module | fixture |
+//! |---|---|
+//! | [`gateway`] | [`Gateway`]: the binary with folders of its own, started, stopped, killed, restarted |
+//! | [`site`] | [`Site`]: the text of a site file, written by atomic rename |
+//! | [`origin`] | [`HttpOrigin`] answers well, [`ScriptedOrigin`] answers exactly |
+//! | [`backend`] | other people's servers: Python's, nginx |
+//! | [`client`] | [`Connection`]: HTTP/1.1 or HTTP/2, with or without TLS; raw TLS; WebSockets |
+//! | [`curl`] | the real curl |
+//! | [`admin`] | HTTP over the admin socket |
+//! | [`process`] | children that cannot outlive the test |
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "fixtures of tests fail by panicking and talk to the developer"
+)]
+
+pub mod admin;
+pub mod answer;
+pub mod backend;
+pub mod client;
+pub mod curl;
+pub mod gateway;
+pub mod origin;
+pub mod process;
+pub mod site;
+pub mod wait;
+
+pub use answer::Answer;
+pub use client::{Connection, Protocol};
+pub use curl::Curl;
+pub use gateway::{Gateway, GatewayBuilder};
+pub use origin::{HttpOrigin, ScriptedOrigin, Step};
+pub use site::Site;
+pub use wait::eventually;

@@ -1,0 +1,193 @@
+//! [`Process`]: a child that cannot outlive the test, with what it wrote.
+//!
+//! Children are ended by their own id only. Should the test itself be killed, the kernel ends them: they are started
+//! through `setpriv --pdeathsig`, which sets that up and then becomes the program (same process id).
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File},
+    io::Read as _,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait::{eventually, within};
+
+/// How a child is started.
+#[derive(Debug)]
+pub struct Program {
+    words: Vec<OsString>,
+    command: Command,
+    user: Option<u32>,
+    descriptors: Option<u64>,
+}
+
+impl Program {
+    /// That program, by path or by name.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        Self { words: vec![program.as_ref().to_owned()], command, user: None, descriptors: None }
+    }
+
+    /// Arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.words.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// A variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Without a variable that we have ourselves.
+    #[must_use]
+    pub fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn dir(mut self, dir: &Path) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    /// As another user (needs root).
+    #[must_use]
+    pub fn user(mut self, uid: u32) -> Self {
+        self.user = Some(uid);
+        self
+    }
+
+    /// With at most so many open files.
+    #[must_use]
+    pub fn descriptors(mut self, limit: u64) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// Starts it; its output goes to `NAME.stdout` and `NAME.stderr` in `logs`, added to what is there.
+    pub fn start(mut self, name: &str, logs: &Path) -> Process {
+        let log = |stream: &str| logs.join(format!("{name}.{stream}"));
+        let open = |path: &Path| File::options().create(true).append(true).open(path).unwrap();
+        let (stdout, stderr) = (log("stdout"), log("stderr"));
+        if let Some(uid) = self.user {
+            self.command.args(["--clear-groups".to_owned(), format!("--reuid={uid}"), format!("--regid={uid}")]);
+        }
+        self.command.arg("--");
+        if let Some(limit) = self.descriptors {
+            self.command.arg("prlimit").arg(format!("--nofile={limit}:{limit}")).arg("--");
+        }
+        self.command.args(&self.words).stdin(Stdio::null()).stdout(open(&stdout)).stderr(open(&stderr));
+        // A group of its own: Ctrl-C on the terminal ends the test, and the test ends the child.
+        self.command.process_group(0);
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", self.words));
+        Process { child, stdout, stderr }
+    }
+}
+
+/// A running child, killed on drop.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Process {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.rustix_pid(), signal).unwrap();
+    }
+
+    /// Ends it at once, without a chance to clean up, and waits for the end.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Has it ended?
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits for its end, with a bound.
+    pub async fn wait(&mut self) -> ExitStatus {
+        let pid = self.pid();
+        eventually(&format!("the end of process {pid}"), || std::future::ready(self.exited())).await
+    }
+
+    /// Waits for its end, at most so long.
+    pub async fn wait_within(&mut self, bound: Duration) -> Option<ExitStatus> {
+        within(bound, || std::future::ready(self.exited())).await
+    }
+
+    /// What it wrote to standard output so far.
+    pub fn stdout(&self) -> String {
+        read_lossy(&self.stdout)
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn stderr(&self) -> String {
+        read_lossy(&self.stderr)
+    }
+
+    /// How much memory it holds now, in KiB (`VmRSS` of proc(5)).
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// How much processor time it has used, in clock ticks of 10 ms (`utime` and `stime` of proc(5)).
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+    }
+
+    fn rustix_pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- end of {} ----\n{}", self.stderr.display(), tail(&self.stderr()));
+            eprintln!("---- end of {} ----\n{}", self.stdout.display(), tail(&self.stdout()));
+        }
+        // Already ended is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_lossy(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = File::open(path) {
+        file.read_to_end(&mut bytes).unwrap();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The last lines.
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
