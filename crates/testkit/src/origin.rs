@@ -17,7 +17,7 @@ mod tests {
     use super::*;
     use crate::{
         Connection,
-        client::{websocket, whole},
+        client::{no_body, websocket, whole},
     };
 
     fn tcp(origin: &impl ToString) -> std::net::SocketAddr {
@@ -35,7 +35,8 @@ mod tests {
         assert_eq!(sink["count"], 3);
         assert!(sink["sha256"].as_str().unwrap().starts_with("ba7816bf"), "{sink}");
         assert_eq!(client.get("/bytes/100000").await.unwrap().body.len(), 100_000);
-        assert_eq!(client.get("/trailers").await.unwrap().trailers.unwrap()["x-checksum"], "42");
+        let trailers = client.request("/trailers").header("te", "trailers").body(no_body()).unwrap();
+        assert_eq!(client.answer(trailers).await.unwrap().trailers.unwrap()["x-checksum"], "42");
         assert_eq!(client.get("/status/204").await.unwrap().status, 204);
         let gate = tokio::spawn(async move { client.get("/gate").await.unwrap().text() });
         origin.at_gate(1).await;

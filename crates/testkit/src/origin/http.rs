@@ -7,7 +7,7 @@
 //! | `/events` | server-sent events: one at once, the others after the gate, one for each opening |
 //! | `/bytes/N` | N bytes, streamed |
 //! | `/sink` | reads the body; its length, SHA-256 and trailers as JSON |
-//! | `/trailers` | a chunked body with a trailer |
+//! | `/trailers` | a chunked body with a trailer, for a client that says `TE: trailers` (RFC 9110 section 6.5.1) |
 //! | `/status/N` | that status, no body |
 //! | `/reject` | 403 at once, the request's body unread |
 //! | `/ws` | a WebSocket that echoes |
