@@ -1,0 +1,309 @@
+//! [`Identity`]: what one site shows in a handshake, and how it changes while connections stay open.
+//!
+//! The hot path is one atomic load. Signing happens on the worker that meets a cold or ageing local certificate: a
+//! fraction of a millisecond, by one thread, while the others go on with the old one if there is one. Files are never
+//! read there; `refresh` does that on the control thread.
+//!
+//! Not here: what makes a certificate good (`inspect`), and who calls `refresh`, and when.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwapOption;
+use rustls::{ServerConfig, sign::CertifiedKey};
+use vestibule_diagnostics::Diagnostic;
+use vestibule_names::{HostPattern, SiteId, TenantId};
+
+use crate::{
+    facts::CertificateFacts,
+    local_ca::{Leaf, SignError, validity, written},
+    site_files::{ChainDigest, CheckedPair, SiteFiles, Stamps},
+    tls,
+    vault::Shared,
+};
+
+/// Where a site's certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The built-in CA.
+    LocalCa,
+    /// The site's own files.
+    Files {
+        /// PEM, leaf first.
+        chain: PathBuf,
+        /// PEM.
+        key: PathBuf,
+    },
+}
+
+/// What a site needs shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityRequest {
+    /// For messages, and what resumption is bound to.
+    pub site: SiteId,
+    /// Files of a certificate must belong to this user (checked on the opened descriptor), or the site be the operator's.
+    pub tenant: TenantId,
+    /// Every name must be covered.
+    pub hosts: Vec<HostPattern>,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// What one site shows in a handshake.
+pub struct Identity {
+    shared: Arc<Shared>,
+    request: IdentityRequest,
+    shown: ArcSwapOption<Shown>,
+    /// Taken to sign and to refresh, never by a handshake that finds a good certificate.
+    change: Mutex<Change>,
+}
+
+/// The live certificate, and its configuration once a handshake has asked for it.
+struct Shown {
+    certified: Arc<CertifiedKey>,
+    config: OnceLock<Arc<ServerConfig>>,
+    /// When a local certificate counts without being renewed. Those of files are shown until the files change.
+    good: Option<Good>,
+}
+
+#[derive(Clone, Copy)]
+struct Good {
+    from: SystemTime,
+    renew_after: SystemTime,
+    until: SystemTime,
+}
+
+/// What the last look at the files gave.
+#[derive(Default)]
+struct Change {
+    seen: Option<Seen>,
+    live: Option<ChainDigest>,
+    refusal: Option<String>,
+}
+
+struct Seen {
+    stamps: Stamps,
+    /// Equal stamps prove that nothing changed since.
+    settled: bool,
+}
+
+/// What looking at the files again gave.
+#[derive(Debug)]
+pub enum Refresh {
+    /// Nothing changed on disk (or what changed has been refused already).
+    Unchanged,
+    /// The new certificate is live for new handshakes.
+    Swapped,
+    /// The new files are wrong; the old certificate stays.
+    Refused(Vec<Diagnostic>),
+}
+
+/// Why a handshake cannot be served now.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Signing failed.
+    #[error("the local CA could not sign for {site}")]
+    Sign {
+        /// For whom.
+        site: SiteId,
+        /// Why.
+        #[source]
+        source: SignError,
+    },
+}
+
+impl IdentityRequest {
+    pub(crate) fn files(&self, gateway_uid: u32) -> Option<SiteFiles<'_>> {
+        match &self.origin {
+            Origin::LocalCa => None,
+            Origin::Files { chain, key } => {
+                Some(SiteFiles { chain, key, owner: self.owner(gateway_uid), hosts: &self.hosts })
+            }
+        }
+    }
+}
+
+impl Identity {
+    pub(crate) fn unsigned(shared: Arc<Shared>, request: IdentityRequest) -> Self {
+        Self { shared, request, shown: ArcSwapOption::empty(), change: Mutex::default() }
+    }
+
+    pub(crate) fn of_files(shared: Arc<Shared>, request: IdentityRequest, pair: CheckedPair, now: SystemTime) -> Self {
+        let identity = Self::unsigned(shared, request);
+        identity.take(pair, now, &mut identity.lock());
+        identity
+    }
+
+    /// What was asked for. An equal request may keep this identity, and with it its certificate.
+    pub fn request(&self) -> &IdentityRequest {
+        &self.request
+    }
+
+    /// The rustls configuration for a handshake: ALPN h2 and http/1.1, TLS 1.2 and 1.3, X25519MLKEM768 first, resumption by
+    /// rotating tickets. Signs at the first use of a local certificate and again when it is near its end; otherwise one
+    /// atomic load.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
+        self.server_config_at(SystemTime::now())
+    }
+
+    pub(crate) fn server_config_at(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+        match &*self.shown.load() {
+            Some(shown) if !shown.is_due(now) => Ok(self.config(shown)),
+            shown => self.sign(shown.as_ref(), now),
+        }
+    }
+
+    /// What it shows now.
+    pub fn facts(&self) -> CertificateFacts {
+        self.facts_at(SystemTime::now())
+    }
+
+    pub(crate) fn facts_at(&self, now: SystemTime) -> CertificateFacts {
+        let shown = self.shown.load();
+        let leaf = shown.as_ref().and_then(|shown| shown.certified.cert.first());
+        let mut facts = leaf.and_then(|leaf| CertificateFacts::read(leaf)).unwrap_or_else(|| {
+            let (not_before, not_after) = validity(now);
+            CertificateFacts {
+                issuer: String::new(),
+                names: self.request.hosts.iter().map(written).collect(),
+                not_before,
+                not_after,
+                fingerprint: String::new(),
+                last_refusal: None,
+            }
+        });
+        if self.request.origin == Origin::LocalCa {
+            facts.issuer = "local CA".to_owned();
+        }
+        facts.last_refusal.clone_from(&self.lock().refusal);
+        facts
+    }
+
+    /// Looks at the files again (a stat each when nothing changed) and swaps a good change in. Blocking; control thread only.
+    ///
+    /// Chain and key are two files and cannot change at one instant: a look between the two finds a mismatch, is refused,
+    /// and is repeated by every refresh until the pair is good. A refusal that was told already is not told again.
+    pub fn refresh(&self) -> Refresh {
+        self.refresh_at(SystemTime::now())
+    }
+
+    pub(crate) fn refresh_at(&self, now: SystemTime) -> Refresh {
+        let Some(files) = self.request.files(self.shared.gateway_uid) else { return Refresh::Unchanged };
+        let mut change = self.lock();
+        let stamps = files.look();
+        let unchanged = change.seen.as_ref().is_some_and(|seen| seen.settled && seen.stamps == stamps);
+        if unchanged && change.refusal.is_none() {
+            return Refresh::Unchanged;
+        }
+        match files.load(now, &self.shared.provider) {
+            Ok(pair) if change.live == Some(pair.digest) => {
+                change.saw(pair.stamps, now);
+                change.refusal = None;
+                Refresh::Unchanged
+            }
+            Ok(pair) => {
+                for warning in &pair.warnings {
+                    tracing::warn!(site = %self.request.site, code = %warning.code, "{}", warning.message);
+                }
+                self.take(pair, now, &mut change);
+                Refresh::Swapped
+            }
+            Err(diagnostics) => {
+                let refusal = diagnostics.iter().filter(|found| found.is_error()).map(|found| &*found.message);
+                let refusal = Some(refusal.collect::<Vec<_>>().join("; "));
+                let told = change.refusal == refusal && change.seen.as_ref().is_some_and(|seen| seen.stamps == stamps);
+                change.saw(stamps, now);
+                change.refusal = refusal;
+                if told { Refresh::Unchanged } else { Refresh::Refused(diagnostics) }
+            }
+        }
+    }
+
+    fn take(&self, pair: CheckedPair, now: SystemTime, change: &mut Change) {
+        change.saw(pair.stamps, now);
+        change.live = Some(pair.digest);
+        change.refusal = None;
+        self.shown.store(Some(Arc::new(Shown { certified: pair.certified, config: OnceLock::new(), good: None })));
+    }
+
+    /// Signs, unless another thread does it at this moment. Whoever has an old certificate that still counts goes on with
+    /// it rather than wait, and rather than fail.
+    #[cold]
+    fn sign(&self, shown: Option<&Arc<Shown>>, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+        let usable = shown.filter(|shown| shown.counts(now));
+        let _signing = match (self.change.try_lock(), usable) {
+            (Ok(guard), _) => guard,
+            (Err(TryLockError::Poisoned(poisoned)), _) => poisoned.into_inner(),
+            (Err(TryLockError::WouldBlock), Some(usable)) => return Ok(self.config(usable)),
+            (Err(TryLockError::WouldBlock), None) => self.lock(),
+        };
+        if let Some(fresh) = &*self.shown.load()
+            && !fresh.is_due(now)
+        {
+            return Ok(self.config(fresh));
+        }
+        match self.shared.local_ca.sign(&self.request.hosts, now, &self.shared.provider) {
+            Ok(leaf) => {
+                let shown = Arc::new(Shown::from(leaf));
+                self.shown.store(Some(Arc::clone(&shown)));
+                Ok(self.config(&shown))
+            }
+            Err(error) => {
+                tracing::error!(site = %self.request.site, %error, "the local CA could not sign");
+                let site = self.request.site.clone();
+                usable.map(|usable| self.config(usable)).ok_or(IdentityError::Sign { site, source: error })
+            }
+        }
+    }
+
+    fn config(&self, shown: &Shown) -> Arc<ServerConfig> {
+        let make = || {
+            let tickets = self.shared.tickets.bind(&self.request.site, self.request.tenant);
+            let certified = Arc::clone(&shown.certified);
+            Arc::new(tls::site_config(&self.shared.template, certified, Arc::new(tickets)))
+        };
+        Arc::clone(shown.config.get_or_init(make))
+    }
+
+    /// A panic while the lock was held leaves nothing half done: each field is written whole.
+    fn lock(&self) -> MutexGuard<'_, Change> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    /// Near its end, or (after the clock was set back) not valid yet.
+    fn is_due(&self, now: SystemTime) -> bool {
+        self.good.is_some_and(|good| now < good.from || good.renew_after <= now)
+    }
+
+    fn counts(&self, now: SystemTime) -> bool {
+        self.good.is_none_or(|good| good.from <= now && now < good.until)
+    }
+}
+
+impl From<Leaf> for Shown {
+    fn from(leaf: Leaf) -> Self {
+        let good = Good { from: leaf.not_before, renew_after: leaf.renew_after(), until: leaf.not_after };
+        Self { certified: leaf.certified, config: OnceLock::new(), good: Some(good) }
+    }
+}
+
+impl Change {
+    fn saw(&mut self, stamps: Stamps, now: SystemTime) {
+        self.seen = Some(Seen { stamps, settled: stamps.are_settled(now) });
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The vault: keys and chains on disk and in memory, and the rustls configuration of every site.
+//!
+//! An [`Identity`] is what one site shows in a handshake. It is prepared before a site goes live, builds its rustls
+//! configuration at the first handshake (a cold site costs almost nothing), and can be swapped while connections stay
+//! open. Certificates come from an [`Origin`]: the built-in local CA, or a site's own files.
+//!
+//! ```text
+//!   IdentityRequest ──prepare──▶ Identity ──server_config──▶ Arc<rustls::ServerConfig>   (one atomic load)
+//!        │                          ▲
+//!        ├─ LocalCa ── signs at the first handshake, and again near the end
+//!        └─ Files ──── read as hostile input, inspected, re-read by `refresh` when they change
+//! ```
+//!
+//! **Where ACME joins.** [`Origin`] gets a third variant, `Store`: the chain of the current issuance in the vault's
+//! folder. [`Vault::prepare`] gives such an identity even before the first order is through (it shows a placeholder
+//! until then), and what an order brings passes the same inspection as files and the same swap as [`Identity::refresh`].
+//! `private_folder` already writes directories the way issuances must be written. The `acme-tls/1` configuration is one
+//! more clone of the template in `tls`, without tickets; it never goes through an `Identity`.
+//!
+//! Resumption never crosses sites: tickets are sealed under keys of the process, with the site and its tenant as
+//! associated data (`tickets`). A policy for client certificates, once there is one, belongs into that binding.
+//!
+//! What this crate deliberately does not do: it opens no socket, spawns nothing, and never reads `sites.d`. Only
+//! [`Vault::open`], [`Vault::prepare`], [`Vault::client_config`] and [`Identity::refresh`] touch the disk; nothing
+//! that a handshake calls does.
+//!
+//! | module | in reading order |
+//! |---|---|
+//! | `vault` | [`Vault`]: open, prepare, upstream configurations |
+//! | `identity` | [`Identity`]: the live certificate of one site, sign, refresh, swap |
+//! | `local_ca` | the root on disk, and leaves |
+//! | `private_folder` | our own files: private, whole or absent, durable |
+//! | `site_files` | chain and key of a site: from two paths to a checked pair |
+//! | `tenant_file` | opening a path that a tenant chose |
+//! | `inspect` | what makes a chain and key fit to be shown |
+//! | `facts` | what people want to know of a certificate |
+//! | `tls` | provider and server template |
+//! | `tickets` | resumption, bound to the site |
+//! | `upstream` | client configurations |
+
+mod facts;
+mod identity;
+mod inspect;
+mod local_ca;
+mod private_folder;
+mod site_files;
+mod tenant_file;
+mod tickets;
+mod tls;
+mod upstream;
+mod vault;
+
+#[cfg(test)]
+mod testing;
+
+pub use facts::CertificateFacts;
+pub use identity::{Identity, IdentityError, IdentityRequest, Origin, Refresh};
+pub use local_ca::{SignError, read_root};
+pub use vault::{Prepared, Vault, VaultError, check};
