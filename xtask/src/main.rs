@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod arrows;
+mod bench;
 mod ci;
 mod licences;
 mod packages;
@@ -37,6 +38,9 @@ enum Command {
     Licences,
     /// Holds crates that come in several versions against deny.toml.
     Duplicates,
+    /// Measures the release build.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Starts the demonstration: three backends and the gateway on free ports.
     Demo,
 }
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Arrows => arrows::run(),
         Command::Licences => licences::run(),
         Command::Duplicates => licences::run_duplicates(),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Demo => demo(),
     };
     match outcome {

@@ -34,6 +34,7 @@ pub fn binary() -> PathBuf {
 /// How a gateway is started.
 #[derive(Clone, Debug)]
 pub struct GatewayBuilder {
+    binary: Option<PathBuf>,
     settings: String,
     workers: usize,
     environment: Vec<(String, String)>,
@@ -45,11 +46,18 @@ pub struct GatewayBuilder {
 impl Default for GatewayBuilder {
     fn default() -> Self {
         let (settings, environment, files) = (String::new(), Vec::new(), Vec::new());
-        Self { settings, workers: 2, environment, descriptors: None, files, patience: PATIENCE }
+        Self { binary: None, settings, workers: 2, environment, descriptors: None, files, patience: PATIENCE }
     }
 }
 
 impl GatewayBuilder {
+    /// Another binary than [`binary`].
+    #[must_use]
+    pub fn binary(mut self, path: PathBuf) -> Self {
+        self.binary = Some(path);
+        self
+    }
+
     /// Lines of the settings file.
     #[must_use]
     pub fn settings(mut self, yaml: &str) -> Self {
@@ -118,7 +126,7 @@ impl GatewayBuilder {
         let settings = dir.join("vestibule.yaml");
         fs::write(&settings, if self.settings.is_empty() { "{}\n" } else { &self.settings }).unwrap();
         let workers = self.workers.to_string();
-        let mut program = Program::new(binary())
+        let mut program = Program::new(self.binary.clone().unwrap_or_else(binary))
             .args(["run", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--workers", workers.as_str()])
             .args(["--settings".as_ref(), settings.as_os_str()])
             .args(["--sites".as_ref(), dir.join("sites.d").as_os_str()])
@@ -235,16 +243,16 @@ impl Gateway {
     pub fn root_file(&self) -> PathBuf {
         let path = self.dir().join("root.pem");
         if !path.exists() {
-            fs::write(&path, self.command(&["certs", "--root"]).stdout).unwrap();
+            fs::write(&path, self.command(&["certs", "--root", "--state", "state"]).stdout).unwrap();
         }
         path
     }
 
-    /// Runs another command of the binary, on this gateway's folders, to its end.
+    /// Runs another command of the binary in this gateway's folder, to its end. Commands that ask the running gateway
+    /// need `--state state`.
     pub fn command(&self, args: &[&str]) -> std::process::Output {
-        let mut command = std::process::Command::new(binary());
-        command.args(args).arg("--state").arg(self.state_dir()).current_dir(self.dir());
-        command.output().unwrap()
+        let binary = self.builder.binary.clone().unwrap_or_else(binary);
+        std::process::Command::new(binary).args(args).current_dir(self.dir()).output().unwrap()
     }
 
     /// Writes a site file in one step.

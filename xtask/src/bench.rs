@@ -1,0 +1,46 @@
+//! `cargo xtask bench`: measures the release build, and fails when a promise of the README is broken.
+
+mod edits;
+mod load;
+mod report;
+mod swap;
+
+use clap::{Args, Subcommand};
+
+use crate::{Outcome, step::succeed, workspace};
+
+/// What to measure.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Edits site files under a steady load: how soon an edit is live, and whether anything was dropped.
+    Swap(SwapArgs),
+}
+
+/// How much of it.
+#[derive(Args)]
+pub(crate) struct SwapArgs {
+    /// Site files in the folder.
+    #[arg(long, default_value_t = 10_000)]
+    sites: usize,
+    /// Successive edits.
+    #[arg(long, default_value_t = 1_000)]
+    edits: usize,
+    /// Print the numbers as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it on a release build.
+pub(crate) fn run(bench: &Bench) -> Outcome {
+    let Bench::Swap(args) = bench;
+    succeed(&mut workspace::cargo(&["build", "--quiet", "--locked", "--release", "--package", "vestibule"]))?;
+    let binary = workspace::target_dir()?.join("release/vestibule");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let report = runtime.block_on(swap::run(binary, args.sites, args.edits))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    report.judge()
+}
