@@ -60,3 +60,39 @@ impl<T> Clone for TableReader<T> {
         Self { cache: self.cache.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vestibule_names::{Generation, HostPattern};
+
+    use super::*;
+
+    #[test]
+    fn a_reader_sees_whole_generations_in_order() {
+        // Every publish gives both names the same number.
+        let pair =
+            |n: u32| ["a.test", "b.test"].map(|name| TableChange::Put(HostPattern::parse(name).unwrap(), Arc::new(n)));
+        let live = LiveTable::new();
+        live.publish(pair(0).into());
+        std::thread::scope(|threads| {
+            for _ in 0..3 {
+                let mut reader = live.reader();
+                threads.spawn(move || {
+                    let mut last = Generation::default();
+                    while last < Generation(1_001) {
+                        let table = Arc::clone(reader.table());
+                        let number = |name| **table.resolve(name).unwrap();
+                        assert_eq!(number("a.test"), number("b.test"));
+                        assert_eq!(table.generation(), Generation(u64::from(number("a.test")) + 1));
+                        assert!(table.generation() >= last);
+                        last = table.generation();
+                    }
+                });
+            }
+            for n in 1..=1_000 {
+                live.publish(pair(n).into());
+            }
+        });
+        assert_eq!(live.load().generation(), Generation(1_001));
+    }
+}

@@ -1,9 +1,9 @@
 //! [`Trie`]: a persistent hash trie. Cloning it shares everything; changing a clone copies the path to what changed.
 //!
-//! Each level takes a few bits of the hash; where few names are left they lie together in one leaf. Small nodes keep
-//! a change cheap (every child of a copied node is touched once), and the top of the trie stays in the CPU's cache.
-//! Whatever this call alone holds is changed in place, so that a bulk of changes copies each node once.
-//! It knows nothing of wildcards: whoever asks brings the text that was hashed.
+//! Each level takes a few bits of the hash; where few names are left they lie together in one leaf. The fan-out weighs
+//! a change (every child of a copied node is touched once) against a look-up (every level may be a cache miss); the
+//! example `table_cost` prints both. Whatever this call alone holds is changed in place, so that a bulk of changes
+//! copies each node once. It knows nothing of wildcards: whoever asks brings the text that was hashed.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -14,10 +14,10 @@ use std::{
 use vestibule_names::HostPattern;
 
 /// Bits of the hash per level.
-const BITS: u32 = 3;
+const BITS: u32 = 5;
 const FAN_OUT: usize = 1 << BITS;
 /// A leaf with more names becomes a branch; a branch with half as many becomes a leaf again.
-const LEAF_LIMIT: usize = 8;
+const LEAF_LIMIT: usize = 16;
 
 /// Names → values.
 #[derive(Debug)]
@@ -201,5 +201,23 @@ impl<T> Child<T> {
             }
             Self::Empty | Self::Leaf(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+impl<T> Trie<T> {
+    /// How many nodes two tries have in common.
+    pub(super) fn nodes_shared_with(&self, other: &Self) -> usize {
+        fn shared<T>(a: &Child<T>, b: &Child<T>) -> usize {
+            match (a, b) {
+                (Child::Leaf(a), Child::Leaf(b)) => usize::from(Arc::ptr_eq(a, b)),
+                (Child::Branch(a), Child::Branch(b)) => {
+                    let below: usize = a.iter().zip(b.iter()).map(|(a, b)| shared(a, b)).sum();
+                    below + usize::from(Arc::ptr_eq(a, b))
+                }
+                _ => 0,
+            }
+        }
+        shared(&self.root, &other.root)
     }
 }
