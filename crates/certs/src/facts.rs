@@ -12,6 +12,9 @@ use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time, x509::X509Name,
 };
 
+/// More characters of an issuer are not shown.
+const ISSUER_LIMIT: usize = 100;
+
 /// What people want to know of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFacts {
@@ -79,12 +82,12 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
 
 fn issuer_name(issuer: &X509Name<'_>) -> String {
     let name = issuer.iter_common_name().chain(issuer.iter_organization()).find_map(|part| part.as_str().ok());
-    name.map_or_else(|| "unnamed".to_owned(), printable)
+    name.map_or_else(|| "unnamed".to_owned(), |name| printable(name).chars().take(ISSUER_LIMIT).collect())
 }
 
-/// Text from a certificate goes to terminals and logs: no controls, and no longer than a name can be.
-fn printable(text: &str) -> String {
-    text.chars().take(255).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+/// Text that a tenant wrote goes to terminals and logs: no controls.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -17,7 +17,10 @@ use vestibule_diagnostics::{Code, Diagnostic, Severity, catalogue};
 use vestibule_names::HostPattern;
 use x509_parser::{certificate::X509Certificate, error::X509Error, public_key::PublicKey};
 
-use crate::{facts, local_ca::written};
+use crate::{
+    facts::{self, printable},
+    local_ca::written,
+};
 
 /// More certificates than this are no chain. Public chains have two to four.
 const CHAIN_LENGTH_LIMIT: usize = 10;
@@ -58,7 +61,7 @@ impl Findings {
 
 /// The certificates of a PEM file; other sections (a key, parameters) are passed over.
 pub(crate) fn parse_chain(pem: &[u8], path: &Path, found: &mut Findings) -> Option<Vec<CertificateDer<'static>>> {
-    let path = path.display();
+    let path = shown(path);
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).take(CHAIN_LENGTH_LIMIT + 1).collect();
     let problem = match parsed {
         Err(_) => "is not valid PEM".to_owned(),
@@ -66,6 +69,9 @@ pub(crate) fn parse_chain(pem: &[u8], path: &Path, found: &mut Findings) -> Opti
         Ok(chain) if chain.len() > CHAIN_LENGTH_LIMIT => format!("holds more than {CHAIN_LENGTH_LIMIT} certificates"),
         Ok(chain) if chain.iter().map(|der| der.len()).sum::<usize>() > CHAIN_SIZE_LIMIT => {
             format!("holds certificates of more than {} KiB together", CHAIN_SIZE_LIMIT / 1024)
+        }
+        Ok(chain) if chain.iter().any(|der| facts::parse(der).is_none()) => {
+            "has a section that is not an X.509 certificate".to_owned()
         }
         Ok(chain) => return Some(chain),
     };
@@ -82,7 +88,7 @@ pub(crate) fn parse_key(pem: &[u8], path: &Path, found: &mut Findings) -> Option
     if let Ok(key) = PrivateKeyDer::from_pem_slice(pem) {
         return Some(key);
     }
-    let path = path.display();
+    let path = shown(path);
     let contains = |marker: &[u8]| pem.windows(marker.len()).any(|window| window == marker);
     if contains(b"BEGIN ENCRYPTED PRIVATE KEY") || contains(b"Proc-Type: 4,ENCRYPTED") {
         found.error(
@@ -100,7 +106,7 @@ pub(crate) fn parse_key(pem: &[u8], path: &Path, found: &mut Findings) -> Option
     None
 }
 
-/// Judges a chain for these hosts at this time.
+/// Judges a chain (of [`parse_chain`]) for these hosts at this time.
 pub(crate) fn judge_chain(
     chain: &[CertificateDer<'_>],
     path: &Path,
@@ -108,13 +114,7 @@ pub(crate) fn judge_chain(
     now: SystemTime,
     found: &mut Findings,
 ) {
-    let Some(parsed) = chain.iter().map(|der| facts::parse(der)).collect::<Option<Vec<_>>>() else {
-        return found.error(
-            catalogue::CERTIFICATE_INVALID,
-            format!("a section of the certificate file {} is not an X.509 certificate", path.display()),
-            "export the certificate again; `openssl x509 -in FILE -text` must be able to show it",
-        );
-    };
+    let parsed: Vec<_> = chain.iter().filter_map(|der| facts::parse(der)).collect();
     let [leaf, issuers @ ..] = &parsed[..] else { return };
     judge_role(leaf, issuers, path, found);
     judge_order(&parsed, path, found);
@@ -134,7 +134,7 @@ pub(crate) fn join(
     let Ok(signing_key) = provider.key_provider.load_private_key(key) else {
         found.error(
             catalogue::CERTIFICATE_INVALID,
-            format!("the key file {} holds a key that cannot be used", key_path.display()),
+            format!("the key file {} holds a key that cannot be used", shown(key_path)),
             "use ECDSA (P-256, P-384, P-521), Ed25519, or RSA of 2048 to 4096 bits",
         );
         return None;
@@ -145,7 +145,7 @@ pub(crate) fn join(
         Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             found.error(
                 catalogue::KEY_MISMATCH,
-                format!("the key in {} does not belong to the first certificate of the chain", key_path.display()),
+                format!("the key in {} does not belong to the first certificate of the chain", shown(key_path)),
                 "the site's own certificate comes first in the chain file; chain and key come from one issuance",
             );
             None
@@ -162,7 +162,7 @@ pub(crate) fn join(
 }
 
 fn judge_role(leaf: &X509Certificate<'_>, issuers: &[X509Certificate<'_>], path: &Path, found: &mut Findings) {
-    let path = path.display();
+    let path = shown(path);
     if leaf.is_ca() && !issuers.is_empty() {
         found.error(
             catalogue::CERTIFICATE_INVALID,
@@ -203,7 +203,7 @@ fn judge_order(chain: &[X509Certificate<'_>], path: &Path, found: &mut Findings)
                 format!(
                     "certificate {} in {} was not issued by certificate {}, which follows it",
                     place + 1,
-                    path.display(),
+                    shown(path),
                     place + 2
                 ),
                 "order the chain so that each certificate is followed by the one that issued it; leave out all others",
@@ -223,7 +223,7 @@ fn judge_strength(chain: &[X509Certificate<'_>], path: &Path, found: &mut Findin
         };
         found.error(
             catalogue::CERTIFICATE_INVALID,
-            format!("the RSA key of certificate {} in {} {problem}", place + 1, path.display()),
+            format!("the RSA key of certificate {} in {} {problem}", place + 1, shown(path)),
             format!("use ECDSA P-256, or RSA of {RSA_BITS_MIN} to {RSA_BITS_LIMIT} bits"),
         );
     }
@@ -236,7 +236,7 @@ fn judge_time(
     now: SystemTime,
     found: &mut Findings,
 ) {
-    let path = path.display();
+    let path = shown(path);
     let (from, until) = (facts::time(leaf.validity().not_before), facts::time(leaf.validity().not_after));
     let lifetime = until.duration_since(from).unwrap_or_default();
     if until < now {
@@ -274,7 +274,7 @@ fn judge_names(leaf: &X509Certificate<'_>, path: &Path, hosts: &[HostPattern], f
     for host in uncovered.by_ref().take(NAMES_LISTED_LIMIT) {
         found.error(
             catalogue::NAME_NOT_COVERED,
-            format!("the certificate in {} does not name `{}`", path.display(), written(host)),
+            format!("the certificate in {} does not name `{}`", shown(path), written(host)),
             match host {
                 HostPattern::Wildcard(_) => "a wildcard host needs the same wildcard in the certificate",
                 _ => {
@@ -287,10 +287,15 @@ fn judge_names(leaf: &X509Certificate<'_>, path: &Path, hosts: &[HostPattern], f
     if more > 0 {
         found.error(
             catalogue::NAME_NOT_COVERED,
-            format!("the certificate in {} does not name {more} more hosts", path.display()),
+            format!("the certificate in {} does not name {more} more hosts", shown(path)),
             "use a certificate that names every host of the site",
         );
     }
+}
+
+/// A path in a message: a tenant wrote it, and somebody else's terminal shows it.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// Does this name of a certificate (lower case) cover the host? A wildcard stands for the whole leftmost label and

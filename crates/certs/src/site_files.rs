@@ -91,7 +91,7 @@ impl SiteFiles<'_> {
             Ok(file) => return Some(file),
             Err(fault) => fault,
         };
-        let message = format!("cannot use the {what} file {}: {fault}", path.display());
+        let message = format!("cannot use the {what} file {}: {fault}", inspect::shown(path));
         let (code, help) = match &fault {
             FileFault::Relative => {
                 (catalogue::CERTIFICATE_UNREADABLE, "write the path from the root: `/srv/blog/tls/…`")

@@ -35,8 +35,7 @@ pub(crate) enum Owner {
     Only(u32),
 }
 
-/// What was read, and from which state of which file.
-#[derive(Debug)]
+/// What was read, and from which state of which file. No `Debug`: it may be a key.
 pub(crate) struct TenantFile {
     pub(crate) bytes: Vec<u8>,
     pub(crate) stamp: Stamp,
@@ -100,8 +99,9 @@ impl Stamp {
 
     /// Was the last change long enough before `now` that the next one is sure to give another stamp?
     pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
-        let latest = self.modified.0.max(self.changed.0).try_into().unwrap_or(0);
-        now.duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs(latest)).is_ok_and(|age| age > SETTLED_AGE)
+        // The change time only: its owner cannot set it, and every modification sets it.
+        let changed = Duration::from_secs(self.changed.0.try_into().unwrap_or(0));
+        now.duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age > SETTLED_AGE)
     }
 }
 

@@ -13,8 +13,7 @@ use rcgen::{
 };
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject},
-    sign::CertifiedKey,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
 
@@ -49,6 +48,13 @@ impl Authority {
         Self::with(name, |params, key| params.self_signed(key).unwrap())
     }
 
+    /// Another certificate of this CA's key, which ended then; PEM.
+    pub(crate) fn expired(&self, name: &str, end: SystemTime) -> String {
+        let mut params = ca_params(name);
+        params.not_after = end.into();
+        params.self_signed(self.issuer.key()).unwrap().pem()
+    }
+
     /// An intermediate CA under this one.
     pub(crate) fn intermediate(&self, name: &str) -> Self {
         Self::with(name, |params, key| params.signed_by(key, &self.issuer).unwrap())
@@ -56,10 +62,7 @@ impl Authority {
 
     fn with(name: &str, sign: impl FnOnce(&CertificateParams, &KeyPair) -> rcgen::Certificate) -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-        let mut params = CertificateParams::default();
-        params.distinguished_name = common_name(name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let params = ca_params(name);
         let certificate = sign(&params, &key);
         Self { der: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
     }
@@ -107,11 +110,6 @@ impl Made {
     pub(crate) fn write(&self, dir: &Path) -> Origin {
         Origin::Files { chain: put(dir, "chain.pem", &self.chain_pem), key: put(dir, "key.pem", &self.key_pem) }
     }
-
-    pub(crate) fn certified(&self) -> CertifiedKey {
-        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).unwrap();
-        CertifiedKey::from_der(self.chain_der.clone(), key, &tls::crypto_provider()).unwrap()
-    }
 }
 
 /// Writes a file by rename.
@@ -120,6 +118,14 @@ pub(crate) fn put(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf 
     fs::write(&new, content).unwrap();
     fs::rename(&new, &path).unwrap();
     path
+}
+
+fn ca_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
 }
 
 fn common_name(text: &str) -> DistinguishedName {
@@ -223,9 +229,4 @@ impl Session {
     pub(crate) fn is_resumed(&self) -> bool {
         self.server.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
-}
-
-/// A key of another kind, as PEM that `openssl` made: the shapes that tenants really have.
-pub(crate) fn pkcs8(key: &KeyPair) -> PrivateKeyDer<'static> {
-    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()))
 }

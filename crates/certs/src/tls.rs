@@ -1,7 +1,7 @@
 //! The provider and the server template: one of each per vault, shared by all sites.
 //!
 //! A site's configuration is a clone of the template with its own certificate and tickets; everything else is shared
-//! behind `Arc`s, which keeps a hot site under a kilobyte.
+//! behind `Arc`s: a hot site costs some 2 KiB with its key, a cold one half a KiB (measured with 10,000 local ones).
 
 use std::sync::Arc;
 

@@ -1,0 +1,73 @@
+//! What a client meets: versions, groups, ALPN.
+
+use super::*;
+
+#[test]
+fn a_local_site_is_served_in_both_versions() {
+    let (_dir, vault) = vault();
+    let server = local(&vault, "a.yaml", &["a.test", "*.a.test"]).server_config().unwrap();
+    for (version, negotiated) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let client = client(&[root_of(&vault)], version);
+        for name in ["a.test", "x.a.test"] {
+            let session = Session::open(&client, &server, name).unwrap();
+            assert_eq!(session.server.protocol_version(), Some(negotiated));
+            assert_eq!(session.server.alpn_protocol(), Some(&b"h2"[..]));
+        }
+        assert!(Session::open(&client, &server, "b.test").is_err());
+    }
+}
+
+#[test]
+fn addresses_are_served() {
+    let (_dir, vault) = vault();
+    let server = local(&vault, "a.yaml", &["192.0.2.7", "2001:db8::7"]).server_config().unwrap();
+    let client = client(&[root_of(&vault)], &TLS13);
+    for name in ["192.0.2.7", "2001:db8::7"] {
+        Session::open(&client, &server, name).unwrap();
+    }
+}
+
+#[test]
+fn the_post_quantum_exchange_comes_first() {
+    let (_dir, vault) = vault();
+    let server = local(&vault, "a.yaml", &["a.test"]).server_config().unwrap();
+    let groups: Vec<_> = server.crypto_provider().kx_groups.iter().map(|group| group.name()).collect();
+    assert_eq!(groups[..2], [NamedGroup::X25519MLKEM768, NamedGroup::X25519]);
+    let session = Session::open(&client(&[root_of(&vault)], &TLS13), &server, "a.test").unwrap();
+    let group = session.server.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, NamedGroup::X25519MLKEM768);
+}
+
+#[test]
+fn every_cipher_suite_has_forward_secrecy_and_early_data_is_off() {
+    let (_dir, vault) = vault();
+    let server = local(&vault, "a.yaml", &["a.test"]).server_config().unwrap();
+    for suite in &server.crypto_provider().cipher_suites {
+        let name = format!("{:?}", suite.suite());
+        assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
+    }
+    assert_eq!(server.max_early_data_size, 0);
+    assert!(!server.enable_secret_extraction && !server.key_log.will_log("CLIENT_RANDOM"));
+}
+
+#[test]
+fn alpn_is_strict() {
+    let (_dir, vault) = vault();
+    let server = local(&vault, "a.yaml", &["a.test"]).server_config().unwrap();
+    let check = |offered: &[&str], expected: Option<&str>| {
+        let mut client = (*client(&[root_of(&vault)], &TLS13)).clone();
+        client.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let session = Session::open(&Arc::new(client), &server, "a.test");
+        let chosen = session.map(|session| session.server.alpn_protocol().map(<[u8]>::to_vec));
+        match expected {
+            Some("") => assert_eq!(chosen.unwrap(), None),
+            Some(name) => assert_eq!(chosen.unwrap().as_deref(), Some(name.as_bytes())),
+            None => assert!(chosen.is_err(), "{offered:?}"),
+        }
+    };
+    check(&["http/1.1"], Some("http/1.1"));
+    check(&["http/1.1", "h2"], Some("h2"));
+    check(&[], Some(""));
+    check(&["spdy/3"], None);
+    check(&["acme-tls/1"], None);
+}
