@@ -61,10 +61,10 @@ impl SiteFiles<'_> {
         let mut found = Findings::default();
         let chain_file = self.read("certificate", self.chain, &mut found);
         let key_file = self.read("key", self.key, &mut found);
-        if let Some(file) = &key_file
-            && file.mode & 0o004 != 0
-        {
-            tracing::warn!(path = %self.key.display(), "every user of this machine can read this private key");
+        if key_file.as_ref().is_some_and(|file| file.mode & 0o004 != 0) {
+            let path = inspect::shown(self.key);
+            let help = format!("whoever has the key can pose as the site: `chmod 600 {path}`");
+            found.warning(catalogue::TLS_FILE_OWNER, format!("every user can read the key file {path}"), help);
         }
 
         let chain = chain_file.as_ref().and_then(|file| inspect::parse_chain(&file.bytes, self.chain, &mut found));

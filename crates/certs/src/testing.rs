@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -112,10 +113,11 @@ impl Made {
     }
 }
 
-/// Writes a file by rename.
+/// Writes a private file by rename.
 pub(crate) fn put(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let (path, new) = (dir.join(name), dir.join(format!("{name}.new")));
     fs::write(&new, content).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
     fs::rename(&new, &path).unwrap();
     path
 }

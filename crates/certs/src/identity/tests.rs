@@ -33,12 +33,6 @@ fn codes(diagnostics: &[Diagnostic]) -> Vec<String> {
     diagnostics.iter().map(|found| found.code.to_string()).collect()
 }
 
-mod handshakes;
-mod resumption;
-
-mod files;
-mod local_certificates;
-
 #[test]
 fn a_reopened_vault_serves_under_the_same_root() {
     let (dir, first) = vault();

@@ -231,3 +231,17 @@ fn refreshes_and_handshakes_at_once_always_find_a_whole_pair() {
     });
     drop(site.vault);
 }
+
+#[test]
+fn a_key_that_everybody_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, vault) = vault();
+    let request = request("a.yaml", &["a.test"], Authority::new("CA").leaf(&["a.test"]).make().write(dir.path()));
+    let check = |mode, expected: &[&str]| {
+        fs::set_permissions(dir.path().join("key.pem"), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(codes(&vault.prepare(&request).unwrap().warnings), expected, "{mode:o}");
+    };
+    check(0o600, &[]);
+    check(0o640, &[]);
+    check(0o644, &["V0507"]);
+}
