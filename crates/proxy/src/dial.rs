@@ -1,0 +1,155 @@
+//! [`Dialler`]: opens a connection to a backend: name → address → socket → TLS → hyper.
+//!
+//! Names are resolved at every dial, by the system's resolver on tokio's blocking pool: a backend that moves is found
+//! again, and a slow resolver costs the connect timeout and never the worker.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpStream, UnixStream, lookup_host},
+    time::{Instant, timeout},
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+use vestibule_certs::VaultError;
+use vestibule_names::{UpstreamScheme, UpstreamTarget};
+use vestibule_vhost::UpstreamTls;
+
+use crate::{
+    ForwardError, ProxyConfig,
+    pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
+    stream::{Socket, Stream},
+};
+
+/// Gives the TLS configuration for a file of roots, or for the system's. Runs on the blocking pool.
+pub(crate) type Roots = Arc<dyn Fn(Option<&Path>) -> Result<Arc<ClientConfig>, VaultError> + Send + Sync>;
+
+/// After this, the file of roots is read again.
+const ROOTS_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The most that hyper buffers of one connection, in each direction.
+const BUFFER_LIMIT: usize = 64 * 1024;
+
+pub(crate) struct Dialler {
+    roots: Roots,
+    loaded: RefCell<HashMap<Option<PathBuf>, Loaded>>,
+    http1: http1::Builder,
+}
+
+struct Loaded {
+    config: Arc<ClientConfig>,
+    since: Instant,
+}
+
+impl Dialler {
+    pub(crate) fn new(config: &ProxyConfig, roots: Roots) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1.max_header_size(config.response_head_limit).max_buf_size(BUFFER_LIMIT.max(config.response_head_limit));
+        Self { roots, loaded: RefCell::default(), http1 }
+    }
+
+    /// A fresh connection, ready for one request; its task is spawned.
+    pub(crate) async fn dial(
+        &self,
+        pool: &Rc<Pool>,
+        backend: &Rc<Backend>,
+        limit: Duration,
+    ) -> Result<Lease, ForwardError> {
+        let stream = timeout(limit, self.connect(backend)).await.map_err(|_| ForwardError::ConnectTimeout)??;
+        let gauge = stream.gauge();
+        let (sender, connection) = self.http1.handshake(TokioIo::new(stream)).await.map_err(ForwardError::Malformed)?;
+        let mark = OpenMark::new(backend);
+        (pool.spawn)(Box::pin(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, upstream = %mark.addr(), "connection to a backend ended");
+            }
+        }));
+        Ok(pool.lease(Link { sender, gauge }, backend, Origin::Fresh))
+    }
+
+    async fn connect(&self, backend: &Backend) -> Result<Stream, ForwardError> {
+        let socket = open(&backend.addr.target).await.map_err(refused)?;
+        if backend.addr.scheme == UpstreamScheme::Http {
+            return Ok(Stream::clear(socket));
+        }
+        let name = server_name(&backend.addr.target, &backend.tls)?;
+        let config = self.tls_config(backend.tls.ca.as_deref()).await?;
+        let stream = TlsConnector::from(config).connect(name, socket).await.map_err(ForwardError::Tls)?;
+        Ok(Stream::tls(stream))
+    }
+
+    async fn tls_config(&self, ca: Option<&Path>) -> Result<Arc<ClientConfig>, ForwardError> {
+        let key = ca.map(Path::to_path_buf);
+        if let Some(loaded) = self.loaded.borrow().get(&key)
+            && loaded.since.elapsed() < ROOTS_LIFETIME
+        {
+            return Ok(Arc::clone(&loaded.config));
+        }
+        let (roots, path) = (Arc::clone(&self.roots), key.clone());
+        let config = tokio::task::spawn_blocking(move || roots(path.as_deref()))
+            .await
+            .map_err(ForwardError::TlsRootsLost)?
+            .map_err(ForwardError::TlsRoots)?;
+        let mut loaded = self.loaded.borrow_mut();
+        loaded.retain(|_, loaded| loaded.since.elapsed() < ROOTS_LIFETIME);
+        loaded.insert(key, Loaded { config: Arc::clone(&config), since: Instant::now() });
+        Ok(config)
+    }
+}
+
+async fn open(target: &UpstreamTarget) -> io::Result<Socket> {
+    match target {
+        UpstreamTarget::Address(addr) => tcp(*addr).await,
+        UpstreamTarget::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+        UpstreamTarget::Name(host, port) => {
+            let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            for addr in lookup_host((host.as_str(), *port)).await? {
+                match tcp(addr).await {
+                    Ok(socket) => return Ok(socket),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+async fn tcp(addr: SocketAddr) -> io::Result<Socket> {
+    let stream = TcpStream::connect(addr).await?;
+    // Without it a small write waits for the acknowledgement of the one before.
+    stream.set_nodelay(true)?;
+    Ok(Socket::Tcp(stream))
+}
+
+/// Out of descriptors, ports or memory is our trouble, not the backend's.
+fn refused(error: io::Error) -> ForwardError {
+    const EMFILE: i32 = 24;
+    const ENFILE: i32 = 23;
+    const ENOBUFS: i32 = 105;
+    let ours = matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
+        || matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS));
+    if ours { ForwardError::Exhausted(error) } else { ForwardError::Connect(error) }
+}
+
+/// The name to verify: the one that is set, else the host of the address; an IP address is verified as such.
+fn server_name(target: &UpstreamTarget, tls: &UpstreamTls) -> Result<ServerName<'static>, ForwardError> {
+    let host = match (&tls.server_name, target) {
+        (Some(name), _) | (None, UpstreamTarget::Name(name, _)) => name,
+        (None, UpstreamTarget::Address(addr)) => return Ok(ServerName::from(addr.ip())),
+        (None, UpstreamTarget::Unix(_)) => return Err(ForwardError::TlsName),
+    };
+    ServerName::try_from(host.as_str().to_owned()).map_err(|_| ForwardError::TlsName)
+}

@@ -1,0 +1,115 @@
+//! [`ForwardError`]: why a request could not be forwarded, whose fault that is, and what the client sees.
+
+use std::io;
+
+use vestibule_certs::VaultError;
+
+use crate::{Refusal, law::ResponseBreach};
+
+/// Who is at fault: decides status, log level and whether a backend's health suffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The client.
+    Downstream,
+    /// The backend.
+    Upstream,
+    /// We, or the machine we run on.
+    Gateway,
+}
+
+/// Why a request could not be forwarded. [`ForwardError::refusal`] says what the client sees.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The header law refuses it.
+    #[error("the request may not be forwarded: {}", .0.word())]
+    Refused(Refusal),
+    /// The body is longer than `limits.request_body`.
+    #[error("the request body is longer than the site allows")]
+    BodyTooLarge,
+    /// The client's chunks are malformed, or it went away in the middle.
+    #[error("the client sent a broken request body")]
+    RequestBody(#[source] hyper::Error),
+    /// The client reset its stream in the middle of the body.
+    #[error("the client cut its request body")]
+    RequestBodyCut,
+    /// Nothing of the body came for `timeouts.request_body`.
+    #[error("the client sent nothing of its request body for too long")]
+    RequestBodyIdle,
+    /// The route leads to no backend; the caller should not have forwarded it.
+    #[error("the route leads to no backend")]
+    NoUpstream,
+    /// No backend of the group took the connection, or its name does not resolve.
+    #[error("no backend accepts connections")]
+    Connect(#[source] io::Error),
+    /// The same, for want of descriptors, ports or memory of ours.
+    #[error("the gateway cannot open another connection")]
+    Exhausted(#[source] io::Error),
+    /// Not connected within `timeouts.connect`, TLS included.
+    #[error("no backend accepted a connection in time")]
+    ConnectTimeout,
+    /// The TLS handshake with the backend failed.
+    #[error("the tls handshake with the backend failed")]
+    Tls(#[source] io::Error),
+    /// The backend's address is a socket and no name to verify is set.
+    #[error("there is no name to verify the backend's certificate against")]
+    TlsName,
+    /// The roots for the backend's certificate cannot be read.
+    #[error("the roots for the backend's certificate cannot be read")]
+    TlsRoots(#[source] VaultError),
+    /// Reading them was broken off.
+    #[error("reading the roots for the backend's certificate was broken off")]
+    TlsRootsLost(#[source] tokio::task::JoinError),
+    /// No response head within `timeouts.response`.
+    #[error("the backend did not answer in time")]
+    ResponseTimeout,
+    /// The connection ended before the response head was complete.
+    #[error("the backend closed the connection before it answered")]
+    Reset(#[source] hyper::Error),
+    /// The response head is malformed or too long.
+    #[error("the backend's response is malformed")]
+    Malformed(#[source] hyper::Error),
+    /// The response is well-formed, and yet may not be passed on.
+    #[error("the backend's response may not be passed on")]
+    Breach(#[source] ResponseBreach),
+}
+
+impl ForwardError {
+    /// Whose fault.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Refused(_)
+            | Self::BodyTooLarge
+            | Self::RequestBody(_)
+            | Self::RequestBodyCut
+            | Self::RequestBodyIdle => Fault::Downstream,
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Tls(_)
+            | Self::TlsName
+            | Self::TlsRoots(_)
+            | Self::ResponseTimeout
+            | Self::Reset(_)
+            | Self::Malformed(_)
+            | Self::Breach(_) => Fault::Upstream,
+            Self::NoUpstream | Self::Exhausted(_) | Self::TlsRootsLost(_) => Fault::Gateway,
+        }
+    }
+
+    /// What the client gets.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => *refusal,
+            Self::BodyTooLarge => Refusal::BodyTooLarge,
+            Self::RequestBody(_) | Self::RequestBodyCut => Refusal::BadBody,
+            Self::RequestBodyIdle => Refusal::RequestTimeout,
+            Self::NoUpstream | Self::TlsRootsLost(_) => Refusal::Internal,
+            Self::Connect(_) => Refusal::UpstreamUnreachable,
+            Self::Exhausted(_) => Refusal::GatewayBusy,
+            Self::ConnectTimeout => Refusal::ConnectTimeout,
+            Self::Tls(_) | Self::TlsName | Self::TlsRoots(_) => Refusal::UpstreamTls,
+            Self::ResponseTimeout => Refusal::UpstreamTimeout,
+            Self::Reset(_) => Refusal::UpstreamReset,
+            Self::Malformed(_) | Self::Breach(_) => Refusal::UpstreamInvalid,
+        }
+    }
+}

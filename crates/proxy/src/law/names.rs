@@ -1,0 +1,352 @@
+//! Which field names mean what. Tables only; who removes and who refuses is decided by the callers.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+};
+
+/// The longest name that is compared in its folded spelling; no name in the tables is longer.
+const FOLD_LIMIT: usize = 40;
+
+/// Fields that end at this hop (RFC 9110 section 7.6.1), whether or not `Connection` nominates them, and those of the
+/// hop's own authentication.
+pub(super) static HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    PROXY_AUTHORIZATION,
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// A set over [`HOP_BY_HOP`]: which of them a header map holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct HopSet(u16);
+
+impl HopSet {
+    /// Adds the name if it is one of them, and says so.
+    pub(super) fn note(&mut self, name: &HeaderName) -> Noted {
+        let index = match *name {
+            header::CONNECTION => 0,
+            header::TE => 1,
+            header::TRANSFER_ENCODING => 2,
+            header::UPGRADE => 3,
+            header::PROXY_AUTHORIZATION => 4,
+            header::PROXY_AUTHENTICATE => 5,
+            _ => match name.as_str() {
+                "keep-alive" => 6,
+                "proxy-connection" => 7,
+                "http2-settings" => 8,
+                _ => return Noted::Other,
+            },
+        };
+        self.0 |= 1 << index;
+        Noted::HopByHop
+    }
+
+    /// Removes every noted field.
+    pub(super) fn remove_from(self, headers: &mut HeaderMap) {
+        for (index, name) in HOP_BY_HOP.iter().enumerate() {
+            if self.0 & (1 << index) != 0 {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// See [`HopSet::note`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// One of them.
+    HopByHop,
+    /// None of them.
+    Other,
+}
+
+/// What a field name of a request claims to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Nothing special.
+    Plain,
+    /// Who the client is or how it came: only to be believed of a trusted proxy.
+    Identity,
+    /// A spelling that a CGI, WSGI or PHP backend could fold onto another name, or `Proxy` (httpoxy): never forwarded.
+    Disguise,
+}
+
+/// Judges a request field by its (lower-case) name.
+pub(super) fn claim(name: &HeaderName) -> Claim {
+    let name = name.as_str().as_bytes();
+    let mut dotted = false;
+    for byte in name {
+        match byte {
+            b'_' => return Claim::Disguise,
+            b'.' => dotted = true,
+            _ => {}
+        }
+    }
+    if dotted {
+        return if folds_onto_a_reserved_name(name) { Claim::Disguise } else { Claim::Plain };
+    }
+    if name == b"proxy" {
+        return Claim::Disguise;
+    }
+    if is_identity(name) { Claim::Identity } else { Claim::Plain }
+}
+
+fn folds_onto_a_reserved_name(name: &[u8]) -> bool {
+    let mut folded = [0_u8; FOLD_LIMIT];
+    // A longer name can still begin like an identity header: the prefix is enough to judge it.
+    let len = name.len().min(FOLD_LIMIT);
+    for (to, from) in folded.iter_mut().zip(name) {
+        *to = if *from == b'.' { b'-' } else { *from };
+    }
+    let folded = &folded[..len];
+    is_identity(folded) || is_framing(folded) || folded == b"proxy"
+}
+
+/// Names by which backends are told who the client is, where it came from, or what it asked for.
+fn is_identity(name: &[u8]) -> bool {
+    match name.first() {
+        Some(b'x') => {
+            name.starts_with(b"x-forwarded")
+                || name.starts_with(b"x-original-")
+                || name.starts_with(b"x-client-cert")
+                || name.starts_with(b"x-ssl-")
+                || name.starts_with(b"x-arr-")
+                || matches!(
+                    name,
+                    b"x-real-ip"
+                        | b"x-rewrite-url"
+                        | b"x-client-ip"
+                        | b"x-cluster-client-ip"
+                        | b"x-host"
+                        | b"x-http-host-override"
+                        | b"x-request-id"
+                )
+        }
+        Some(b'f') => name == b"forwarded",
+        Some(b'c') => name.starts_with(b"client-cert") || name == b"cf-connecting-ip",
+        Some(b's') => name.starts_with(b"ssl-client-"),
+        Some(b't') => name == b"true-client-ip",
+        _ => false,
+    }
+}
+
+fn is_framing(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"host"
+            | b"content-length"
+            | b"transfer-encoding"
+            | b"connection"
+            | b"upgrade"
+            | b"te"
+            | b"expect"
+            | b"trailer"
+    )
+}
+
+/// Fields meant for all recipients, which `Connection` may not nominate (RFC 9110 section 7.6.1): taking one of them
+/// away would change where a request goes, where it ends, or what it means.
+pub(super) fn may_not_be_nominated(name: &[u8]) -> bool {
+    [
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "content-range",
+        "authorization",
+        "cookie",
+        "cache-control",
+        "expect",
+    ]
+    .iter()
+    .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Options of `Connection` that name no field to remove, or one that is removed anyway.
+pub(super) fn is_plain_option(option: &[u8]) -> bool {
+    [
+        "close",
+        "keep-alive",
+        "upgrade",
+        "te",
+        "http2-settings",
+        "transfer-encoding",
+        "proxy-connection",
+        "proxy-authorization",
+    ]
+    .iter()
+    .any(|known| known.as_bytes().eq_ignore_ascii_case(option))
+}
+
+/// The elements of a comma-separated list without blanks and empty elements (RFC 9110 section 5.6.1).
+pub(super) fn elements(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Removes what `Connection` nominates. Names of identity are not among them: what we say of the client cannot be
+/// taken away by the client (CVE-2024-45410).
+pub(super) fn remove_nominated(headers: &mut HeaderMap) {
+    let mut doomed = Vec::new();
+    for value in headers.get_all(CONNECTION) {
+        for option in elements(value) {
+            if is_plain_option(option) || may_not_be_nominated(option) {
+                continue;
+            }
+            if let Ok(name) = HeaderName::from_bytes(option)
+                && claim(&name) == Claim::Plain
+            {
+                doomed.push(name);
+            }
+        }
+    }
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Removes the fields that may not stand in a trailer section (RFC 9110 section 6.5.1): framing, routing,
+/// authentication, request modifiers, response control, content format, and every name of identity.
+pub(crate) fn retain_trailers(trailers: &mut HeaderMap) {
+    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| !may_be_a_trailer(name)).cloned().collect();
+    for name in doomed {
+        trailers.remove(name);
+    }
+}
+
+fn may_be_a_trailer(name: &HeaderName) -> bool {
+    if HopSet::default().note(name) == Noted::HopByHop || claim(name) != Claim::Plain {
+        return false;
+    }
+    let text = name.as_str();
+    if text.starts_with("if-") || text.starts_with("access-control-") || text.starts_with("sec-") {
+        return false;
+    }
+    !matches!(
+        *name,
+        header::HOST
+            | header::TRAILER
+            | header::EXPECT
+            | header::MAX_FORWARDS
+            | header::CACHE_CONTROL
+            | header::PRAGMA
+            | header::RANGE
+            | header::AUTHORIZATION
+            | header::WWW_AUTHENTICATE
+            | header::COOKIE
+            | header::SET_COOKIE
+            | header::CONTENT_LENGTH
+            | header::CONTENT_ENCODING
+            | header::CONTENT_TYPE
+            | header::CONTENT_RANGE
+            | header::CONTENT_LOCATION
+            | header::CONTENT_SECURITY_POLICY
+            | header::STRICT_TRANSPORT_SECURITY
+            | header::ALT_SVC
+            | header::AGE
+            | header::DATE
+            | header::EXPIRES
+            | header::LOCATION
+            | header::RETRY_AFTER
+            | header::VARY
+            | header::WARNING
+            | header::ORIGIN
+            | header::REFERER
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, expected: Claim) {
+        assert_eq!(claim(&HeaderName::from_bytes(name.as_bytes()).unwrap()), expected, "{name}");
+    }
+
+    #[test]
+    fn names_of_identity_and_their_disguises() {
+        for name in [
+            "X-Forwarded-For",
+            "x-forwarded-whatever",
+            "x-forwarded",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "Client-Cert",
+            "Client-Cert-Chain",
+            "X-ARR-ClientCert",
+            "X-SSL-Client-CN",
+            "SSL-Client-Verify",
+            "True-Client-IP",
+            "X-Request-Id",
+        ] {
+            check(name, Claim::Identity);
+        }
+        for name in [
+            "X_Forwarded_For",
+            "X.Forwarded.For",
+            "x-forwarded.for",
+            "x_real_ip",
+            "X-Real_IP",
+            "client.cert",
+            "Content_Length",
+            "content.length",
+            "transfer.encoding",
+            "Proxy",
+            "a_b",
+            "x.forwarded.for.a-very-long-name-that-does-not-fit-the-fold-buffer-at-all",
+        ] {
+            check(name, Claim::Disguise);
+        }
+        for name in
+            ["accept", "x-custom", "com.example.trace", "x-http-method-override", "proxy-status", "x", "sec-ch-ua"]
+        {
+            check(name, Claim::Plain);
+        }
+    }
+
+    #[test]
+    fn the_hop_set_agrees_with_its_table() {
+        for name in &HOP_BY_HOP {
+            let mut headers = HeaderMap::new();
+            headers.insert(name.clone(), HeaderValue::from_static("x"));
+            headers.insert("accept", HeaderValue::from_static("x"));
+            let mut set = HopSet::default();
+            assert_eq!(set.note(name), Noted::HopByHop, "{name}");
+            set.remove_from(&mut headers);
+            assert_eq!(headers.len(), 1, "{name}");
+        }
+        assert_eq!(HopSet::default().note(&header::ACCEPT), Noted::Other);
+    }
+
+    #[test]
+    fn trailers_keep_what_is_about_the_content_only() {
+        let mut trailers = HeaderMap::new();
+        for name in [
+            "grpc-status",
+            "server-timing",
+            "digest",
+            "etag",
+            "content-length",
+            "host",
+            "x-forwarded-for",
+            "set-cookie",
+            "authorization",
+            "a_b",
+            "transfer-encoding",
+            "if-match",
+        ] {
+            trailers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("1"));
+        }
+        retain_trailers(&mut trailers);
+        let mut kept: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["digest", "etag", "grpc-status", "server-timing"]);
+    }
+}

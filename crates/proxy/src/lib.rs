@@ -1,0 +1,126 @@
+//! Forward a request, splice a stream, and make our own responses.
+//!
+//! Everything here belongs to one worker (a current-thread run time with a `LocalSet`): pools are `Rc`, nothing is
+//! `Send`, no lock is taken. The crate never decides *where* a request goes (that is the map's) and never spawns by
+//! itself: it is given a [`Spawn`]. The one exception is tokio's blocking pool, on which names are resolved and roots
+//! of `https://` backends are read, so that neither can hold a worker up.
+//!
+//! A request is [`inspect`]ed before anything of it is used, then [`Proxy::forward`]ed:
+//!
+//! | step | module |
+//! |---|---|
+//! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
+//! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
+//! | a connection is taken from the pool or dialled | `pool`, `dial`, `stream` |
+//! | the request is sent, once more only where that is safe | `forward` |
+//! | what comes back is judged and streamed | [`mod@law`] (response), [`mod@body`] |
+//! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
+//! | everything else becomes a page of our own | [`mod@error`], [`mod@refusal`], [`mod@pages`] |
+//!
+//! ```no_run
+//! # async fn example(proxy: vestibule_proxy::Proxy, request: http::Request<hyper::body::Incoming>,
+//! #   vhost: std::sync::Arc<vestibule_vhost::Vhost>, route: std::sync::Arc<vestibule_vhost::Route>,
+//! #   caller: vestibule_proxy::Caller<'_>) -> http::Response<vestibule_proxy::Body> {
+//! let accept = request.headers().get(http::header::ACCEPT).cloned();
+//! if let Err(refusal) = vestibule_proxy::inspect(&request) {
+//!     return vestibule_proxy::refuse(refusal, accept.as_ref(), caller.request_id);
+//! }
+//! match proxy.forward(request, "/", &vhost, &route, caller).await {
+//!     Ok(forwarded) => forwarded.response,
+//!     Err(error) => vestibule_proxy::refuse(error.refusal(), accept.as_ref(), caller.request_id),
+//! }
+//! # }
+//! ```
+
+use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+
+use vestibule_names::{ClientAddr, RequestId};
+
+mod dial;
+mod forward;
+mod pool;
+mod stream;
+mod target;
+mod upload;
+mod wait;
+
+pub mod body;
+pub mod error;
+pub mod law;
+pub mod pages;
+pub mod refusal;
+pub mod tunnel;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Body, BodyError};
+pub use error::{Fault, ForwardError};
+pub use forward::{Forwarded, Proxy};
+pub use law::inspect;
+pub use pages::refuse;
+pub use refusal::Refusal;
+pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
+
+/// Spawns onto the worker; only the gateway knows how (invariant: only the gateway spawns).
+pub type Spawn = Rc<dyn Fn(Pin<Box<dyn Future<Output = ()>>>)>;
+
+/// How a worker's forwarding side is set up.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// Idle connections kept per backend.
+    pub idle_limit: usize,
+    /// An idle connection is not used again after this, and closed soon after.
+    pub keep_alive: Duration,
+    /// Response heads beyond this are refused (502).
+    pub response_head_limit: usize,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        Self { idle_limit: 64, keep_alive: Duration::from_secs(60), response_head_limit: 64 * 1024 }
+    }
+}
+
+/// The facts of a request that the header law needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The peer of the connection.
+    pub client: ClientAddr,
+    /// How the client reached us.
+    pub scheme: Scheme,
+    /// The host in normal form, for `X-Forwarded-Host` and `Host` (with the port as the client wrote it).
+    pub authority: &'a str,
+    /// Is the peer a trusted proxy: are its forwarding headers believed and extended?
+    pub trust: Trust,
+    /// For logs and `X-Request-Id`.
+    pub request_id: RequestId,
+}
+
+/// How the client reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Clear.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As `X-Forwarded-Proto` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// Are forwarding headers of the peer believed?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// No: they are removed.
+    Client,
+    /// Yes: ours are appended.
+    Proxy,
+}

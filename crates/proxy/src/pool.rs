@@ -1,0 +1,277 @@
+//! [`Pool`]: the connections of one worker to its backends, the last used first.
+//!
+//! A connection is either leased to one exchange or idle; only one that hyper says is ready comes back. A connection
+//! is keyed by the backend's address and, for `https://`, by how it was verified. Requests of different clients share
+//! a connection one after the other, never two at a time.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::{Instant, sleep, timeout};
+use vestibule_names::{UpstreamAddr, UpstreamScheme};
+use vestibule_vhost::UpstreamTls;
+
+use crate::{
+    ProxyConfig, Spawn,
+    stream::Gauge,
+    upload::{Exchange, Upload},
+};
+
+/// For how long a backend that took no connection is asked last.
+const DOWN_TIME: Duration = Duration::from_secs(5);
+
+/// How long a connection may take from the end of a response to being ready again.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The sweeper comes so many times in one keep-alive time.
+const SWEEPS: u32 = 4;
+
+/// The connections of one worker.
+pub(crate) struct Pool {
+    pub(crate) config: ProxyConfig,
+    pub(crate) spawn: Spawn,
+    backends: RefCell<HashMap<UpstreamAddr, Vec<Rc<Backend>>>>,
+    turn: Cell<usize>,
+    sweeper: Cell<Sweeper>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sweeper {
+    Asleep,
+    Running,
+}
+
+/// One backend, and what is idle there.
+pub(crate) struct Backend {
+    pub(crate) addr: UpstreamAddr,
+    pub(crate) tls: UpstreamTls,
+    idle: RefCell<VecDeque<Idle>>,
+    open: Cell<usize>,
+    down_until: Cell<Option<Instant>>,
+}
+
+/// A connection's sending side, and the count of what it received.
+pub(crate) struct Link {
+    pub(crate) sender: SendRequest<Upload>,
+    pub(crate) gauge: Arc<Gauge>,
+}
+
+struct Idle {
+    link: Link,
+    since: Instant,
+}
+
+/// Counts a connection as open for as long as its task lives.
+pub(crate) struct OpenMark(Rc<Backend>);
+
+/// A connection that belongs to one exchange. Dropping it closes the connection; [`Lease::give_back`] keeps it.
+pub(crate) struct Lease {
+    link: Option<Link>,
+    pub(crate) backend: Rc<Backend>,
+    pub(crate) origin: Origin,
+    pool: Rc<Pool>,
+    exchange: Option<Rc<Exchange>>,
+}
+
+/// Whether a connection has served before: only then may its silence be a matter of age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Fresh,
+    Reused,
+}
+
+impl Pool {
+    pub(crate) fn new(config: ProxyConfig, spawn: Spawn) -> Rc<Self> {
+        Rc::new(Self {
+            config,
+            spawn,
+            backends: RefCell::default(),
+            turn: Cell::new(0),
+            sweeper: Cell::new(Sweeper::Asleep),
+        })
+    }
+
+    /// Where in a group of that many backends to begin.
+    pub(crate) fn turn(&self, count: usize) -> usize {
+        if count < 2 {
+            return 0;
+        }
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        turn % count
+    }
+
+    /// The backend of that address and verification.
+    pub(crate) fn backend(&self, addr: &UpstreamAddr, tls: &UpstreamTls) -> Rc<Backend> {
+        let mut backends = self.backends.borrow_mut();
+        // Verification says nothing of a clear connection.
+        let same = |backend: &&Rc<Backend>| addr.scheme == UpstreamScheme::Http || backend.tls == *tls;
+        if let Some(backend) = backends.get(addr).and_then(|known| known.iter().find(same)) {
+            return Rc::clone(backend);
+        }
+        let backend = Rc::new(Backend {
+            addr: addr.clone(),
+            tls: tls.clone(),
+            idle: RefCell::default(),
+            open: Cell::new(0),
+            down_until: Cell::new(None),
+        });
+        backends.entry(addr.clone()).or_default().push(Rc::clone(&backend));
+        backend
+    }
+
+    /// The idle connection of a backend that was used last, if one is still good.
+    pub(crate) fn take(self: &Rc<Self>, backend: &Rc<Backend>) -> Option<Lease> {
+        let mut idle = backend.idle.borrow_mut();
+        // The youngest comes first: when it is too old, so are the others, and the sweeper closes them.
+        while let Some(Idle { link, since }) = idle.pop_back() {
+            if since.elapsed() > self.config.keep_alive {
+                return None;
+            }
+            if link.sender.is_ready() && !link.sender.is_closed() {
+                return Some(self.lease(link, backend, Origin::Reused));
+            }
+        }
+        None
+    }
+
+    /// Makes a lease of a connection.
+    pub(crate) fn lease(self: &Rc<Self>, link: Link, backend: &Rc<Backend>, origin: Origin) -> Lease {
+        Lease { link: Some(link), backend: Rc::clone(backend), origin, pool: Rc::clone(self), exchange: None }
+    }
+
+    /// Idle and open connections (the open ones include the idle).
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let backends = self.backends.borrow();
+        backends
+            .values()
+            .flatten()
+            .fold((0, 0), |(idle, open), backend| (idle + backend.idle.borrow().len(), open + backend.open.get()))
+    }
+
+    fn keep(self: &Rc<Self>, link: Link, backend: &Backend) {
+        let mut idle = backend.idle.borrow_mut();
+        if idle.len() >= self.config.idle_limit {
+            idle.pop_front();
+        }
+        if self.config.idle_limit > 0 {
+            idle.push_back(Idle { link, since: Instant::now() });
+        }
+        drop(idle);
+        if self.sweeper.replace(Sweeper::Running) == Sweeper::Asleep {
+            (self.spawn)(Box::pin(sweep(Rc::downgrade(self), self.config.keep_alive / SWEEPS)));
+        }
+    }
+
+    /// Closes what is too old or closed by the other side, and forgets backends with nothing to remember. Says how
+    /// many connections are still idle.
+    fn sweep(&self) -> usize {
+        let now = Instant::now();
+        let mut left = 0;
+        self.backends.borrow_mut().retain(|_, known| {
+            known.retain(|backend| {
+                let mut idle = backend.idle.borrow_mut();
+                idle.retain(|idle| {
+                    !idle.link.sender.is_closed() && now.duration_since(idle.since) <= self.config.keep_alive
+                });
+                left += idle.len();
+                !idle.is_empty() || backend.open.get() > 0 || backend.is_down(now) || Rc::strong_count(backend) > 1
+            });
+            !known.is_empty()
+        });
+        left
+    }
+}
+
+/// Runs while something is idle, and does not keep the pool alive.
+async fn sweep(pool: Weak<Pool>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if pool.sweep() == 0 {
+            pool.sweeper.set(Sweeper::Asleep);
+            return;
+        }
+    }
+}
+
+impl Backend {
+    /// Did it refuse a connection just now?
+    pub(crate) fn is_down(&self, now: Instant) -> bool {
+        self.down_until.get().is_some_and(|until| until > now)
+    }
+
+    pub(crate) fn mark_down(&self) {
+        self.down_until.set(Some(Instant::now() + DOWN_TIME));
+    }
+
+    pub(crate) fn mark_up(&self) {
+        self.down_until.set(None);
+    }
+}
+
+impl OpenMark {
+    pub(crate) fn new(backend: &Rc<Backend>) -> Self {
+        backend.open.set(backend.open.get() + 1);
+        Self(Rc::clone(backend))
+    }
+
+    pub(crate) fn addr(&self) -> &UpstreamAddr {
+        &self.0.addr
+    }
+}
+
+impl Drop for OpenMark {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+impl Lease {
+    /// Binds the lease to the request body that travels on it: when the lease ends first, so does the body.
+    pub(crate) fn bind(&mut self, exchange: Option<Rc<Exchange>>) {
+        self.exchange = exchange;
+    }
+
+    pub(crate) fn link(&mut self) -> &mut Link {
+        self.link.as_mut().expect("only give_back takes the link, and it consumes the lease")
+    }
+
+    pub(crate) fn exchange(&self) -> Option<&Rc<Exchange>> {
+        self.exchange.as_ref()
+    }
+
+    /// The response is over: keeps the connection if the request is over too and nothing stands in the way.
+    pub(crate) fn give_back(mut self) {
+        let over = self.exchange.as_ref().is_none_or(|exchange| exchange.is_done());
+        let Some(link) = self.link.take().filter(|link| over && !link.sender.is_closed()) else { return };
+        if link.sender.is_ready() {
+            return self.pool.keep(link, &self.backend);
+        }
+        // hyper has not seen the end of its own yet. Rare: the end of a message and the readiness for the next one
+        // come from one poll of the connection.
+        let (pool, backend) = (Rc::clone(&self.pool), Rc::clone(&self.backend));
+        (self.pool.spawn)(Box::pin(async move {
+            let mut link = link;
+            let ready = timeout(READY_TIMEOUT, poll_fn(|cx| link.sender.poll_ready(cx))).await;
+            if matches!(ready, Ok(Ok(()))) {
+                pool.keep(link, &backend);
+            }
+        }));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(exchange) = &self.exchange {
+            exchange.abandon();
+        }
+    }
+}

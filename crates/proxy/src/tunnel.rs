@@ -1,0 +1,185 @@
+//! [`Tunnel`]: two upgraded connections, spliced in both directions.
+//!
+//! A direction holds no memory while nothing is stuck: bytes are read onto the stack and written at once, and only
+//! what the other side did not take is kept. The end of one direction is passed on as a half-close; the tunnel ends
+//! when both have ended, one has failed, or nothing moved for the idle timeout.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    mem::MaybeUninit,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, sleep, timeout},
+};
+
+/// The most that is read at once, and so the most that one direction keeps.
+const CHUNK: usize = 16 * 1024;
+
+/// How long hyper may take to hand over two connections whose 101 was written.
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Two connections to be spliced, after a confirmed 101.
+#[derive(Debug)]
+#[must_use = "a tunnel moves nothing unless it is run"]
+pub struct Tunnel {
+    client: OnUpgrade,
+    backend: OnUpgrade,
+    idle: Duration,
+}
+
+/// How a tunnel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TunnelEnd {
+    /// Client to backend.
+    pub bytes_up: u64,
+    /// Backend to client.
+    pub bytes_down: u64,
+    /// Why.
+    pub close: TunnelClose,
+}
+
+/// Why a tunnel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TunnelClose {
+    /// Both sides have ended what they had to say.
+    Finished,
+    /// A side broke.
+    Failed,
+    /// Nothing moved for the idle timeout.
+    Idle,
+    /// It never began: a side was gone before the 101 was out.
+    NeverOpened,
+}
+
+impl Tunnel {
+    pub(crate) fn new(client: OnUpgrade, backend: OnUpgrade, idle: Duration) -> Self {
+        Self { client, backend, idle }
+    }
+
+    /// Splices until both sides ended, one failed, or nothing moved for the idle timeout.
+    pub async fn run(self) -> TunnelEnd {
+        let handover = async { Ok::<_, hyper::Error>((self.client.await?, self.backend.await?)) };
+        let Ok(Ok((client, backend))) = timeout(HANDOVER_TIMEOUT, handover).await else {
+            return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
+        };
+        splice(client, backend, self.idle).await
+    }
+}
+
+async fn splice(client: Upgraded, backend: Upgraded, idle: Duration) -> TunnelEnd {
+    let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
+    let (mut up, mut down) = (Direction::new(), Direction::new());
+    let mut timer = pin!(sleep(idle));
+    let close = poll_fn(|cx| {
+        let before = up.moved + down.moved;
+        let ends = (up.poll(cx, &mut client, &mut backend), down.poll(cx, &mut backend, &mut client));
+        match ends {
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(TunnelClose::Failed),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(TunnelClose::Finished),
+            _ => {}
+        }
+        if up.moved + down.moved != before {
+            timer.as_mut().reset(Instant::now() + idle);
+        }
+        timer.as_mut().poll(cx).map(|()| TunnelClose::Idle)
+    })
+    .await;
+    TunnelEnd { bytes_up: up.moved, bytes_down: down.moved, close }
+}
+
+/// One direction of a tunnel.
+struct Direction {
+    /// Read and not yet written.
+    stuck: Vec<u8>,
+    /// How much of it is written.
+    written: usize,
+    moved: u64,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Flowing,
+    /// All that was written is to be flushed.
+    Flushing,
+    /// The reading side has ended.
+    Closing,
+    Closed,
+}
+
+impl Direction {
+    fn new() -> Self {
+        Self { stuck: Vec::new(), written: 0, moved: 0, state: State::Flowing }
+    }
+
+    /// Moves what can be moved; ready when the direction has ended and the end was passed on.
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            ready!(self.poll_stuck(cx, to))?;
+            match self.state {
+                State::Flowing => ready!(self.poll_read(cx, from, to))?,
+                State::Flushing => {
+                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                    self.state = State::Flowing;
+                }
+                State::Closing => {
+                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                    self.state = State::Closed;
+                }
+                State::Closed => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Reads once, and writes at once what the other side takes at once.
+    fn poll_read<R, W>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut chunk = [const { MaybeUninit::<u8>::uninit() }; CHUNK];
+        let mut buffer = ReadBuf::uninit(&mut chunk);
+        ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
+        let bytes = buffer.filled();
+        if bytes.is_empty() {
+            self.state = State::Closing;
+            return Poll::Ready(Ok(()));
+        }
+        self.state = State::Flushing;
+        let count = match Pin::new(to).poll_write(cx, bytes) {
+            Poll::Ready(count) => count?,
+            Poll::Pending => 0,
+        };
+        self.moved += count as u64;
+        self.stuck.extend_from_slice(&bytes[count..]);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_stuck<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, to: &mut W) -> Poll<io::Result<()>> {
+        while self.written < self.stuck.len() {
+            let count = ready!(Pin::new(&mut *to).poll_write(cx, &self.stuck[self.written..]))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += count;
+            self.moved += count as u64;
+        }
+        if !self.stuck.is_empty() {
+            // Given back, not kept for the next time: most tunnels are idle most of the time.
+            (self.stuck, self.written) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+}

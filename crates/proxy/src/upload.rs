@@ -1,0 +1,224 @@
+//! [`Upload`]: the request body on its way to a backend, and [`Exchange`]: what both directions of one exchange know
+//! of each other.
+//!
+//! Whatever goes wrong with the body is remembered in the exchange: hyper reports it as an error of the connection to
+//! the backend, and it is the client's fault. The body is never stored: back-pressure reaches the client.
+
+use std::{
+    cell::{Cell, RefCell},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::{ForwardError, law::retain_trailers, wait::IdleWait};
+
+/// How long a body is, before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// There is none.
+    None,
+    /// So many bytes.
+    Exact(u64),
+    /// It ends when it ends.
+    Unknown,
+}
+
+impl Length {
+    pub(crate) fn of(body: &impl Body) -> Self {
+        if body.is_end_stream() { Self::None } else { body.size_hint().exact().map_or(Self::Unknown, Self::Exact) }
+    }
+}
+
+/// A request body, or none.
+pub(crate) struct Upload(Option<Streaming>);
+
+struct Streaming {
+    incoming: Incoming,
+    version: Version,
+    /// How much more is allowed.
+    allowance: u64,
+    wait: IdleWait,
+    exchange: Rc<Exchange>,
+}
+
+/// Why the body ended before its end. hyper closes the connection to the backend for it, and nobody else sees it.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body ended before its end")]
+pub(crate) struct Broken;
+
+/// The state of a request body, shared between the connection's task (which sends it) and the request's (which waits).
+pub(crate) struct Exchange {
+    phase: Cell<Phase>,
+    moved: Cell<Instant>,
+    fault: RefCell<Option<UploadFault>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The backend can have more, or has not asked.
+    Sending,
+    /// The backend waits for us, and we for the client.
+    WaitingForClient,
+    /// All of it was handed over.
+    Done,
+    /// Nobody wants the rest.
+    Abandoned,
+}
+
+enum UploadFault {
+    Client(hyper::Error),
+    Cut,
+    Idle,
+    TooLarge,
+}
+
+impl Upload {
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// A body of at most `limit` bytes, none of which comes later than `idle` after the one before.
+    pub(crate) fn new(
+        incoming: Incoming,
+        version: Version,
+        limit: Option<u64>,
+        idle: Duration,
+    ) -> (Self, Rc<Exchange>) {
+        let exchange = Rc::new(Exchange {
+            phase: Cell::new(Phase::Sending),
+            moved: Cell::new(Instant::now()),
+            fault: RefCell::new(None),
+            waker: RefCell::new(None),
+        });
+        let streaming = Streaming {
+            incoming,
+            version,
+            allowance: limit.unwrap_or(u64::MAX),
+            wait: IdleWait::new(idle),
+            exchange: Rc::clone(&exchange),
+        };
+        (Self(Some(streaming)), exchange)
+    }
+}
+
+impl Exchange {
+    /// What was wrong with the request body, if anything was.
+    pub(crate) fn take_fault(&self) -> Option<ForwardError> {
+        self.fault.take().map(|fault| match fault {
+            UploadFault::Client(error) => ForwardError::RequestBody(error),
+            UploadFault::Cut => ForwardError::RequestBodyCut,
+            UploadFault::Idle => ForwardError::RequestBodyIdle,
+            UploadFault::TooLarge => ForwardError::BodyTooLarge,
+        })
+    }
+
+    /// Was all of the body handed to the connection?
+    pub(crate) fn is_done(&self) -> bool {
+        self.phase.get() == Phase::Done
+    }
+
+    /// The response is over before the request: the connection is to be closed, not drained.
+    pub(crate) fn abandon(&self) {
+        if self.phase.get() != Phase::Done {
+            self.phase.set(Phase::Abandoned);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Until when the backend has time to answer: its time runs from the last byte we sent, and stands still while we
+    /// wait for the client.
+    pub(crate) fn answer_due(&self, timeout: Duration) -> Instant {
+        match self.phase.get() {
+            Phase::WaitingForClient => Instant::now() + timeout,
+            Phase::Sending | Phase::Done | Phase::Abandoned => self.moved.get() + timeout,
+        }
+    }
+
+    fn note(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.moved.set(Instant::now());
+    }
+
+    fn wait_for_client(&self, waker: &Waker) {
+        self.phase.set(Phase::WaitingForClient);
+        let mut parked = self.waker.borrow_mut();
+        match &mut *parked {
+            Some(old) => old.clone_from(waker),
+            None => *parked = Some(waker.clone()),
+        }
+    }
+}
+
+impl Streaming {
+    fn fail(&self, fault: UploadFault) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.exchange.fault.replace(Some(fault));
+        Poll::Ready(Some(Err(Broken)))
+    }
+
+    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.wait.progress();
+        if let Some(data) = frame.data_ref() {
+            let Some(rest) = self.allowance.checked_sub(data.len() as u64) else {
+                return self.fail(UploadFault::TooLarge);
+            };
+            self.allowance = rest;
+            self.exchange.note(if self.incoming.is_end_stream() { Phase::Done } else { Phase::Sending });
+        } else if let Some(trailers) = frame.trailers_mut() {
+            retain_trailers(trailers);
+            self.exchange.note(Phase::Done);
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn end(&mut self) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        // hyper takes RST_STREAM with NO_ERROR for a clean end of an HTTP/2 body. From a client it is none: half an
+        // upload would become a whole one.
+        if self.version == Version::HTTP_2 && !self.incoming.is_end_stream() {
+            return self.fail(UploadFault::Cut);
+        }
+        self.exchange.note(Phase::Done);
+        Poll::Ready(None)
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        if body.exchange.phase.get() == Phase::Abandoned {
+            return Poll::Ready(Some(Err(Broken)));
+        }
+        match Pin::new(&mut body.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => body.pass(frame),
+            Poll::Ready(Some(Err(error))) => body.fail(UploadFault::Client(error)),
+            Poll::Ready(None) => body.end(),
+            Poll::Pending if body.wait.poll_elapsed(cx).is_ready() => body.fail(UploadFault::Idle),
+            Poll::Pending => {
+                body.exchange.wait_for_client(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|body| body.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.incoming.size_hint())
+    }
+}
