@@ -1,7 +1,5 @@
 //! `cargo xtask bench`: measures the release build, and fails when a promise of the README is broken.
 
-mod edits;
-mod load;
 mod report;
 mod swap;
 

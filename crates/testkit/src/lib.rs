@@ -21,8 +21,10 @@
 //! | [`origin`] | [`HttpOrigin`] answers well, [`ScriptedOrigin`] answers exactly |
 //! | [`backend`] | other people's servers: Python's, nginx |
 //! | [`client`] | [`Connection`]: HTTP/1.1 or HTTP/2, with or without TLS; raw TLS; WebSockets |
+//! | [`certificate`] | a CA of the test's own |
 //! | [`curl`] | the real curl |
 //! | [`admin`] | HTTP over the admin socket |
+//! | [`swap`] | site files edited under a steady load |
 //! | [`process`] | children that cannot outlive the test |
 
 #![expect(
@@ -34,12 +36,14 @@
 pub mod admin;
 pub mod answer;
 pub mod backend;
+pub mod certificate;
 pub mod client;
 pub mod curl;
 pub mod gateway;
 pub mod origin;
 pub mod process;
 pub mod site;
+pub mod swap;
 pub mod wait;
 
 pub use answer::Answer;

@@ -6,7 +6,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -16,6 +16,17 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait::{eventually, within};
+
+/// May we start processes of other users? If not, says on the terminal (past the capture of test output) what is left
+/// out.
+pub fn root_or_note(left_out: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        let mut terminal = std::io::stderr();
+        writeln!(terminal, "note: left out, because it needs root: {left_out}").unwrap();
+    }
+    root
+}
 
 /// How a child is started.
 #[derive(Debug)]
@@ -147,10 +158,20 @@ impl Process {
         read_lossy(&self.stderr)
     }
 
-    /// How much memory it holds now, in KiB (`VmRSS` of proc(5)).
+    /// How much memory it holds now, in KiB.
     pub fn resident_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most memory it ever held, in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// A line of `status` in proc(5).
+    fn status_kib(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 

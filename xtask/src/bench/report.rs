@@ -7,8 +7,8 @@ use std::{
 };
 
 use serde::Serialize;
+use vestibule_testkit::swap::Counts;
 
-use super::load::Counts;
 use crate::Outcome;
 
 /// An edit must be live sooner than this, half of the time.

@@ -7,19 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use vestibule_testkit::{Gateway, HttpOrigin, Site};
-
-use super::{
-    edits::{self, EDITED_SITES},
-    load::Load,
-    report::Report,
+use vestibule_testkit::{
+    Gateway, HttpOrigin, Site,
+    swap::{Edits, Load},
 };
+
+use super::report::Report;
 use crate::Outcome;
 
 /// Nobody waits longer than this for a start.
 const START_LIMIT: Duration = Duration::from_secs(600);
 /// The site that is under load while others are edited.
-pub(super) const LOADED_HOST: &str = "a.bench.test";
+const LOADED_HOST: &str = "a.bench.test";
 
 /// Measures start and memory with so many sites, then so many edits under load.
 pub(super) async fn run(binary: PathBuf, sites: usize, edits: usize) -> Outcome<Report> {
@@ -36,8 +35,8 @@ pub(super) async fn run(binary: PathBuf, sites: usize, edits: usize) -> Outcome<
     let cold_start = start.elapsed();
     let full_kib = gateway.process().resident_kib();
 
-    let load = Load::start(&gateway).await;
-    let live_after = edits::run(&gateway, edits).await?;
+    let load = Load::start(&gateway, LOADED_HOST).await;
+    let live_after = Edits::watch(&gateway).await.make(edits).await;
     let load = load.stop().await;
     let end_kib = gateway.process().resident_kib();
     Ok(Report::new(sites, cold_start, [empty_kib, full_kib, end_kib], edits, live_after, load))
@@ -47,11 +46,13 @@ pub(super) async fn run(binary: PathBuf, sites: usize, edits: usize) -> Outcome<
 fn populate(dir: &Path, count: usize, origin: &HttpOrigin) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     Site::new(LOADED_HOST).upstream(origin).write(dir, "a.yaml");
-    for number in 0..EDITED_SITES {
-        edits::site(number, "first").write(dir, &edits::file(number));
+    let mut written = 1;
+    for (file, site) in Edits::files() {
+        site.write(dir, &file);
+        written += 1;
     }
     let mut text = String::new();
-    for number in 0..count.saturating_sub(EDITED_SITES + 1) {
+    for number in written..count {
         text.clear();
         write!(text, "hosts: s{number}.bench.test\nupstream: {origin}\n").map_err(io::Error::other)?;
         fs::write(dir.join(format!("s{number}.yaml")), &text)?;

@@ -1,4 +1,4 @@
-//! The steady load on one site: requests over kept-alive HTTP/1.1 and HTTP/2 connections, and open WebSockets.
+//! [`Load`]: a steady load on one site: requests over kept-alive HTTP/1.1 and HTTP/2 connections, and open WebSockets.
 
 use std::{
     sync::{
@@ -11,9 +11,8 @@ use std::{
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
-use vestibule_testkit::{Connection, Gateway, Protocol};
 
-use super::swap::LOADED_HOST;
+use crate::{Connection, Gateway, Protocol};
 
 /// Connections of each protocol.
 const CONNECTIONS: usize = 4;
@@ -23,7 +22,8 @@ const WEBSOCKETS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// A running load.
-pub(super) struct Load {
+#[derive(Debug)]
+pub struct Load {
     stop: Arc<AtomicBool>,
     counts: Arc<Counts>,
     tasks: JoinSet<()>,
@@ -31,24 +31,28 @@ pub(super) struct Load {
 
 /// What a load has seen.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) requests: AtomicU64,
-    pub(super) failed: AtomicU64,
-    pub(super) messages: AtomicU64,
-    pub(super) websockets_closed: AtomicU64,
+pub struct Counts {
+    /// Sent.
+    pub requests: AtomicU64,
+    /// Of these, without the whole 200 that was due.
+    pub failed: AtomicU64,
+    /// Echoed by WebSockets.
+    pub messages: AtomicU64,
+    /// WebSockets that ended.
+    pub websockets_closed: AtomicU64,
 }
 
 impl Load {
-    /// Opens everything, then loads.
-    pub(super) async fn start(gateway: &Gateway) -> Self {
+    /// Opens everything, then loads. The host must lead to an [`HttpOrigin`](crate::HttpOrigin).
+    pub async fn start(gateway: &Gateway, host: &str) -> Self {
         let (stop, counts) = (Arc::<AtomicBool>::default(), Arc::<Counts>::default());
         let mut tasks = JoinSet::new();
         for protocol in [Protocol::Http1, Protocol::Http2].repeat(CONNECTIONS) {
-            let connection = gateway.connect(LOADED_HOST, protocol).await;
+            let connection = gateway.connect(host, protocol).await;
             tasks.spawn(request(connection, Arc::clone(&counts), Arc::clone(&stop)));
         }
         for _ in 0..WEBSOCKETS {
-            let mut socket = gateway.websocket(LOADED_HOST, "/ws").await.expect("a WebSocket opens before the edits");
+            let mut socket = gateway.websocket(host, "/ws").await.unwrap();
             let (counts, stop) = (Arc::clone(&counts), Arc::clone(&stop));
             tasks.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
@@ -66,7 +70,7 @@ impl Load {
     }
 
     /// Ends it and gives what was seen.
-    pub(super) async fn stop(mut self) -> Arc<Counts> {
+    pub async fn stop(mut self) -> Arc<Counts> {
         self.stop.store(true, Ordering::Relaxed);
         while self.tasks.join_next().await.is_some() {}
         self.counts

@@ -1,0 +1,182 @@
+//! Promise: bodies stream in both directions, at the pace of the slower side, in bounded memory.
+
+use std::{convert::Infallible, io, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use vestibule_testkit::{Answer, Gateway, HttpOrigin, Protocol, ScriptedOrigin, Site, Step, client, origin::always};
+
+const MIB: usize = 1 << 20;
+/// What a body of any size may add to the gateway's memory.
+const GROWTH_LIMIT_KIB: u64 = 24 << 10;
+
+async fn one_site() -> (Gateway, HttpOrigin) {
+    let origin = HttpOrigin::start().await;
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    (gateway, origin)
+}
+
+/// So many MiB in pieces of 64 KiB, of unknown length.
+fn pieces(mib: usize) -> client::Body {
+    let piece = Bytes::from(vec![7; MIB / 16]);
+    let frames = stream::iter((0..mib * 16).map(move |_| Ok::<_, Infallible>(Frame::data(piece.clone()))));
+    StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync()
+}
+
+#[tokio::test]
+async fn a_large_upload_streams_in_bounded_memory() {
+    let (mut gateway, _origin) = one_site().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        assert_eq!(connection.get("/echo").await.unwrap().status, 200);
+        let before = gateway.process().resident_kib();
+        let upload = connection.request("/sink").method("POST").body(pieces(64)).unwrap();
+        let answer = connection.answer(upload).await.unwrap().json();
+        assert_eq!(answer["count"], 64 * MIB);
+        let growth = gateway.process().peak_kib().saturating_sub(before);
+        assert!(growth < GROWTH_LIMIT_KIB, "{protocol:?}: {growth} KiB");
+    }
+}
+
+#[tokio::test]
+async fn a_large_download_streams_in_bounded_memory() {
+    let (mut gateway, _origin) = one_site().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let before = gateway.process().resident_kib();
+        let answer = connection.get(&format!("/bytes/{}", 64 * MIB)).await.unwrap();
+        assert_eq!(answer.body.len(), 64 * MIB);
+        let growth = gateway.process().peak_kib().saturating_sub(before);
+        assert!(growth < GROWTH_LIMIT_KIB, "{protocol:?}: {growth} KiB");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_hold_bounded_memory() {
+    let (mut gateway, _origin) = one_site().await;
+    let before = gateway.process().resident_kib();
+    let mut held = Vec::new();
+    for protocol in [Protocol::Http1, Protocol::Http2].repeat(10) {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request(&format!("/bytes/{}", 64 * MIB)).body(client::no_body()).unwrap();
+        let response = connection.send(request).await.unwrap();
+        held.push((connection, response));
+    }
+    // Time for buffers to fill as far as they will: there is no event for "nothing more was read".
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let growth = gateway.process().peak_kib().saturating_sub(before);
+    assert!(growth < 2 * GROWTH_LIMIT_KIB, "{growth} KiB for {} responses that nobody reads", held.len());
+    for (_connection, response) in held.drain(..2) {
+        assert_eq!(Answer::read(response).await.unwrap().body.len(), 64 * MIB);
+    }
+}
+
+#[tokio::test]
+async fn server_sent_events_arrive_as_they_are_sent() {
+    let (gateway, origin) = one_site().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request("/events").body(client::no_body()).unwrap();
+        let mut body = connection.send(request).await.unwrap().into_body();
+        for number in 0..5 {
+            // The next event is not sent before this one was seen.
+            let event = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(event, format!("data: {number}\n\n"));
+            origin.open_gate();
+        }
+    }
+}
+
+#[tokio::test]
+async fn trailers_pass_in_both_directions() {
+    let (gateway, _origin) = one_site().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request("/trailers").header("te", "trailers").body(client::no_body()).unwrap();
+        let answer = connection.answer(request).await.unwrap();
+        assert_eq!(answer.text(), "with trailers");
+        assert_eq!(answer.trailers.expect("trailers")["x-checksum"], "42", "{protocol:?}");
+    }
+    let mut connection = gateway.connect("a.test", Protocol::Http2).await;
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("x-sum", http::HeaderValue::from_static("1"));
+    let frames = [Frame::data(Bytes::from_static(b"abc")), Frame::trailers(trailers)];
+    let body = StreamBody::new(stream::iter(frames.map(Ok::<_, io::Error>))).boxed_unsync();
+    let request = connection.request("/sink").method("POST").header("trailer", "x-sum").body(body).unwrap();
+    let answer = connection.answer(request).await.unwrap().json();
+    assert_eq!(answer["trailers"], serde_json::json!([["x-sum", "1"]]), "{answer}");
+}
+
+/// Sends a head with `Expect` and gives everything up to the end of the first final head.
+async fn expect_continue(gateway: &Gateway, path: &str, body: &str) -> String {
+    let mut stream = gateway.tls("a.test").await;
+    let head = format!("POST {path} HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut received, mut sent) = (Vec::new(), false);
+    loop {
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).await.unwrap();
+        received.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&received).into_owned();
+        let final_head = text.replacen("HTTP/1.1 100 Continue\r\n\r\n", "", 1);
+        if !sent && text.contains("HTTP/1.1 100") {
+            stream.write_all(body.as_bytes()).await.unwrap();
+            sent = true;
+        }
+        if count == 0 || final_head.contains("\r\n\r\n") {
+            return text;
+        }
+    }
+}
+
+#[tokio::test]
+async fn expect_100_continue_is_answered_once() {
+    let (gateway, _origin) = one_site().await;
+    for _ in 0..10 {
+        let received = expect_continue(&gateway, "/sink", "hello").await;
+        assert_eq!(received.matches("HTTP/1.1 100").count(), 1, "{received}");
+        assert!(received.contains("HTTP/1.1 200"), "{received}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_declines_the_body_is_heard_at_once() {
+    let (gateway, _origin) = one_site().await;
+    let received = expect_continue(&gateway, "/reject", "").await;
+    assert!(received.contains("HTTP/1.1 403"), "{received}");
+    // And the next request is not read out of a body that never came.
+    assert_eq!(gateway.get("a.test", "/echo").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cut_response_is_seen_as_cut() {
+    let cut = |head: &str| vec![Step::ReadHead, Step::send(&format!("HTTP/1.1 200 OK\r\n{head}")), Step::Close];
+    for head in ["content-length: 100\r\n\r\npartial", "transfer-encoding: chunked\r\n\r\n7\r\npartial\r\n"] {
+        let origin = ScriptedOrigin::start(cut(head)).await;
+        let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let mut connection = gateway.connect("a.test", protocol).await;
+            let request = connection.request("/").body(client::no_body()).unwrap();
+            let read = match connection.send(request).await {
+                Ok(response) => Answer::read(response).await,
+                Err(error) => Err(error),
+            };
+            assert!(read.is_err(), "{protocol:?} {head:?}: {read:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_over_the_limit_is_refused() {
+    let origin = ScriptedOrigin::start(always("ok")).await;
+    let site = Site::new("a.test").upstream(&origin).line("limits: {request_body: 1KiB}");
+    let gateway = Gateway::builder().site("a.yaml", &site).start().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request("/").method("POST").body(client::whole(vec![0; 2048])).unwrap();
+        assert_eq!(connection.answer(request).await.unwrap().status, 413, "{protocol:?}");
+    }
+}

@@ -1,0 +1,182 @@
+//! Promise: it starts when it is ready, stops when the work is done, and is never taken down by too much of anything.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpStream, UnixDatagram},
+};
+use vestibule_testkit::{Connection, Gateway, HttpOrigin, Protocol, Site, client, eventually};
+
+async fn one_site() -> (Gateway, HttpOrigin) {
+    let origin = HttpOrigin::start().await;
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    (gateway, origin)
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_in_flight_and_takes_nothing_new() {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let (mut gateway, origin) = one_site().await;
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request("/gate").body(client::no_body()).unwrap();
+        let pending = tokio::spawn(async move { connection.answer(request).await });
+        origin.at_gate(1).await;
+        gateway.terminate();
+        let address = gateway.https();
+        let refused = || async move { TcpStream::connect(address).await.is_err().then_some(()) };
+        eventually("new connections to be refused", refused).await;
+        assert!(!pending.is_finished(), "{protocol:?}");
+        origin.open_gate();
+        let answer = pending.await.unwrap().unwrap();
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "through the gate"));
+        assert!(gateway.process().wait().await.success(), "{protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_gateway_stops_at_once() {
+    let (mut gateway, _origin) = one_site().await;
+    let mut idle = gateway.connect("a.test", Protocol::Http1).await;
+    assert_eq!(idle.get("/").await.unwrap().status, 200);
+    let _second = gateway.connect("a.test", Protocol::Http2).await;
+    gateway.terminate();
+    let exit = gateway.process().wait_within(Duration::from_secs(5)).await.expect("idle connections hold it up");
+    assert!(exit.success());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let (mut gateway, origin) = one_site().await;
+    let mut connection = gateway.connect("a.test", Protocol::Http1).await;
+    let request = connection.request("/gate").body(client::no_body()).unwrap();
+    let pending = tokio::spawn(async move { connection.answer(request).await });
+    origin.at_gate(1).await;
+    gateway.terminate();
+    let address = gateway.https();
+    eventually("the drain to begin", || async move { TcpStream::connect(address).await.is_err().then_some(()) }).await;
+    gateway.terminate();
+    let exit = gateway.process().wait_within(Duration::from_secs(5)).await.expect("the second signal was ignored");
+    assert!(!exit.success(), "{exit}");
+    assert!(pending.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn the_grace_period_bounds_a_stop() {
+    let origin = HttpOrigin::start().await;
+    let builder = Gateway::builder().settings("timeouts: {drain_grace: 200ms}");
+    let mut gateway = builder.site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    let mut connection = gateway.connect("a.test", Protocol::Http1).await;
+    let request = connection.request("/gate").body(client::no_body()).unwrap();
+    let pending = tokio::spawn(async move { connection.answer(request).await });
+    origin.at_gate(1).await;
+    gateway.terminate();
+    gateway.process().wait_within(Duration::from_secs(5)).await.expect("the grace period was ignored");
+    assert!(pending.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let gateway = Gateway::builder().env("NOTIFY_SOCKET", path.to_str().unwrap()).start().await;
+    assert!(told(&socket, "READY=1").await);
+    gateway.terminate();
+    assert!(told(&socket, "STOPPING=1").await);
+}
+
+/// Reads datagrams until one has that line.
+async fn told(socket: &UnixDatagram, line: &str) -> bool {
+    let look = async {
+        loop {
+            let mut buffer = [0; 4096];
+            let count = socket.recv(&mut buffer).await.unwrap();
+            if String::from_utf8_lossy(&buffer[..count]).lines().any(|told| told == line) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), look).await.is_ok()
+}
+
+#[tokio::test]
+async fn without_descriptors_it_waits_and_recovers() {
+    let origin = HttpOrigin::start().await;
+    let builder =
+        Gateway::builder().descriptors(256).settings("limits: {connections: 100000, connections_per_client: 100000}");
+    let mut gateway = builder.site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    let mut held = Vec::new();
+    for _ in 0..400 {
+        held.push(TcpStream::connect(gateway.https()).await.unwrap());
+    }
+    // A wait by the clock: what is measured is what happens when nothing happens.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let before = gateway.process().cpu_ticks();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let spent = gateway.process().cpu_ticks() - before;
+    assert!(spent < 30, "{spent} of 100 ticks spent on connections that cannot be accepted");
+    gateway.add("b.yaml", &Site::new("b.test").respond("b")).await;
+    drop(held);
+    assert!(gateway.serves_within(Duration::from_secs(10), "b.test", "b").await);
+    assert_eq!(gateway.get("a.test", "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_connections() {
+    let builder = Gateway::builder().settings("limits: {connections_per_client: 5}");
+    let gateway = builder.site("a.yaml", &Site::new("a.test").respond("a")).start().await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        let mut connection = gateway.connect("a.test", Protocol::Http1).await;
+        assert_eq!(connection.get("/").await.unwrap().status, 200);
+        held.push(connection);
+    }
+    let refused = Connection::secure(gateway.trust(), gateway.https(), "a.test", Protocol::Http1).await;
+    assert!(refused.is_err());
+    drop(held);
+    assert!(gateway.serves_within(Duration::from_secs(10), "a.test", "a").await);
+}
+
+#[tokio::test]
+async fn a_slow_handshake_a_slow_head_and_an_idle_connection_end() {
+    let timeouts = "timeouts: {handshake: 300ms, request_head: 300ms, idle: 300ms}";
+    let gateway = Gateway::builder().settings(timeouts).site("a.yaml", &Site::new("a.test").respond("a")).start().await;
+    let ends = async |mut stream: Box<dyn tokio::io::AsyncRead + Unpin>, what: &str| {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
+        assert!(read.is_ok(), "{what} stays open");
+    };
+    let mut handshake = TcpStream::connect(gateway.https()).await.unwrap();
+    handshake.write_all(&[22, 3, 1]).await.unwrap();
+    ends(Box::new(handshake), "an unfinished handshake").await;
+    let mut head = gateway.tls("a.test").await;
+    head.write_all(b"GET / HTTP/1.1\r\nhost: a.te").await.unwrap();
+    ends(Box::new(head), "an unfinished head").await;
+    let mut idle = gateway.tls("a.test").await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
+    ends(Box::new(idle), "an idle connection").await;
+}
+
+#[tokio::test]
+async fn access_events_are_json_lines_with_site_and_status() {
+    let (mut gateway, _origin) = one_site().await;
+    assert_eq!(gateway.get("a.test", "/echo/me?secret=1").await.status, 200);
+    let line = eventually("an access event", || {
+        let found = gateway.process().stdout().lines().find(|line| line.contains("/echo/me")).map(str::to_owned);
+        std::future::ready(found)
+    })
+    .await;
+    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["status"], 200, "{event}");
+    assert!(event.to_string().contains("a.yaml"), "{event}");
+}
+
+#[tokio::test]
+async fn metrics_count_requests() {
+    let (gateway, _origin) = one_site().await;
+    assert_eq!(gateway.get("a.test", "/").await.status, 200);
+    let metrics = gateway.admin("/metrics").await.text();
+    assert!(metrics.lines().any(|line| line.starts_with("vestibule_requests")), "{metrics}");
+    assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
+}

@@ -1,0 +1,21 @@
+//! Black-box tests: the real binary, real sockets, real processes. A module per promise; a name is a sentence.
+//!
+//! They need `VESTIBULE_BIN` or a built binary beside the test (`cargo xtask test` sees to it), and the programs that
+//! `cargo xtask test` installs.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod backends;
+mod bodies;
+mod certificates;
+mod commands;
+mod forwarding;
+mod identity;
+mod isolation;
+mod life;
+mod names;
+mod persistence;
+mod routes;
+mod swap;
+mod upstream_faults;
+mod websockets;
