@@ -1,0 +1,239 @@
+//! Access events: one JSON line per request. A worker gathers lines in a buffer of its own; a writing thread takes whole
+//! buffers, so that a slow disk or pipe never holds up a request. What it cannot take is dropped and counted.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use serde::Serialize;
+
+use crate::config::AccessLog;
+
+/// A worker's buffer leaves it when it is this full, bytes.
+const BUFFER_LIMIT: usize = 32 * 1024;
+/// Buffers that may wait for the writing thread.
+const QUEUE_LIMIT: usize = 64;
+
+/// One finished request. Field names are an interface: scripts read them.
+#[derive(Serialize, Debug)]
+pub(crate) struct AccessEvent<'a> {
+    /// Unix time of the end, seconds with milliseconds.
+    pub(crate) ts: f64,
+    pub(crate) request_id: String,
+    pub(crate) client: String,
+    pub(crate) scheme: &'a str,
+    pub(crate) protocol: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    /// As the client sent it, with the query.
+    pub(crate) target: &'a str,
+    /// 499: the client left before a response began.
+    pub(crate) status: u16,
+    /// Of the response body.
+    pub(crate) bytes: u64,
+    pub(crate) duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) site: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<String>,
+    /// The code of a response that the gateway made itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'a str>,
+    /// False when the response was cut.
+    pub(crate) complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) referer: Option<&'a str>,
+}
+
+/// Where workers send their buffers.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessSender {
+    queue: Option<SyncSender<Message>>,
+    dropped: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Lines(Vec<u8>, u64),
+    Reopen,
+}
+
+impl AccessSender {
+    /// Lines that were dropped since the start.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// Opens the file anew: it was moved away. Called from the control thread.
+    pub(crate) fn reopen(&self) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(Message::Reopen).is_err()
+        {
+            tracing::warn!("the access log is too busy to be reopened now");
+        }
+    }
+}
+
+/// Starts the writing thread, unless access events go nowhere. The thread ends when every sender is gone.
+pub(crate) fn start(log: &AccessLog) -> io::Result<(AccessSender, Option<thread::JoinHandle<()>>)> {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let mut sink = match log {
+        AccessLog::Off => return Ok((AccessSender { queue: None, dropped }, None)),
+        AccessLog::Stdout => Sink::Stdout,
+        AccessLog::File(path) => Sink::File(open(path)?, path.clone()),
+    };
+    let (queue, lines) = sync_channel(QUEUE_LIMIT);
+    let lost = Arc::clone(&dropped);
+    let thread =
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&lines, &mut sink, &lost))?;
+    Ok((AccessSender { queue: Some(queue), dropped }, Some(thread)))
+}
+
+enum Sink {
+    Stdout,
+    File(File, PathBuf),
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}
+
+fn write_all(lines: &Receiver<Message>, sink: &mut Sink, lost: &AtomicU64) {
+    for message in lines {
+        let (bytes, count) = match message {
+            Message::Lines(bytes, count) => (bytes, count),
+            Message::Reopen => {
+                if let Sink::File(file, path) = sink {
+                    match open(path) {
+                        Ok(fresh) => *file = fresh,
+                        Err(error) => {
+                            tracing::warn!(path = %path.display(), %error, "the access log cannot be reopened")
+                        }
+                    }
+                }
+                continue;
+            }
+        };
+        let written = match sink {
+            Sink::Stdout => io::stdout().lock().write_all(&bytes),
+            Sink::File(file, _) => file.write_all(&bytes),
+        };
+        if written.is_err() {
+            lost.fetch_add(count, Relaxed);
+        }
+    }
+}
+
+/// A worker's buffer of lines.
+#[derive(Debug)]
+pub(crate) struct AccessLine {
+    sender: AccessSender,
+    buffer: Vec<u8>,
+    lines: u64,
+}
+
+impl AccessLine {
+    pub(crate) fn new(sender: AccessSender) -> Self {
+        Self { sender, buffer: Vec::new(), lines: 0 }
+    }
+
+    /// False when nobody reads: then events need not be made.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.sender.queue.is_some()
+    }
+
+    /// Adds a line. JSON escapes control characters, so that a line stays a line.
+    pub(crate) fn write(&mut self, event: &AccessEvent<'_>) {
+        let start = self.buffer.len();
+        if serde_json::to_writer(&mut self.buffer, event).is_err() {
+            self.buffer.truncate(start);
+            return;
+        }
+        self.buffer.push(b'\n');
+        self.lines += 1;
+        if self.buffer.len() >= BUFFER_LIMIT {
+            self.flush();
+        }
+    }
+
+    /// Hands the buffer over.
+    pub(crate) fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let bytes = std::mem::take(&mut self.buffer);
+        let Some(queue) = &self.sender.queue else { return };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Message::Lines(bytes, lines))
+        {
+            self.sender.dropped.fetch_add(lines, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event<'a>(target: &'a str, agent: &'a str) -> AccessEvent<'a> {
+        AccessEvent {
+            ts: 1.5,
+            request_id: "00".to_owned(),
+            client: "127.0.0.1".to_owned(),
+            scheme: "https",
+            protocol: "HTTP/1.1",
+            method: "GET",
+            host: "a.test",
+            target,
+            status: 200,
+            bytes: 3,
+            duration_ms: 0.25,
+            site: Some("a.yaml"),
+            route: None,
+            upstream: None,
+            code: None,
+            complete: true,
+            user_agent: Some(agent),
+            referer: None,
+        }
+    }
+
+    #[test]
+    fn lines_reach_the_file_and_control_characters_stay_inside_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("access.log");
+        let (sender, thread) = start(&AccessLog::File(path.clone())).expect("starts");
+        let mut line = AccessLine::new(sender);
+        assert!(line.is_wanted());
+        line.write(&event("/\n{\"forged\":1}", "\u{1b}[31m"));
+        line.write(&event("/b", "x"));
+        line.flush();
+        drop(line);
+        thread.expect("a thread").join().expect("ends");
+        let text = std::fs::read_to_string(&path).expect("written");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+        assert_eq!(first["target"], "/\n{\"forged\":1}");
+        assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn without_a_log_nothing_is_wanted() {
+        let (sender, thread) = start(&AccessLog::Off).expect("starts");
+        assert!(thread.is_none());
+        assert!(!AccessLine::new(sender).is_wanted());
+    }
+}

@@ -1,0 +1,135 @@
+//! Metrics in the OpenMetrics text format, read from the counters at each scrape. Per-site lines exist for sites that have
+//! been asked for anything, so that 100,000 parked sites cost nothing.
+
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use crate::{house::House, live::Counters};
+
+/// What the text is.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Renders everything.
+pub(super) fn render(house: &House) -> String {
+    let mut registry = Registry::with_prefix("vestibule");
+    registry.register_collector(Box::new(Scrape(house.clone())));
+    let mut out = String::new();
+    match text::encode(&mut out, &registry) {
+        Ok(()) => out,
+        Err(fmt::Error) => "# EOF\n".to_owned(), // writing to a String does not fail
+    }
+}
+
+struct Scrape(House);
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.whole(&mut encoder)?;
+        self.sites(&mut encoder)
+    }
+}
+
+/// Name, help, and how to read it from a site's counters.
+type SiteCounter = (&'static str, &'static str, fn(&Counters) -> u64);
+
+impl Scrape {
+    /// The gateway as a whole.
+    fn whole(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let shared = &self.0.shared;
+        let table = shared.table.load();
+        let standing = self.0.sites().standing();
+        let (over_total, over_client) = shared.permits.refused();
+        gauge(encoder, "generation", "The number of the published table", table.generation().0)?;
+        gauge(encoder, "names", "Names that lead somewhere", table.len() as u64)?;
+        gauge(encoder, "sites", "Sites that are served", standing.served as u64)?;
+        gauge(encoder, "sites_stale", "Sites kept at their last good version", standing.stale as u64)?;
+        gauge(encoder, "sites_broken", "Site files with an error and nothing to serve", standing.broken as u64)?;
+        gauge(encoder, "connections", "Open client connections", shared.permits.open())?;
+        gauge(encoder, "requests_in_flight", "Requests being answered", shared.totals.in_flight())?;
+        counter(encoder, "requests", "Requests answered", shared.totals.requests())?;
+        counter(encoder, "access_lines_dropped", "Access events that could not be written", shared.access.dropped())?;
+        labelled(
+            encoder,
+            "connections_refused",
+            "Connections over a limit",
+            "limit",
+            [("total", over_total), ("per_client", over_client)],
+        )?;
+        let outcomes = shared.totals.outcomes().map(|(outcome, count)| (outcome.word(), count));
+        labelled(encoder, "connections_ended", "Connections by how they ended", "outcome", outcomes)?;
+        let refusals = shared.totals.refusals().map(|(refusal, count)| (refusal.word(), count));
+        labelled(encoder, "refusals", "Responses of the gateway's own, by code", "code", refusals)
+    }
+
+    /// Each site.
+    fn sites(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let counters: [SiteCounter; 3] = [
+            ("site_requests", "Requests answered for a site", Counters::requests),
+            ("site_errors", "Of these, with a 5xx status", |counters| counters.of_class(5)),
+            ("site_sent_bytes", "Bytes of response bodies", Counters::bytes_sent),
+        ];
+        for (name, help, read) in counters {
+            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            self.each_site(descriptor, |counters| ConstCounter::new(read(counters)))?;
+        }
+        let gauges: [SiteCounter; 2] = [
+            ("site_requests_in_flight", "Requests being answered", |counters| u64::from(counters.in_flight())),
+            ("site_tunnels", "Open tunnels (WebSockets)", |counters| u64::from(counters.tunnels())),
+        ];
+        for (name, help, read) in gauges {
+            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            self.each_site(descriptor, |counters| ConstGauge::new(i64::try_from(read(counters)).unwrap_or(i64::MAX)))?;
+        }
+        Ok(())
+    }
+
+    fn each_site<M: EncodeMetric>(
+        &self,
+        mut family: MetricEncoder<'_>,
+        metric: impl Fn(&Counters) -> M,
+    ) -> fmt::Result {
+        let mut result = Ok(());
+        self.0.sites().each_counted(|id, counters| {
+            if result.is_ok() {
+                let label = [("site", id.as_str())];
+                result = family.encode_family(&label).and_then(|encoder| metric(counters).encode(encoder));
+            }
+        });
+        result
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    value.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
+fn labelled(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl IntoIterator<Item = (&'static str, u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (word, value) in values {
+        ConstCounter::new(value).encode(family.encode_family(&[(label, word)])?)?;
+    }
+    Ok(())
+}

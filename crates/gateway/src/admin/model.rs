@@ -1,0 +1,167 @@
+//! What travels over the admin socket, as JSON. The binary's tables and other people's scripts read it, so names stay.
+
+use serde::{Deserialize, Serialize};
+use vestibule_diagnostics::Report;
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Of the binary.
+    pub version: String,
+    /// Of the process.
+    pub pid: u32,
+    /// Since the start.
+    pub uptime_seconds: u64,
+    /// Of the live table.
+    pub generation: u64,
+    /// True once the first scan is live.
+    pub ready: bool,
+    /// Bound clear addresses, with real ports.
+    pub http: Vec<String>,
+    /// Bound TLS addresses.
+    pub https: Vec<String>,
+    /// The folder of site files.
+    pub sites_dir: String,
+    /// The gateway's own folder.
+    pub state_dir: String,
+    /// Threads that serve.
+    pub workers: usize,
+    /// Sites that are live.
+    pub sites: usize,
+    /// Names that lead somewhere.
+    pub names: usize,
+    /// Sites kept at their last good version.
+    pub stale: usize,
+    /// Files that have an error and no good version to serve.
+    pub broken: usize,
+    /// Open client connections.
+    pub connections: u64,
+    /// Requests in flight.
+    pub requests_in_flight: u64,
+    /// Requests answered since the start.
+    pub requests: u64,
+    /// Sites that are not `live`, with what to do: the same as in `sites`, at most 100.
+    pub attention: Vec<SiteRow>,
+}
+
+/// How a site stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SiteState {
+    /// The file as it is on disk.
+    Live,
+    /// Some of its names are held by others.
+    Partial,
+    /// The last good version; the file on disk has an error.
+    Stale,
+    /// An error and nothing to serve.
+    Broken,
+}
+
+/// One row of `GET /v1/sites`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SiteRow {
+    /// The site file, relative to the sites folder.
+    pub site: String,
+    /// The owner's uid.
+    pub owner: u32,
+    /// How it stands.
+    pub state: SiteState,
+    /// The names it serves.
+    pub hosts: Vec<String>,
+    /// Where its routes lead: `/ -> 127.0.0.1:5000`.
+    pub routes: Vec<String>,
+    /// Requests answered since the start.
+    pub requests: u64,
+    /// Of these, 5xx.
+    pub errors: u64,
+    /// What there is to say of its file.
+    pub reports: Vec<Report>,
+}
+
+/// `GET /v1/sites?limit=N&after=SITE`: in order of site.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sites {
+    /// This page.
+    pub sites: Vec<SiteRow>,
+    /// Pass as `after` for the next page.
+    pub next: Option<String>,
+}
+
+/// One row of `GET /v1/certs`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertRow {
+    /// The site file.
+    pub site: String,
+    /// The names it is shown for.
+    pub hosts: Vec<String>,
+    /// `local CA`, or the issuer.
+    pub issuer: String,
+    /// `internal`, `files`, `auto`.
+    pub source: String,
+    /// Unix seconds.
+    pub not_before: u64,
+    /// Unix seconds.
+    pub not_after: u64,
+    /// SHA-256, empty until a local certificate is first used.
+    pub fingerprint: String,
+    /// Why the last change of its files was not taken.
+    pub problem: Option<String>,
+}
+
+/// `GET /v1/certs?limit=N&after=SITE`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Certs {
+    /// This page.
+    pub certs: Vec<CertRow>,
+    /// Pass as `after` for the next page.
+    pub next: Option<String>,
+}
+
+/// One claim of `GET /v1/claims`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClaimRow {
+    /// The name or wildcard.
+    pub name: String,
+    /// The site file that holds it.
+    pub site: String,
+    /// The owner's uid.
+    pub owner: u32,
+    /// Order of claims: smaller is earlier.
+    pub since: u64,
+}
+
+/// `GET /v1/explain?url=…`: where a URL would lead and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The URL in the form the gateway judges.
+    pub url: String,
+    /// Step by step, in words.
+    pub steps: Vec<String>,
+    /// The site, if one was found.
+    pub site: Option<String>,
+    /// The route's prefix.
+    pub route: Option<String>,
+    /// What would answer: an upstream, a redirect, a fixed response or a refusal with its status.
+    pub outcome: String,
+    /// Routes and sites that match too and lost, each with the reason.
+    pub lost: Vec<String>,
+}
+
+/// What `check` found in one file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Review {
+    /// The file as given.
+    pub file: String,
+    /// Would it go live?
+    pub valid: bool,
+    /// What there is to say.
+    pub reports: Vec<Report>,
+}
+
+/// Any error of the admin interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdminFailure {
+    /// One sentence.
+    pub error: String,
+}

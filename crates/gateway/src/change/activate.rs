@@ -1,0 +1,177 @@
+//! From a site that parses to a site that is ready: compile, certificate, claims. Nothing is changed before everything
+//! that can fail has been done.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use vestibule_certs::{Identity, IdentityRequest, Origin};
+use vestibule_diagnostics::{Diagnostic, Span, catalogue};
+use vestibule_names::{SiteId, TenantId, UpstreamAddr, UpstreamTarget};
+use vestibule_site::{
+    Site,
+    site::{Action, Spanned, Tls},
+};
+use vestibule_vhost::{Claim, TableChange, TlsPolicy, Vhost, compile};
+
+use super::{Sites, Step, Surroundings, Thoroughness};
+use crate::{ledger::Entry, live::LiveSite};
+
+impl Sites {
+    /// Makes this version the live one: table changes and ledger entries go into `step`. Returns the remarks (no errors),
+    /// or, with nothing changed, the diagnostics that stand in the way.
+    pub(super) fn activate(
+        &mut self,
+        id: &SiteId,
+        owner: TenantId,
+        site: &Site,
+        text: &[u8],
+        mut remarks: Vec<Diagnostic>,
+        step: &mut Step,
+    ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let preview = self.claims.preview(id, owner, &site.hosts);
+        remarks.extend(preview.diagnostics);
+        remarks.extend(self.surroundings.loops(site));
+        remarks.extend(self.surroundings.public_names(site));
+        let compiled = compile(site, id.clone(), owner, &preview.granted);
+        remarks.extend(compiled.diagnostics);
+        let identity = match &compiled.vhost {
+            Some(vhost) => self.identity(id, owner, vhost, site, &mut remarks),
+            None => None,
+        };
+        remarks.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span.start));
+        // A lost name (V0303) is an error for that name only: the others go live.
+        let stands_in_the_way = |d: &Diagnostic| d.is_error() && d.code != catalogue::HOST_CLAIMED;
+        let (Some(vhost), false) = (compiled.vhost, remarks.iter().any(stands_in_the_way)) else { return Err(remarks) };
+
+        let settlement = self.claims.settle(id, owner, &site.hosts);
+        step.ledger.extend(settlement.released.into_iter().map(Entry::Release));
+        step.ledger.extend(settlement.taken.into_iter().map(|(name, claim): (_, Claim)| Entry::Claim(name, claim)));
+        step.woken.extend(settlement.woken);
+        self.swap(id, owner, vhost, identity, step);
+        let waits = settlement.granted.len() < site.hosts.len();
+        self.record(id, owner).waiting = waits.then(|| text.into());
+        Ok(remarks)
+    }
+
+    /// The step of the table: names that are gone lead nowhere, the others to the new version.
+    fn swap(&mut self, id: &SiteId, owner: TenantId, vhost: Vhost, identity: Option<Arc<Identity>>, step: &mut Step) {
+        let record = self.record(id, owner);
+        let before = record.live.take();
+        let gone = before.iter().flat_map(|live| &live.vhost.hosts).filter(|host| !vhost.hosts.contains(host));
+        step.table.extend(gone.cloned().map(TableChange::Remove));
+        let has_files = matches!(vhost.tls, TlsPolicy::Files { .. });
+        if !vhost.hosts.is_empty() {
+            let live = Arc::new(LiveSite { vhost: Arc::new(vhost), identity, counters: Arc::clone(&record.counters) });
+            let puts = live.vhost.hosts.iter().map(|host| TableChange::Put(host.clone(), Arc::clone(&live)));
+            step.table.extend(puts);
+            record.live = Some(live);
+        }
+        if has_files {
+            self.with_files.insert(id.clone());
+        } else {
+            self.with_files.remove(id);
+        }
+    }
+
+    /// What the site shows in a handshake. The identity of the version before is kept when nothing about it changed, and
+    /// with it sessions that can be resumed.
+    fn identity(
+        &self,
+        id: &SiteId,
+        owner: TenantId,
+        vhost: &Vhost,
+        site: &Site,
+        remarks: &mut Vec<Diagnostic>,
+    ) -> Option<Arc<Identity>> {
+        let vault = self.surroundings.vault.as_ref()?;
+        if vhost.tls == TlsPolicy::Off || vhost.hosts.is_empty() {
+            return None;
+        }
+        let before =
+            self.records.get(id).filter(|record| record.owner == owner).and_then(|record| record.live.as_ref());
+        if let Some(live) = before
+            && live.vhost.tls == vhost.tls
+            && live.vhost.hosts == vhost.hosts
+            && live.identity.is_some()
+        {
+            return live.identity.clone();
+        }
+        let origin = match &vhost.tls {
+            TlsPolicy::Files { chain, key } => Origin::Files { chain: chain.clone(), key: key.clone() },
+            TlsPolicy::Auto | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
+        };
+        let request = IdentityRequest { site: id.clone(), tenant: owner, hosts: vhost.hosts.clone(), origin };
+        match vault.prepare(&request) {
+            Ok(prepared) => {
+                remarks.extend(prepared.warnings.into_iter().map(|warning| placed(warning, &site.tls)));
+                Some(prepared.identity)
+            }
+            Err(diagnostics) => {
+                remarks.extend(diagnostics.into_iter().map(|diagnostic| placed(diagnostic, &site.tls)));
+                None
+            }
+        }
+    }
+}
+
+/// Points a finding about certificate files at the key of the site file that names them.
+fn placed(diagnostic: Diagnostic, tls: &Spanned<Tls>) -> Diagnostic {
+    if diagnostic.primary.is_some() {
+        return diagnostic;
+    }
+    let span = match &tls.value {
+        Tls::Files { key, .. } if diagnostic.code == catalogue::KEY_MISMATCH => key.span,
+        Tls::Files { chain, key } => {
+            let names_key = diagnostic.message.contains(&key.value.display().to_string());
+            if names_key { key.span } else { chain.span }
+        }
+        _ => tls.span,
+    };
+    diagnostic.at(span, "")
+}
+
+impl Surroundings {
+    /// Upstreams that lead back into the gateway.
+    fn loops(&self, site: &Site) -> Vec<Diagnostic> {
+        let groups = site.routes.iter().filter_map(|route| match &route.action {
+            Action::Upstream(group) => Some(group),
+            _ => None,
+        });
+        let looping = groups.flat_map(|group| &group.addrs).filter(|addr| self.is_own(&addr.value));
+        looping.map(|addr| own_upstream(addr.span, &addr.value)).collect()
+    }
+
+    fn is_own(&self, addr: &UpstreamAddr) -> bool {
+        match &addr.target {
+            UpstreamTarget::Address(to) => self.listen.iter().any(|own| leads_to(*to, *own)),
+            UpstreamTarget::Name(name, port) => {
+                name.as_str() == "localhost" && self.listen.iter().any(|own| own.port() == *port)
+            }
+            UpstreamTarget::Unix(path) => **path == *self.admin_socket,
+        }
+    }
+
+    /// Public names without a certificate of their own: served, but no browser trusts the local CA.
+    fn public_names(&self, site: &Site) -> Option<Diagnostic> {
+        if self.thoroughness == Thoroughness::Run || site.tls.value != Tls::Auto {
+            return None;
+        }
+        let public = site.hosts.iter().find(|host| !host.value.is_private())?;
+        let message = format!("{} is a public name, and for now the local CA signs its certificate", public.value);
+        let help = "name a certificate of your own with `tls: {chain: FILE, key: FILE}`, or say `tls: internal` when \
+                    only machines that trust the local CA come here";
+        Some(Diagnostic::new(catalogue::NO_PUBLIC_CERTIFICATE, message).at(public.span, "").help(help))
+    }
+}
+
+/// Does connecting to `to` reach a socket bound to `own`?
+fn leads_to(to: SocketAddr, own: SocketAddr) -> bool {
+    let (to_ip, own_ip) = (to.ip().to_canonical(), own.ip().to_canonical());
+    to.port() == own.port()
+        && (to_ip == own_ip || to_ip.is_unspecified() || (own_ip.is_unspecified() && to_ip.is_loopback()))
+}
+
+fn own_upstream(span: Span, addr: &UpstreamAddr) -> Diagnostic {
+    Diagnostic::new(catalogue::UPSTREAM_IS_GATEWAY, format!("the upstream {addr} is this gateway itself"))
+        .at(span, "requests would go round in circles")
+        .help("write the address on which the backend process listens")
+}

@@ -1,0 +1,149 @@
+//! What the admin interface shows of sites, claims and certificates. Pages, so that 100,000 sites stay bounded.
+
+use std::{
+    ops::Bound,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use vestibule_diagnostics::{Diagnostic, Report, Severity, catalogue};
+use vestibule_names::SiteId;
+use vestibule_vhost::{Action, Route, TlsPolicy};
+
+use super::{Record, Sites, source};
+use crate::{
+    admin::model::{CertRow, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
+    live::{Counters, LiveSite},
+};
+
+/// How many sites stand how.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) served: usize,
+    pub(crate) stale: usize,
+    pub(crate) broken: usize,
+}
+
+impl Sites {
+    pub(crate) fn standing(&self) -> Standing {
+        let mut standing = Standing::default();
+        for record in self.records.values() {
+            standing.served += usize::from(record.live.is_some());
+            match record.state {
+                SiteState::Stale => standing.stale += 1,
+                SiteState::Broken => standing.broken += 1,
+                SiteState::Live | SiteState::Partial => {}
+            }
+        }
+        standing
+    }
+
+    /// Rows in order of site, after a given one.
+    pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> SitesPage {
+        let rows: Vec<_> = self.after(after).take(limit).map(|(id, record)| self.row(id, record)).collect();
+        let next = next_page(&rows, limit, |row| &row.site);
+        SitesPage { sites: rows, next }
+    }
+
+    /// Sites that are not simply live.
+    pub(crate) fn attention(&self, limit: usize) -> Vec<SiteRow> {
+        let rows = self.records.iter().filter(|(_, record)| record.state != SiteState::Live);
+        rows.take(limit).map(|(id, record)| self.row(id, record)).collect()
+    }
+
+    /// Certificates in order of site, after a given one.
+    pub(crate) fn certs_page(&self, after: Option<&str>, limit: usize) -> Certs {
+        let live = self.after(after).filter_map(|(id, record)| cert_row(id, record.live.as_deref()?));
+        let rows: Vec<_> = live.take(limit).collect();
+        let next = next_page(&rows, limit, |row| &row.site);
+        Certs { certs: rows, next }
+    }
+
+    /// Every claim.
+    pub(crate) fn claim_rows(&self) -> Vec<ClaimRow> {
+        let row = |(name, claim): (&vestibule_names::HostPattern, &vestibule_vhost::Claim)| ClaimRow {
+            name: name.to_string(),
+            site: claim.site.to_string(),
+            owner: claim.tenant.0,
+            since: claim.since,
+        };
+        self.claims.iter().map(row).collect()
+    }
+
+    /// What the file of one site has to say.
+    pub(crate) fn reports_of(&self, id: &SiteId) -> Vec<Report> {
+        self.records.get(id).map(|record| self.all_reports(id, record)).unwrap_or_default()
+    }
+
+    /// Counters of the sites that have been asked for anything, for metrics.
+    pub(crate) fn each_counted(&self, mut see: impl FnMut(&SiteId, &Counters)) {
+        for (id, record) in self.records.iter().filter(|(_, record)| record.counters.requests() > 0) {
+            see(id, &record.counters);
+        }
+    }
+
+    fn after(&self, after: Option<&str>) -> impl Iterator<Item = (&SiteId, &Record)> {
+        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(SiteId::new(after)));
+        self.records.range((start, Bound::Unbounded))
+    }
+
+    fn row(&self, id: &SiteId, record: &Record) -> SiteRow {
+        let vhost = record.live.as_ref().map(|live| &live.vhost);
+        SiteRow {
+            site: id.to_string(),
+            owner: record.owner.0,
+            state: record.state,
+            hosts: vhost.map(|vhost| vhost.hosts.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+            routes: vhost.map(|vhost| vhost.routes().iter().map(|route| lead(route)).collect()).unwrap_or_default(),
+            requests: record.counters.requests(),
+            errors: record.counters.of_class(5),
+            reports: self.all_reports(id, record),
+        }
+    }
+
+    /// The file's own findings, and for the holder of a name who else asks for it.
+    fn all_reports(&self, id: &SiteId, record: &Record) -> Vec<Report> {
+        let contested = self.claims.contenders(id).into_iter().map(|(name, contender)| {
+            let message =
+                format!("{name} is also asked for by {contender}; it stays with this site, which claimed it first");
+            let mut diagnostic = Diagnostic::new(catalogue::HOST_CLAIMED, message);
+            diagnostic.severity = Severity::Warning;
+            Report::new(&diagnostic, &source(id, b""))
+        });
+        record.reports.iter().cloned().chain(contested).collect()
+    }
+}
+
+fn next_page<T>(rows: &[T], limit: usize, key: impl Fn(&T) -> &String) -> Option<String> {
+    (rows.len() == limit).then(|| rows.last().map(|row| key(row).clone())).flatten()
+}
+
+/// `/api -> 127.0.0.1:5000`.
+pub(crate) fn lead(route: &Route) -> String {
+    let to = match &route.action {
+        Action::Upstream(group) => group.addrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Action::Redirect(redirect) => format!("{} {}", redirect.status.as_u16(), redirect.to),
+        Action::Respond(respond) => format!("respond {}", respond.status.as_u16()),
+    };
+    format!("{} -> {to}", route.path)
+}
+
+fn cert_row(id: &SiteId, live: &LiveSite) -> Option<CertRow> {
+    let facts = live.identity.as_ref()?.facts();
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Some(CertRow {
+        site: id.to_string(),
+        hosts: live.vhost.hosts.iter().map(ToString::to_string).collect(),
+        issuer: facts.issuer,
+        source: match live.vhost.tls {
+            TlsPolicy::Auto => "auto",
+            TlsPolicy::Internal => "internal",
+            TlsPolicy::Files { .. } => "files",
+            TlsPolicy::Off => "off",
+        }
+        .to_owned(),
+        not_before: seconds(facts.not_before),
+        not_after: seconds(facts.not_after),
+        fingerprint: facts.fingerprint,
+        problem: facts.last_refusal,
+    })
+}

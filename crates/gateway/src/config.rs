@@ -1,0 +1,39 @@
+//! [`Config`]: everything a gateway needs to run, decided. Flags, settings file and defaults meet in the binary; from
+//! here on nothing is optional.
+
+use std::{path::PathBuf, time::Duration};
+
+use vestibule_names::{ClientNetwork, ListenAddr};
+pub use vestibule_site::settings::{AccessLog, Limits, Timeouts};
+
+/// Who may listen where, with what, for how long.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Clear HTTP; may be empty.
+    pub http: Vec<ListenAddr>,
+    /// TLS; may be empty.
+    pub https: Vec<ListenAddr>,
+    /// The folder of site files. Created if missing.
+    pub sites: PathBuf,
+    /// The gateway's own folder: ledger, local CA, admin socket. Created 0700 if missing.
+    pub state: PathBuf,
+    /// Workers: threads that serve connections, at least one.
+    pub workers: usize,
+    /// Limits.
+    pub limits: Limits,
+    /// Waits.
+    pub timeouts: Timeouts,
+    /// The admin socket.
+    pub admin_socket: PathBuf,
+    /// A loopback TCP address that serves metrics and readiness only.
+    pub admin_address: Option<ListenAddr>,
+    /// Where access events go.
+    pub access: AccessLog,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Vec<ClientNetwork>,
+}
+
+/// How often a site's own certificate files are looked at.
+pub(crate) const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
+/// A queue of site-change batches between the watching thread and the control thread.
+pub(crate) const BATCH_QUEUE_LIMIT: usize = 16;

@@ -1,0 +1,198 @@
+//! The connection walk: preface → site → TLS → serve. Step by step in [`walk`]; the permit is held to the end.
+
+use std::{io, rc::Rc, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use vestibule_listener::{Accepted, Protocol};
+use vestibule_names::HostRef;
+use vestibule_preface::{self as preface, ClientHello, Preface, PrefaceError, Progress};
+use vestibule_proxy::Scheme;
+
+use crate::{
+    live::LiveSite,
+    request::ConnectionFacts,
+    serve::{Outcome, serve},
+    stream::Rewound,
+    vitals::Codec,
+    worker::Worker,
+};
+
+/// First read: most ClientHellos with a post-quantum key share fit.
+const PREFACE_BUFFER: usize = 2048;
+/// TLS alerts (RFC 8446 section 6).
+const UNRECOGNIZED_NAME: u8 = 112;
+const INTERNAL_ERROR: u8 = 80;
+/// What a client gets that speaks TLS to the clear port, or something else altogether.
+const NOT_HTTP: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 58\r\n\
+Connection: close\r\n\r\nThis port speaks clear HTTP/1.1 and HTTP/2, nothing else.\n";
+/// What a client gets that speaks clear HTTP to the TLS port.
+const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 59\r\n\
+Connection: close\r\n\r\nThis port speaks HTTPS: write https:// instead of http://.\n";
+/// How long the last words to a refused client may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Walks one accepted connection to its end.
+pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
+    let Accepted { stream, client, local, protocol, permit } = accepted;
+    let handshake = worker.config().timeouts.handshake;
+    let facts = ConnectionFacts { client, local, scheme: Scheme::Http, shown: None };
+    let outcome = match protocol {
+        Protocol::Http => match timeout(handshake, clear(stream)).await {
+            Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts).await,
+            Ok(Err(outcome)) => outcome,
+            Err(_) => Outcome::HandshakeTimeout,
+        },
+        Protocol::Https => match timeout(handshake, secure(&worker, stream, &facts)).await {
+            Ok(Ok(secured)) => {
+                let codec = codec_of(&secured.stream);
+                let facts = ConnectionFacts { scheme: Scheme::Https, shown: Some(secured.host), ..facts };
+                serve(worker, secured.stream, codec, facts).await
+            }
+            Ok(Err(outcome)) => outcome,
+            Err(_) => Outcome::HandshakeTimeout,
+        },
+    };
+    drop(permit);
+    outcome
+}
+
+/// Step 1 on a clear port: is it HTTP at all, and which?
+async fn clear(mut stream: TcpStream) -> Result<(Rewound<TcpStream>, Codec), Outcome> {
+    match first_bytes(&mut stream, preface::read_clear).await {
+        Ok((bytes, Preface::Http1)) => Ok((Rewound::new(bytes, stream), Codec::Http1)),
+        Ok((bytes, Preface::Http2)) => Ok((Rewound::new(bytes, stream), Codec::Http2)),
+        Ok((_, Preface::Tls(_))) => {
+            last_words(stream, NOT_HTTP).await;
+            Err(Outcome::TlsOnClearPort)
+        }
+        Err(FirstBytes::Gone) => Err(Outcome::Closed),
+        Err(FirstBytes::Refused(_)) => {
+            last_words(stream, NOT_HTTP).await;
+            Err(Outcome::HandshakeFailed)
+        }
+    }
+}
+
+/// A finished handshake and the host it was for.
+struct Secured {
+    stream: TlsStream<Rewound<TcpStream>>,
+    host: Arc<str>,
+}
+
+/// Steps 1 to 3 on a TLS port: ClientHello, site, handshake with that site's configuration.
+async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts) -> Result<Secured, Outcome> {
+    let (bytes, hello) = match first_bytes(&mut stream, preface::read_tls).await {
+        Ok((bytes, Preface::Tls(hello))) => (bytes, hello),
+        Err(FirstBytes::Gone) => return Err(Outcome::Closed),
+        Ok(_) => return Err(Outcome::HandshakeFailed), // `read_tls` knows nothing else
+        Err(FirstBytes::Refused(error)) => {
+            match error.alert() {
+                Some(alert) => last_words(stream, &preface::alert(alert)).await,
+                None => last_words(stream, NOT_TLS).await,
+            }
+            return Err(Outcome::HandshakeFailed);
+        }
+    };
+    let Some((host, site)) = site_for(worker, &hello, facts) else {
+        last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
+        return Err(Outcome::UnknownName);
+    };
+    let config = match site.identity.as_ref().map(|identity| identity.server_config()) {
+        Some(Ok(config)) => config,
+        Some(Err(error)) => {
+            tracing::error!(site = %site.vhost.id, %error, "no certificate for a handshake");
+            last_words(stream, &preface::alert(INTERNAL_ERROR)).await;
+            return Err(Outcome::HandshakeFailed);
+        }
+        None => {
+            // `tls: off`: on this port the name does not exist.
+            last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
+            return Err(Outcome::UnknownName);
+        }
+    };
+    match TlsAcceptor::from(config).accept(Rewound::new(bytes, stream)).await {
+        Ok(stream) => Ok(Secured { stream, host }),
+        Err(error) => {
+            tracing::debug!(client = %facts.client, %error, "handshake failed");
+            Err(Outcome::HandshakeFailed)
+        }
+    }
+}
+
+/// Step 2: the site of the server name; without one, the site that claims the bare address, if any does.
+fn site_for(worker: &Worker, hello: &ClientHello, facts: &ConnectionFacts) -> Option<(Arc<str>, Arc<LiveSite>)> {
+    let host = match &hello.sni {
+        Some(sni) => HostRef::parse_sni(sni).ok()?,
+        None => HostRef::Address(facts.local.ip().to_canonical()),
+    };
+    let site = worker.resolve(&host.key())?;
+    Some((Arc::from(&*host.key()), site))
+}
+
+fn codec_of<S>(stream: &TlsStream<S>) -> Codec {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Codec::Http2,
+        _ => Codec::Http1,
+    }
+}
+
+/// Why there is no preface.
+enum FirstBytes {
+    /// The client closed or reset before it said anything we know.
+    Gone,
+    /// What it said is not served here.
+    Refused(PrefaceError),
+}
+
+/// Reads until the preface is known. Bounded by [`preface::LIMIT`] and by the caller's timeout.
+async fn first_bytes(
+    stream: &mut TcpStream,
+    read: fn(&[u8]) -> Result<Progress, PrefaceError>,
+) -> Result<(Bytes, Preface), FirstBytes> {
+    let mut bytes = BytesMut::with_capacity(PREFACE_BUFFER);
+    loop {
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return Err(FirstBytes::Gone),
+            Ok(_) => {}
+        }
+        match read(&bytes) {
+            Ok(Progress::Complete(preface)) => return Ok((bytes.freeze(), preface)),
+            Ok(Progress::Partial) => {} // at the limit it is an error
+            Err(error) => return Err(FirstBytes::Refused(error)),
+        }
+    }
+}
+
+/// Says something to a client that is refused, and closes without waiting long.
+async fn last_words(mut stream: TcpStream, words: &[u8]) {
+    let spoken: io::Result<()> = async {
+        timeout(LAST_WORDS, stream.write_all(words)).await??;
+        timeout(LAST_WORDS, stream.shutdown()).await??;
+        Ok(())
+    }
+    .await;
+    if let Err(error) = spoken {
+        tracing::trace!(%error, "a refused client did not listen");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_in_clear_http_are_well_formed() {
+        for words in [NOT_HTTP, NOT_TLS] {
+            let text = std::str::from_utf8(words).expect("ASCII");
+            let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+            assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        }
+    }
+}

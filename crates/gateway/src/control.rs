@@ -1,0 +1,118 @@
+//! The control thread: the admin interface, readiness and stopping told to systemd, and the commands of a [`Stopper`].
+
+use std::{convert::Infallible, fs, io, thread};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::LocalSet,
+};
+use vestibule_watch::StopHandle;
+
+use crate::{
+    admin::{self, AdminSockets},
+    house::House,
+};
+
+/// What the control thread is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Drain,
+    Reload,
+    /// Everything else has ended.
+    End,
+}
+
+/// Asks a running gateway to drain or reload; cheap to clone. Calls on a gateway that has ended do nothing.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    commands: UnboundedSender<Command>,
+}
+
+impl Stopper {
+    /// Drain: take nothing new, finish what is open within the grace period, end.
+    pub fn stop(&self) {
+        self.send(Command::Drain);
+    }
+
+    /// Rescan the sites folder now and reopen the access log (SIGHUP).
+    pub fn reload(&self) {
+        self.send(Command::Reload);
+    }
+
+    /// Ends the control thread.
+    pub(crate) fn end(&self) {
+        self.send(Command::End);
+    }
+
+    fn send(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            tracing::debug!(?command, "the gateway has ended");
+        }
+    }
+}
+
+/// Starts the control thread.
+pub(crate) fn spawn(
+    house: House,
+    sockets: AdminSockets,
+    watching: StopHandle,
+) -> io::Result<(Stopper, thread::JoinHandle<()>)> {
+    let (commands, queue) = unbounded_channel(); // fed by signals, not by clients
+    let body = move || {
+        let socket = house.shared.config.admin_socket.clone();
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => LocalSet::new().block_on(&runtime, run(house, sockets, watching, queue)),
+            Err(error) => tracing::error!(%error, "the control thread has no run time"),
+        }
+        if let Err(error) = fs::remove_file(socket) {
+            tracing::debug!(%error, "the admin socket stays behind");
+        }
+    };
+    let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
+    Ok((Stopper { commands }, thread))
+}
+
+async fn run(house: House, sockets: AdminSockets, watching: StopHandle, mut queue: UnboundedReceiver<Command>) {
+    let ready = tell_when_ready(&house);
+    let serving = admin::serve(house.clone(), sockets);
+    let commands = async {
+        while let Some(command) = queue.recv().await {
+            match command {
+                Command::Drain => {
+                    tracing::info!("draining");
+                    tell_systemd(sd_notify::NotifyState::Stopping);
+                    house.shared.drain.tell();
+                }
+                Command::Reload => {
+                    tracing::info!("rescanning the sites folder, reopening the access log");
+                    house.shared.access.reopen();
+                    watching.rescan();
+                }
+                Command::End => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = commands => {}
+        result = serving => match result {
+            Ok(never) => match never {},
+            Err(error) => tracing::error!(%error, "the admin interface ended"),
+        },
+        never = ready => match never {},
+    }
+}
+
+/// READY=1 once the first scan is live: then every site that can be served is.
+async fn tell_when_ready(house: &House) -> Infallible {
+    let ready = std::sync::Arc::clone(&house.ready);
+    if let Ok(true) = tokio::task::spawn_blocking(move || ready.wait()).await {
+        tell_systemd(sd_notify::NotifyState::Ready);
+    }
+    std::future::pending().await
+}
+
+fn tell_systemd(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}

@@ -1,0 +1,127 @@
+//! `explain`: the steps of the request walk for a URL, in words, without a request.
+
+use vestibule_names::{Authority, AuthorityError, HostPattern, HostRef, PathError, path};
+use vestibule_vhost::{Action, Route, VhostTable, vhost::RedirectToHttps};
+
+use crate::{admin::model::Explanation, live::LiveSite};
+
+/// Why a URL cannot be explained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// No scheme that the gateway serves.
+    #[error("write a whole URL, such as https://blog.example.com/path")]
+    NotAUrl,
+    /// The host.
+    #[error("the host of the URL is refused (400): {0}")]
+    Host(#[from] AuthorityError),
+    /// The path.
+    #[error("the path of the URL is refused (400): {0}")]
+    Path(#[from] PathError),
+}
+
+/// Explains a URL against a table.
+pub(crate) fn explain(table: &VhostTable<LiveSite>, url: &str) -> Result<Explanation, ExplainError> {
+    let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        (None, None) => return Err(ExplainError::NotAUrl),
+    };
+    let rest = rest.split('#').next().unwrap_or(rest);
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    let authority = Authority::parse(authority)?;
+    let raw_path = target.split('?').next().unwrap_or("");
+    let path = path::normalise(if raw_path.is_empty() { "/" } else { raw_path })?;
+    let host = authority.host.key().into_owned();
+
+    let scheme = if secure { "https" } else { "http" };
+    let shown =
+        if let HostRef::Address(std::net::IpAddr::V6(v6)) = authority.host { format!("[{v6}]") } else { host.clone() };
+    let port = authority.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let mut told = Explanation {
+        url: format!("{scheme}://{shown}{port}{path}"),
+        steps: Vec::new(),
+        site: None,
+        route: None,
+        outcome: String::new(),
+        lost: Vec::new(),
+    };
+    match table.resolve(&host) {
+        None => {
+            told.steps.push(format!("no site has the name {host}, nor a wildcard that covers it"));
+            told.outcome = if secure {
+                "the TLS handshake is refused with the alert unrecognized_name".to_owned()
+            } else {
+                "404 unknown_host".to_owned()
+            };
+        }
+        Some(site) => in_site(table, site, &host, secure, &path, &mut told),
+    }
+    Ok(told)
+}
+
+fn in_site(
+    table: &VhostTable<LiveSite>,
+    site: &LiveSite,
+    host: &str,
+    secure: bool,
+    path: &str,
+    told: &mut Explanation,
+) {
+    let vhost = &site.vhost;
+    told.site = Some(vhost.id.to_string());
+    let by = vhost.hosts.iter().find(|pattern| pattern.matches(host));
+    let by = by.map_or_else(|| host.to_owned(), ToString::to_string);
+    told.steps.push(format!("the host {host} belongs to the site {} by its name {by}", vhost.id));
+    told.lost.extend(lost_wildcard(table, site, host));
+    if secure && site.identity.is_none() {
+        told.steps.push("the site has `tls: off`".to_owned());
+        "the TLS handshake is refused with the alert unrecognized_name".clone_into(&mut told.outcome);
+        return;
+    }
+    if !secure && site.identity.is_some() && vhost.redirect_to_https == RedirectToHttps::Yes {
+        told.steps.push("clear HTTP is redirected to HTTPS (redirect_to_https)".to_owned());
+        "308 to the same URL on HTTPS".clone_into(&mut told.outcome);
+        return;
+    }
+    if let Some(canonical) = vhost.canonical.as_ref().filter(|canonical| canonical.as_str() != host) {
+        told.steps.push(format!("{host} is not the canonical name"));
+        told.outcome = format!("308 to the same URL on {canonical}");
+        return;
+    }
+    let candidates = vhost.candidates(path);
+    let Some((route, others)) = candidates.split_first() else {
+        told.steps.push(format!("no route covers the path {path}"));
+        "404 no_route".clone_into(&mut told.outcome);
+        return;
+    };
+    told.steps.push(format!("the route {} covers the path {path}", route.path));
+    told.lost.extend(others.iter().map(|other| format!("route {}: {} is longer", other.path, route.path)));
+    told.route = Some(route.path.to_string());
+    told.outcome = outcome(route);
+}
+
+/// A wildcard of another site that covers the host too, and lost to an exact name.
+fn lost_wildcard(table: &VhostTable<LiveSite>, site: &LiveSite, host: &str) -> Option<String> {
+    let (_, parent) = host.split_once('.')?;
+    // Any name under the same parent that nobody has exactly shows where the wildcard leads.
+    let probe = format!("{}.{parent}", "0".repeat(63));
+    let other = table.resolve(&probe)?;
+    let covers = |pattern: &&HostPattern| matches!(pattern, HostPattern::Wildcard(_)) && pattern.matches(host);
+    let wildcard = other.vhost.hosts.iter().find(covers)?;
+    (other.vhost.id != site.vhost.id)
+        .then(|| format!("site {}: its wildcard {wildcard} covers {host} too, and an exact name wins", other.vhost.id))
+}
+
+fn outcome(route: &Route) -> String {
+    match &route.action {
+        Action::Upstream(group) => {
+            let addrs: Vec<_> = group.addrs.iter().map(ToString::to_string).collect();
+            format!("forwarded to {}", addrs.join(" or "))
+        }
+        Action::Redirect(redirect) => format!("{} to {}", redirect.status.as_u16(), redirect.to),
+        Action::Respond(respond) => {
+            format!("{} with a fixed body of {} bytes", respond.status.as_u16(), respond.body.len())
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Starting and ending: threads in order, and the control side that no request ever waits for.
+//!
+//! | thread | does |
+//! |---|---|
+//! | `worker-N` | serves connections (see `worker.rs`) |
+//! | `watch` | notices and reads files of the sites folder |
+//! | `sites` | walks site changes, commits and publishes them, looks at certificate files |
+//! | `control` | the admin interface, readiness, the drain |
+//! | `access-log` | writes access events |
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Instant,
+};
+
+use vestibule_certs::Vault;
+use vestibule_listener::{ConnectionLimits, Permits, Protocol};
+use vestibule_watch::{Batch, Next, StopHandle, WatchConfig};
+
+use crate::{
+    Config, StartError, access,
+    change::{Sites, Step, Surroundings, Thoroughness},
+    config::{BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
+    ledger::{Ledger, LedgerError},
+    live::SiteTable,
+    totals::Totals,
+    worker::{self, DrainSignal, Shared},
+};
+
+/// Changes that are walked, committed and published in one step: bounds how long the admin interface waits at a start.
+const STEP_LIMIT: usize = 1000;
+
+/// What the control side knows; shared by its threads only.
+#[derive(Clone)]
+pub(crate) struct House {
+    pub(crate) shared: Shared,
+    pub(crate) started: Instant,
+    pub(crate) http: Arc<[SocketAddr]>,
+    pub(crate) https: Arc<[SocketAddr]>,
+    pub(crate) ready: Arc<Ready>,
+    sites: Arc<Mutex<Sites>>,
+}
+
+/// Set once the first scan is live, or once it never will be.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    state: Mutex<Option<bool>>,
+    told: Condvar,
+}
+
+impl Ready {
+    fn settle(&self, live: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_none() {
+            *state = Some(live);
+            self.told.notify_all();
+        }
+    }
+    /// Is the first scan live?
+    pub(crate) fn is_live(&self) -> bool {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == Some(true)
+    }
+    /// Blocks until it is known.
+    pub(crate) fn wait(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.told.wait_while(state, |state| state.is_none()).unwrap_or_else(PoisonError::into_inner);
+        *state == Some(true)
+    }
+}
+
+impl House {
+    /// The sites, for a moment. Never held while a request waits.
+    pub(crate) fn sites(&self) -> MutexGuard<'_, Sites> {
+        // A panic while walking one site leaves the records usable: each is replaced as a whole.
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Threads of a running gateway.
+pub(crate) struct Threads {
+    workers: Vec<thread::JoinHandle<()>>,
+    watch: thread::JoinHandle<()>,
+    sites: thread::JoinHandle<()>,
+    access: Option<thread::JoinHandle<()>>,
+    pub(crate) watching: StopHandle,
+}
+
+/// Opens everything, binds, and starts every thread but control.
+pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
+    prepare_folder(&config.state, 0o700)?;
+    let ledger = Ledger::open(&config.state)?;
+    let claims = ledger.claims()?;
+    if !config.sites.exists() {
+        // A mount that is missing must not look like "every site was removed".
+        if !claims.is_empty() {
+            return Err(StartError::SitesMissing { path: config.sites });
+        }
+        prepare_folder(&config.sites, 0o755)?;
+    }
+    let vault = Vault::open(&config.state.join("certs"))?;
+    let bound = vestibule_listener::bind(&config.http, &config.https, config.workers)?;
+    let addresses = |protocol| -> Arc<[SocketAddr]> {
+        let of_first = bound.first().into_iter().flatten();
+        of_first.filter(|listener| listener.protocol == protocol).map(|listener| listener.local).collect()
+    };
+    let (http, https) = (addresses(Protocol::Http), addresses(Protocol::Https));
+    let connections = config.limits.connections.unwrap_or_else(vestibule_listener::descriptor_budget);
+    let limits = ConnectionLimits { total: connections, per_client: config.limits.connections_per_client };
+    let (access, access_thread) =
+        access::start(&config.access).map_err(|source| StartError::Io { path: "the access log".into(), source })?;
+    let shared = Shared {
+        table: SiteTable::new(),
+        vault: vault.clone(),
+        permits: Permits::new(limits),
+        totals: Arc::new(Totals::new()),
+        access,
+        drain: DrainSignal::new(),
+        https_port: https.first().map(SocketAddr::port),
+        config: Arc::new(config),
+    };
+    let surroundings = Surroundings {
+        vault: Some(vault),
+        ledger: Some(ledger),
+        listen: http.iter().chain(&*https).copied().collect(),
+        admin_socket: shared.config.admin_socket.clone(),
+        thoroughness: Thoroughness::Run,
+    };
+    let house = House {
+        shared,
+        started: Instant::now(),
+        http,
+        https,
+        ready: Arc::default(),
+        sites: Arc::new(Mutex::new(Sites::new(surroundings, claims))),
+    };
+    let threads = start(&house, bound, access_thread)?;
+    Ok((house, threads))
+}
+
+fn prepare_folder(path: &Path, mode: u32) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let created = std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+    created.map_err(|source| StartError::Io { path: path.to_owned(), source })
+}
+
+fn start(
+    house: &House,
+    bound: Vec<Vec<vestibule_listener::BoundListener>>,
+    access: Option<thread::JoinHandle<()>>,
+) -> Result<Threads, StartError> {
+    let no_thread = |source| StartError::Io { path: "a thread".into(), source };
+    let watching = StopHandle::default();
+    let (batches, queue) = sync_channel(BATCH_QUEUE_LIMIT);
+    let config = &house.shared.config;
+    let watch_config = WatchConfig {
+        dir: config.sites.clone(),
+        file_limit: config.limits.site_file.0,
+        rescan: config.timeouts.rescan,
+    };
+    let (stop, ready) = (watching.clone(), Arc::clone(&house.ready));
+    let watch = spawn("watch", move || watch_folder(watch_config, &stop, &batches, &ready)).map_err(no_thread)?;
+    let walker = house.clone();
+    let sites = spawn("sites", move || walk_changes(&walker, &queue)).map_err(no_thread)?;
+    let workers = bound
+        .into_iter()
+        .enumerate()
+        .map(|(index, listeners)| worker::spawn(index, listeners, house.shared.clone()))
+        .collect::<Result<_, _>>()
+        .map_err(no_thread)?;
+    Ok(Threads { workers, watch, sites, access, watching })
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+fn watch_folder(config: WatchConfig, stop: &StopHandle, batches: &SyncSender<Batch>, ready: &Ready) {
+    let sink = |batch| if batches.send(batch).is_ok() { Next::Continue } else { Next::Stop };
+    if let Err(error) = vestibule_watch::run(config, stop, sink) {
+        tracing::error!(%error, "sites are not watched any more; what is live stays live");
+        ready.settle(false);
+    }
+}
+
+/// The `sites` thread: batches as they come, certificate files in between.
+fn walk_changes(house: &House, queue: &Receiver<Batch>) {
+    let mut next_look = Instant::now() + CERTIFICATE_POLL;
+    loop {
+        match queue.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
+            Ok(batch) => take_batch(house, batch),
+            Err(RecvTimeoutError::Timeout) => {
+                let began = Instant::now();
+                publish(house, |sites| sites.refresh_files());
+                // Looking costs at most a hundredth of the time, however many files there are.
+                next_look = Instant::now() + CERTIFICATE_POLL.max(began.elapsed() * 100);
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn take_batch(house: &House, batch: Batch) {
+    let Batch { mut changes, complete } = batch;
+    while !changes.is_empty() {
+        let rest = changes.split_off(changes.len().min(STEP_LIMIT));
+        publish(house, |sites| sites.apply(std::mem::replace(&mut changes, rest)));
+    }
+    if complete && !house.ready.is_live() {
+        publish(house, Sites::forget_missing);
+        tracing::info!(
+            sites = house.sites().standing().served,
+            milliseconds = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "the first scan is live"
+        );
+        house.ready.settle(true);
+    }
+}
+
+/// Walks a change, commits it, publishes it: in this order, so that what is live is on disk.
+fn publish(house: &House, walk: impl FnOnce(&mut Sites) -> Result<Step, LedgerError>) {
+    let mut sites = house.sites();
+    let step = match walk(&mut sites) {
+        Ok(step) => step,
+        Err(error) => {
+            tracing::error!(%error, "a site change could not be walked");
+            return;
+        }
+    };
+    if let Err(error) = sites.commit(&step.ledger) {
+        // A full disk must not stop changes: they are live now, and may be missing after a restart.
+        tracing::error!(%error, "a site change is live but not in the ledger");
+    }
+    if !step.table.is_empty() {
+        let table = house.shared.table.publish(step.table);
+        tracing::debug!(generation = %table.generation(), "published");
+    }
+}
+
+impl Threads {
+    /// Waits until the workers have drained, lets the control thread end, then everything that was waiting for these.
+    pub(crate) fn join(self, end_control: impl FnOnce()) {
+        self.watching.stop();
+        for worker in self.workers {
+            if worker.join().is_err() {
+                tracing::error!("a worker panicked");
+            }
+        }
+        end_control();
+        for thread in [self.watch, self.sites].into_iter().chain(self.access) {
+            if thread.join().is_err() {
+                tracing::error!("a thread panicked");
+            }
+        }
+    }
+}

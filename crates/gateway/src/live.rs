@@ -1,0 +1,143 @@
+//! [`LiveSite`]: what a name in the table leads to, and the [`Counters`] that outlive its edits.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
+use vestibule_certs::Identity;
+use vestibule_vhost::{LiveTable, TableReader, Vhost};
+
+/// The table of the gateway.
+pub(crate) type SiteTable = LiveTable<LiveSite>;
+/// A worker's view of it.
+pub(crate) type SiteReader = TableReader<LiveSite>;
+
+/// A vhost with everything the gateway attaches to it.
+#[derive(Debug)]
+pub(crate) struct LiveSite {
+    pub(crate) vhost: Arc<Vhost>,
+    /// What it shows in a handshake; `None` with `tls: off`.
+    pub(crate) identity: Option<Arc<Identity>>,
+    /// Shared by all versions of the site.
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// Counts of one site, kept over edits and written by every worker.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    requests: AtomicU64,
+    by_class: [AtomicU64; 5],
+    bytes_sent: AtomicU64,
+    in_flight: AtomicU32,
+    tunnels: AtomicU32,
+}
+
+impl Counters {
+    /// Counts a finished response.
+    pub(crate) fn finished(&self, status: u16, bytes_sent: u64) {
+        self.requests.fetch_add(1, Relaxed);
+        if let Some(class) = usize::from(status / 100).checked_sub(1).and_then(|class| self.by_class.get(class)) {
+            class.fetch_add(1, Relaxed);
+        }
+        self.bytes_sent.fetch_add(bytes_sent, Relaxed);
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Responses of a class: 1 for 1xx to 5 for 5xx.
+    pub(crate) fn of_class(&self, class: usize) -> u64 {
+        self.by_class.get(class.wrapping_sub(1)).map_or(0, |count| count.load(Relaxed))
+    }
+
+    pub(crate) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent.load(Relaxed)
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn tunnels(&self) -> u32 {
+        self.tunnels.load(Relaxed)
+    }
+
+    /// Takes a place among the requests in flight, if one is free.
+    pub(crate) fn begin_request(self: &Arc<Self>, limit: u32) -> Option<Place> {
+        Place::take(self, Kind::Request, limit)
+    }
+
+    /// Takes a place among the open tunnels, if one is free.
+    pub(crate) fn begin_tunnel(self: &Arc<Self>, limit: u32) -> Option<Place> {
+        Place::take(self, Kind::Tunnel, limit)
+    }
+
+    fn count(&self, kind: Kind) -> &AtomicU32 {
+        match kind {
+            Kind::Request => &self.in_flight,
+            Kind::Tunnel => &self.tunnels,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Request,
+    Tunnel,
+}
+
+/// A place within a site's limit, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Place {
+    counters: Arc<Counters>,
+    kind: Kind,
+}
+
+impl Place {
+    fn take(counters: &Arc<Counters>, kind: Kind, limit: u32) -> Option<Self> {
+        let before = counters.count(kind).fetch_add(1, Relaxed);
+        let place = Self { counters: Arc::clone(counters), kind };
+        (before < limit).then_some(place) // over the limit the place is dropped here, and with it the count
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.counters.count(self.kind).fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let counters = Arc::new(Counters::default());
+        let first = counters.begin_request(2).expect("free");
+        let second = counters.begin_request(2).expect("free");
+        assert!(counters.begin_request(2).is_none());
+        assert_eq!(counters.in_flight(), 2);
+        drop(first);
+        let third = counters.begin_request(2).expect("given back");
+        drop((second, third));
+        assert_eq!(counters.in_flight(), 0);
+        assert!(counters.begin_tunnel(0).is_none());
+        assert_eq!(counters.tunnels(), 0);
+    }
+
+    #[test]
+    fn odd_statuses_are_counted_without_a_class() {
+        let counters = Counters::default();
+        for status in [0, 99, 200, 503, 600, 999] {
+            counters.finished(status, 1);
+        }
+        assert_eq!((counters.requests(), counters.bytes_sent()), (6, 6));
+        assert_eq!(
+            (counters.of_class(2), counters.of_class(5), counters.of_class(0), counters.of_class(6)),
+            (1, 1, 0, 0)
+        );
+    }
+}

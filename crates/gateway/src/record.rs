@@ -1,0 +1,202 @@
+//! [`Record`]: what is remembered of a request from its head to the last byte of its response; [`Tracked`] carries it
+//! with the body. However a request ends, the record ends it once: counters, access event, vitals, its place.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
+use http_body::{Body as _, Frame, SizeHint};
+use vestibule_names::{RequestId, UpstreamAddr};
+use vestibule_proxy::{Body, BodyError, Refusal, Scheme};
+use vestibule_vhost::Route;
+
+use crate::{
+    access::AccessEvent,
+    live::{LiveSite, Place},
+    request::Walker,
+};
+
+/// Logged for a client that left before a response began.
+const CLIENT_GONE: u16 = 499;
+
+/// What is remembered of one request.
+pub(crate) struct Record {
+    walker: Walker,
+    pub(crate) id: RequestId,
+    started: Instant,
+    /// `None` when no access log wants it.
+    seen: Option<Seen>,
+    pub(crate) site: Option<Arc<LiveSite>>,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) upstream: Option<UpstreamAddr>,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) place: Option<Place>,
+    status: u16,
+    bytes: u64,
+    complete: bool,
+}
+
+/// The parts of the request for the access event; all are shared, not copied.
+struct Seen {
+    method: Method,
+    target: Uri,
+    version: Version,
+    host: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+}
+
+impl Record {
+    pub(crate) fn new<B>(walker: Walker, request: &Request<B>) -> Self {
+        walker.vitals().request_began();
+        walker.worker().totals().began();
+        let mut wanted = false;
+        walker.worker().with_access_line(|line| wanted = line.is_wanted());
+        let field = |name: HeaderName| request.headers().get(name).cloned();
+        let seen = wanted.then(|| Seen {
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            version: request.version(),
+            host: field(header::HOST),
+            user_agent: field(header::USER_AGENT),
+            referer: field(header::REFERER),
+        });
+        Self {
+            id: walker.worker().next_request_id(),
+            walker,
+            started: Instant::now(),
+            seen,
+            site: None,
+            route: None,
+            upstream: None,
+            refusal: None,
+            place: None,
+            status: CLIENT_GONE,
+            bytes: 0,
+            complete: false,
+        }
+    }
+
+    /// Binds the record to a response: it ends with the body.
+    pub(crate) fn attach(mut self, response: Response<Body>, head_only: bool) -> Response<Tracked> {
+        self.status = response.status().as_u16();
+        let expected = response.body().size_hint().exact();
+        self.complete = head_only || response.body().is_end_stream();
+        response.map(|body| Tracked { body, expected, record: Some(Box::new(self)) })
+    }
+
+    /// Ends it with a tunnel instead.
+    pub(crate) fn tunnelled(mut self, bytes: u64) {
+        self.status = 101;
+        self.bytes = bytes;
+        self.complete = true;
+    }
+
+    fn event<'a>(&'a self, seen: &'a Seen) -> AccessEvent<'a> {
+        let text = |value: &'a Option<HeaderValue>| value.as_ref().and_then(|value| value.to_str().ok());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        AccessEvent {
+            ts: (now.as_secs_f64() * 1000.0).round() / 1000.0,
+            request_id: self.id.to_string(),
+            client: self.walker.facts().client.ip().to_string(),
+            scheme: match self.walker.facts().scheme {
+                Scheme::Http => "http",
+                Scheme::Https => "https",
+            },
+            protocol: protocol_name(seen.version),
+            method: seen.method.as_str(),
+            host: seen.target.authority().map(http::uri::Authority::as_str).or(text(&seen.host)).unwrap_or(""),
+            target: seen.target.path_and_query().map_or("", http::uri::PathAndQuery::as_str),
+            status: self.status,
+            bytes: self.bytes,
+            duration_ms: (self.started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0,
+            site: self.site.as_ref().map(|site| site.vhost.id.as_str()),
+            route: self.route.as_ref().map(|route| route.path.as_str()),
+            upstream: self.upstream.as_ref().map(ToString::to_string),
+            code: self.refusal.map(Refusal::word),
+            complete: self.complete,
+            user_agent: text(&seen.user_agent),
+            referer: text(&seen.referer),
+        }
+    }
+}
+
+fn protocol_name(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "other",
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if let Some(site) = &self.site {
+            site.counters.finished(self.status, self.bytes);
+        }
+        let worker = Rc::clone(self.walker.worker());
+        worker.totals().finished(self.refusal);
+        if let Some(seen) = &self.seen {
+            worker.with_access_line(|line| line.write(&self.event(seen)));
+        }
+        self.walker.vitals().request_ended();
+    }
+}
+
+/// A response body under way.
+pub(crate) struct Tracked {
+    body: Body,
+    expected: Option<u64>,
+    record: Option<Box<Record>>,
+}
+
+impl Tracked {
+    /// A body whose record is kept by somebody else (a tunnel).
+    pub(crate) fn untracked(body: Body) -> Self {
+        Self { body, expected: None, record: None }
+    }
+}
+
+impl http_body::Body for Tracked {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let expected = self.expected;
+        if let Some(record) = &mut self.record {
+            match &frame {
+                Some(Ok(frame)) => {
+                    record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    record.complete = expected == Some(record.bytes);
+                }
+                Some(Err(error)) => {
+                    record.complete = false;
+                    tracing::debug!(request_id = %record.id, %error, "a response was cut");
+                }
+                None => record.complete = true,
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The request's `Accept`, kept for a response of our own.
+pub(crate) fn accept_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(header::ACCEPT).cloned()
+}

@@ -1,0 +1,309 @@
+//! The request walk: authority → site → TLS and canonical redirects → route → budget → answer. Each step is one
+//! function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
+
+use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri};
+use hyper::body::Incoming;
+use vestibule_names::{Authority, ClientAddr, HostRef, path};
+use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme, Trust};
+use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
+
+use crate::{
+    live::{LiveSite, Place},
+    record::{Record, Tracked, accept_of},
+    vitals::Vitals,
+    worker::{OpenConnection, Worker},
+};
+
+/// What is known of the connection that a request came on.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionFacts {
+    pub(crate) client: ClientAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) scheme: Scheme,
+    /// The host (in normal form) that the handshake was for; `None` on a clear connection.
+    pub(crate) shown: Option<Arc<str>>,
+}
+
+/// Everything a request on one connection walks with. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Walker {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    worker: Rc<Worker>,
+    facts: ConnectionFacts,
+    vitals: Arc<Vitals>,
+    upgraded: std::cell::Cell<bool>,
+}
+
+impl Walker {
+    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>) -> Self {
+        Self { inner: Rc::new(Inner { worker, facts, vitals, upgraded: std::cell::Cell::new(false) }) }
+    }
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.inner.worker
+    }
+    pub(crate) fn facts(&self) -> &ConnectionFacts {
+        &self.inner.facts
+    }
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.inner.vitals
+    }
+    pub(crate) fn has_upgraded(&self) -> bool {
+        self.inner.upgraded.get()
+    }
+}
+
+/// Walks one request; never fails: whatever is refused becomes a response.
+pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
+    let mut record = Record::new(walker.clone(), &request);
+    let accept = accept_of(request.headers());
+    let head_only = request.method() == Method::HEAD;
+    let response = match answer(&walker, request, &mut record).await {
+        Ok(Answer::Response(response)) => response,
+        Ok(Answer::Tunnel(response, tunnel, place)) => {
+            return Ok(open_tunnel(&walker, record, response, tunnel, place));
+        }
+        Err(refusal) => {
+            record.refusal = Some(refusal);
+            proxy::refuse(refusal, accept.as_ref(), record.id)
+        }
+    };
+    Ok(record.attach(response, head_only))
+}
+
+/// What a request gets.
+enum Answer {
+    Response(Response<Body>),
+    Tunnel(Response<Body>, proxy::Tunnel, Place),
+}
+
+/// The steps. Everything that can refuse comes before anything is sent to an upstream.
+async fn answer(walker: &Walker, request: Request<Incoming>, record: &mut Record) -> Result<Answer, Refusal> {
+    proxy::inspect(&request)?;
+    let worker = walker.worker();
+    if target_length(&request) > worker.config().limits.request_target.0 {
+        return Err(Refusal::UriTooLong);
+    }
+    let asked = asked_authority(&request)?.to_owned();
+    let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
+    let site = site_of(walker, &authority)?;
+    record.site = Some(Arc::clone(&site));
+    let trust = worker.trust(walker.facts().client);
+    let scheme = effective_scheme(walker, &request, trust);
+    if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
+        return redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response);
+    }
+    let path = judged_path(request.uri())?;
+    let covered = if path == ASTERISK { "/" } else { path.as_str() };
+    let route = Arc::clone(site.vhost.route(covered).ok_or(Refusal::NoRoute)?);
+    record.route = Some(Arc::clone(&route));
+    record.place = Some(site.counters.begin_request(site.vhost.limits.requests_in_flight).ok_or(Refusal::SiteBusy)?);
+    match &route.action {
+        Action::Redirect(to) => {
+            local_redirect(to, &route, &authority, &path, request.uri().query()).map(Answer::Response)
+        }
+        Action::Respond(fixed) => Ok(Answer::Response(fixed_response(fixed, &route))),
+        Action::Upstream(_) => {
+            let caller = Caller {
+                client: walker.facts().client,
+                scheme: walker.facts().scheme,
+                authority: &asked,
+                trust,
+                request_id: record.id,
+            };
+            forward(walker, request, &path, &site, &route, caller, record).await
+        }
+    }
+}
+
+fn target_length<B>(request: &Request<B>) -> u64 {
+    request.uri().path_and_query().map_or(0, |target| target.as_str().len() as u64)
+}
+
+/// The target of `OPTIONS *` (RFC 9112 section 3.2.4), which asks about the site as a whole.
+const ASTERISK: &str = "*";
+
+/// The path in the form that is judged and forwarded.
+fn judged_path(target: &uri::Uri) -> Result<String, Refusal> {
+    match target.path() {
+        ASTERISK => Ok(ASTERISK.to_owned()),
+        path => path::normalise(path).map(std::borrow::Cow::into_owned).map_err(|_| Refusal::BadPath),
+    }
+}
+
+/// Step 1: who is asked for. The authority of an absolute-form target or of HTTP/2 comes first; `inspect` has made
+/// sure that a Host field does not say otherwise.
+fn asked_authority<B>(request: &Request<B>) -> Result<&str, Refusal> {
+    match request.uri().authority() {
+        Some(authority) => Ok(authority.as_str()),
+        None => request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).ok_or(Refusal::BadHost),
+    }
+}
+
+/// Step 2: the site of that host, which must be the one the handshake was for. The table is asked afresh for each
+/// request, so that a site change reaches an open connection.
+fn site_of(walker: &Walker, authority: &Authority<'_>) -> Result<Arc<LiveSite>, Refusal> {
+    let host = authority.host.key();
+    let site = walker.worker().resolve(&host);
+    let Some(shown) = &walker.facts().shown else { return site.ok_or(Refusal::UnknownHost) };
+    // The same answer for "not yours" and "not there": a connection learns nothing of other sites.
+    let site = site.ok_or(Refusal::Misdirected)?;
+    let same = **shown == *host
+        || walker.worker().resolve(shown).is_some_and(|of_handshake| of_handshake.vhost.id == site.vhost.id);
+    if same && site.identity.is_some() { Ok(site) } else { Err(Refusal::Misdirected) }
+}
+
+/// The client's own scheme: ours, or what a trusted proxy says of it.
+fn effective_scheme<B>(walker: &Walker, request: &Request<B>, trust: Trust) -> Scheme {
+    let told = || request.headers().get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    match (trust, walker.facts().scheme) {
+        (Trust::Proxy, Scheme::Http) if told().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) => {
+            Scheme::Https
+        }
+        (_, scheme) => scheme,
+    }
+}
+
+/// Step 3: where the site as a whole says to go instead: to HTTPS, to its canonical name, or both at once.
+fn moved(
+    walker: &Walker,
+    site: &LiveSite,
+    authority: &Authority<'_>,
+    scheme: Scheme,
+    target: &uri::Uri,
+) -> Option<String> {
+    let to_https =
+        scheme == Scheme::Http && site.identity.is_some() && site.vhost.redirect_to_https == RedirectToHttps::Yes;
+    let host = authority.host.key();
+    let canonical = site.vhost.canonical.as_ref().map(|name| name.as_str()).filter(|name| *name != host);
+    if !to_https && canonical.is_none() {
+        return None;
+    }
+    let (scheme, port) = if to_https {
+        ("https", walker.worker().https_port().filter(|port| *port != 443))
+    } else {
+        match scheme {
+            Scheme::Http => ("http", authority.port.filter(|port| *port != 80)),
+            Scheme::Https => ("https", authority.port.filter(|port| *port != 443)),
+        }
+    };
+    let host = canonical.unwrap_or(&host);
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let path = path::normalise(target.path()).ok()?; // refused one step later
+    let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("{scheme}://{host}{port}{path}{query}"))
+}
+
+fn redirect(status: StatusCode, location: &str) -> Result<Response<Body>, Refusal> {
+    let location = HeaderValue::from_str(location).map_err(|_| Refusal::BadPath)?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// Step 6a: a route that redirects.
+fn local_redirect(
+    to: &Redirect,
+    route: &Route,
+    authority: &Authority<'_>,
+    path: &str,
+    query: Option<&str>,
+) -> Result<Response<Body>, Refusal> {
+    let rest = if route.path.as_str() == "/" { path } else { path.strip_prefix(route.path.as_str()).unwrap_or("") };
+    let host = match &authority.host {
+        HostRef::Address(std::net::IpAddr::V6(address)) => format!("[{address}]"),
+        host => host.key().into_owned(),
+    };
+    let host = authority.port.map_or(host.clone(), |port| format!("{host}:{port}"));
+    let mut response = redirect(to.status, &to.location(&host, rest, query))?;
+    change_headers(response.headers_mut(), route);
+    Ok(response)
+}
+
+/// Step 6b: a route with a fixed answer.
+fn fixed_response(fixed: &vestibule_vhost::Respond, route: &Route) -> Response<Body> {
+    let mut response = Response::new(Body::full(Bytes::copy_from_slice(fixed.body.as_bytes())));
+    *response.status_mut() = fixed.status;
+    response.headers_mut().insert(header::CONTENT_TYPE, fixed.content_type.clone());
+    change_headers(response.headers_mut(), route);
+    response
+}
+
+fn change_headers(headers: &mut HeaderMap, route: &Route) {
+    for name in &route.headers.response_remove {
+        headers.remove(name);
+    }
+    for (name, value) in &route.headers.response_set {
+        headers.insert(name.clone(), value.clone());
+    }
+}
+
+/// Step 6c: a route that leads to backends.
+async fn forward(
+    walker: &Walker,
+    request: Request<Incoming>,
+    path: &str,
+    site: &LiveSite,
+    route: &Arc<Route>,
+    caller: Caller<'_>,
+    record: &mut Record,
+) -> Result<Answer, Refusal> {
+    let tunnel_place = if request.headers().contains_key(header::UPGRADE) {
+        Some(site.counters.begin_tunnel(site.vhost.limits.tunnels).ok_or(Refusal::SiteBusy)?)
+    } else {
+        None
+    };
+    let forwarded =
+        walker.worker().proxy().forward(request, path, &site.vhost, route, caller).await.map_err(|error| {
+            let request_id = record.id;
+            match error.fault() {
+                proxy::Fault::Downstream => {
+                    tracing::debug!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded")
+                }
+                _ => tracing::warn!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded"),
+            }
+            error.refusal()
+        })?;
+    record.upstream = Some(forwarded.upstream);
+    Ok(match (forwarded.tunnel, tunnel_place) {
+        (Some(tunnel), Some(place)) => Answer::Tunnel(forwarded.response, tunnel, place),
+        _ => Answer::Response(forwarded.response),
+    })
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Step 7: after a 101 the connection lives on as a tunnel of its own; its record ends with it.
+fn open_tunnel(
+    walker: &Walker,
+    record: Record,
+    response: Response<Body>,
+    tunnel: proxy::Tunnel,
+    place: Place,
+) -> Response<Tracked> {
+    walker.inner.upgraded.set(true);
+    let guard = OpenConnection::new(walker.worker());
+    tokio::task::spawn_local(async move {
+        let end = tunnel.run().await;
+        record.tunnelled(end.bytes_down);
+        drop((place, guard));
+    });
+    response.map(Tracked::untracked)
+}

@@ -1,0 +1,271 @@
+//! Serves one connection with hyper until it ends: the codec is chosen by ALPN or the preface, never sniffed. One timer
+//! per connection watches its [`Vitals`]; a drain closes it politely.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::TokioTimer;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Sleep},
+};
+
+use crate::{
+    request::{self, ConnectionFacts, Walker},
+    stream::Watched,
+    vitals::{CLOSE_GRACE, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
+    worker::Worker,
+};
+
+/// How a served connection ended. Every connection ends in exactly one outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    /// The client or the server closed it in order.
+    Closed,
+    /// It became a tunnel, which goes on by itself.
+    Upgraded,
+    /// The client broke the protocol or vanished.
+    Broken,
+    /// A wait ran out.
+    Overdue,
+    /// No site of that name.
+    UnknownName,
+    /// Neither TLS nor HTTP, or a handshake that failed.
+    HandshakeFailed,
+    /// A handshake that took too long.
+    HandshakeTimeout,
+    /// A client that speaks TLS to the clear port.
+    TlsOnClearPort,
+}
+
+impl Outcome {
+    /// Every outcome, for metrics.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Closed,
+        Self::Upgraded,
+        Self::Broken,
+        Self::Overdue,
+        Self::UnknownName,
+        Self::HandshakeFailed,
+        Self::HandshakeTimeout,
+        Self::TlsOnClearPort,
+    ];
+
+    /// As metrics name it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Upgraded => "upgraded",
+            Self::Broken => "broken",
+            Self::Overdue => "overdue",
+            Self::UnknownName => "unknown_name",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::TlsOnClearPort => "tls_on_clear_port",
+        }
+    }
+}
+
+/// Serves HTTP on a stream that is ready for it.
+pub(crate) async fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
+    let io = Watched::new(stream, Arc::clone(&vitals));
+    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals));
+    let requests = walker.clone();
+    let service = service_fn(move |request| request::walk(requests.clone(), request));
+    match codec {
+        Codec::Http1 => {
+            let connection = http1_builder(&worker).serve_connection(io, service).with_upgrades();
+            let outcome =
+                watch(&worker, &vitals, pin!(connection), http1::UpgradeableConnection::graceful_shutdown).await;
+            if outcome == Outcome::Closed && walker.has_upgraded() { Outcome::Upgraded } else { outcome }
+        }
+        Codec::Http2 => {
+            let connection = http2_builder(&worker).serve_connection(io, service);
+            watch(&worker, &vitals, pin!(connection), http2::Connection::graceful_shutdown).await
+        }
+    }
+}
+
+fn http1_builder(worker: &Worker) -> http1::Builder {
+    let limits = &worker.config().limits;
+    let mut builder = http1::Builder::new();
+    builder
+        .max_headers(limits.request_headers as usize)
+        .max_buf_size((limits.request_head.0 as usize).max(MIN_HTTP1_BUFFER))
+        .header_read_timeout(None) // the watchdog's: no timer per request
+        .half_close(false);
+    builder
+}
+
+/// hyper refuses smaller read buffers.
+const MIN_HTTP1_BUFFER: usize = 8 * 1024;
+
+fn http2_builder(worker: &Worker) -> http2::Builder<LocalExecutor> {
+    let limits = &worker.config().limits;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_per_connection)
+        .max_header_list_size(u32::try_from(limits.request_head.0).unwrap_or(u32::MAX))
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
+        .max_send_buf_size(HTTP2_SEND_BUFFER)
+        .max_local_error_reset_streams(HTTP2_RESET_LIMIT)
+        .max_pending_accept_reset_streams(HTTP2_PENDING_RESET_LIMIT);
+    builder
+}
+
+/// What one upload may have in flight towards us, bytes (RFC 9113 section 6.9).
+const HTTP2_STREAM_WINDOW: u32 = 128 * 1024;
+/// What all uploads of a connection may have in flight towards us.
+const HTTP2_CONNECTION_WINDOW: u32 = 512 * 1024;
+/// What a stream keeps of a response that the client does not take.
+const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+/// Resets that a client's errors may cost us before it is told to calm down (CVE-2025-8671).
+const HTTP2_RESET_LIMIT: usize = 64;
+/// Streams reset by the client before they were accepted (CVE-2023-44487).
+const HTTP2_PENDING_RESET_LIMIT: usize = 20;
+
+/// Spawns the tasks of HTTP/2 streams onto the worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Drives a connection while watching its vitals and the drain. The timer and the drain signal are polled only when
+/// they are due, not at every wake of the connection.
+async fn watch<C>(worker: &Rc<Worker>, vitals: &Vitals, mut connection: Pin<&mut C>, close: fn(Pin<&mut C>)) -> Outcome
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut watchdog = pin!(Watchdog::new(worker, vitals));
+    poll_fn(move |cx| {
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(match result {
+                Ok(()) => Outcome::Closed,
+                Err(error) => {
+                    tracing::debug!(%error, "connection broken");
+                    Outcome::Broken
+                }
+            });
+        }
+        match watchdog.as_mut().poll(cx, vitals) {
+            Verdict::Fine => Poll::Pending,
+            Verdict::Close => {
+                close(connection.as_mut());
+                match connection.as_mut().poll(cx) {
+                    Poll::Ready(_) => Poll::Ready(Outcome::Closed),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+            Verdict::Cut(overdue) => {
+                tracing::debug!(?overdue, "connection cut");
+                Poll::Ready(Outcome::Overdue)
+            }
+        }
+    })
+    .await
+}
+
+/// What to do with a connection now.
+enum Verdict {
+    Fine,
+    Close,
+    Cut(Overdue),
+}
+
+struct Watchdog<'w> {
+    worker: &'w Rc<Worker>,
+    tick: Pin<Box<Sleep>>,
+    armed: bool,
+    drain: Pin<Box<dyn Future<Output = ()> + 'w>>,
+    drain_noticed: Option<Instant>,
+    closing_since: Option<Instant>,
+}
+
+impl<'w> Watchdog<'w> {
+    fn new(worker: &'w Rc<Worker>, vitals: &Vitals) -> Self {
+        Self {
+            worker,
+            tick: Box::pin(tokio::time::sleep(vitals.next_look(&worker.config().timeouts))),
+            armed: false,
+            drain: Box::pin(worker.draining()),
+            drain_noticed: None,
+            closing_since: None,
+        }
+    }
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, vitals: &Vitals) -> Verdict {
+        if !self.armed {
+            // Registers this task's waker with both; it stays the same for the life of the task.
+            self.armed = true;
+            let (drain, tick) = (self.drain.as_mut().poll(cx), self.tick.as_mut().poll(cx));
+            if drain.is_pending() && tick.is_pending() {
+                return Verdict::Fine;
+            }
+        }
+        if self.closing_since.is_none() && self.worker.is_draining() {
+            let noticed = *self.drain_noticed.get_or_insert_with(Instant::now);
+            if !vitals.is_fresh() || noticed.elapsed() >= FIRST_REQUEST_GRACE {
+                return self.begin_close();
+            }
+            self.look_again(cx, FIRST_REQUEST_GRACE);
+            return Verdict::Fine;
+        }
+        if !self.tick.is_elapsed() {
+            return Verdict::Fine;
+        }
+        let verdict = self.judge(vitals);
+        let wait = match self.closing_since {
+            Some(_) => CLOSE_GRACE,
+            None => vitals.next_look(&self.worker.config().timeouts),
+        };
+        self.look_again(cx, wait);
+        verdict
+    }
+
+    fn look_again(&mut self, cx: &mut Context<'_>, wait: Duration) {
+        self.tick.as_mut().reset(Instant::now() + wait);
+        if self.tick.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn begin_close(&mut self) -> Verdict {
+        self.closing_since = Some(Instant::now());
+        Verdict::Close
+    }
+
+    fn judge(&mut self, vitals: &Vitals) -> Verdict {
+        match vitals.overdue(&self.worker.config().timeouts) {
+            None => Verdict::Fine,
+            Some(Overdue::Idle) => match self.closing_since {
+                None => self.begin_close(),
+                Some(since) if since.elapsed() < CLOSE_GRACE => Verdict::Fine,
+                Some(_) => Verdict::Cut(Overdue::Idle), // it did not follow the polite close
+            },
+            Some(overdue) => Verdict::Cut(overdue),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! [`Totals`]: counts of the whole gateway, written by every worker, read by metrics and `status`.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use vestibule_proxy::Refusal;
+
+use crate::serve::Outcome;
+
+/// Relaxed counters: each is true by itself, not as a consistent set.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    requests: AtomicU64,
+    in_flight: AtomicU64,
+    outcomes: HashMap<Outcome, AtomicU64>,
+    refusals: HashMap<Refusal, AtomicU64>,
+}
+
+impl Totals {
+    pub(crate) fn new() -> Self {
+        Self {
+            requests: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            outcomes: Outcome::ALL.iter().map(|outcome| (*outcome, AtomicU64::new(0))).collect(),
+            refusals: Refusal::ALL.iter().map(|refusal| (*refusal, AtomicU64::new(0))).collect(),
+        }
+    }
+
+    /// A request began.
+    pub(crate) fn began(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    /// A request ended, with or without a refusal of our own.
+    pub(crate) fn finished(&self, refusal: Option<Refusal>) {
+        self.in_flight.fetch_sub(1, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
+        if let Some(count) = refusal.and_then(|refusal| self.refusals.get(&refusal)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A connection ended.
+    pub(crate) fn ended(&self, outcome: Outcome) {
+        if let Some(count) = self.outcomes.get(&outcome) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.iter().map(|outcome| (*outcome, self.outcomes.get(outcome).map_or(0, |n| n.load(Relaxed))))
+    }
+
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> + '_ {
+        Refusal::ALL.iter().map(|refusal| (*refusal, self.refusals.get(refusal).map_or(0, |n| n.load(Relaxed))))
+    }
+}

@@ -1,0 +1,208 @@
+//! [`Vitals`]: the signs of life of one connection, and when their absence means its end.
+//!
+//! The I/O and the request walk write what happens; the watchdog in `serve.rs` reads it when its one timer fires.
+//! There is no timer per request or per read: [`Vitals::next_look`] is never later than the shortest wait, so a wait
+//! that begins between two looks is seen before it ends, and then met exactly.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use crate::config::Timeouts;
+
+/// How long a drain waits for the first request of a connection that has just been opened.
+pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a peer may take to follow a polite close.
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// Written by one worker only; atomics because hyper wants upgraded I/O to be `Send`.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    origin: Instant,
+    /// Milliseconds since `origin`, plus one, at which the current state of rest began; 0 while requests are open.
+    rest_since: AtomicU64,
+    /// The same for the first byte of a request head; 0 when no head has begun.
+    head_since: AtomicU64,
+    /// The same for a write that the peer does not take; 0 when nothing is stalled.
+    stalled_since: AtomicU64,
+    requests_open: AtomicU32,
+    /// Has there been any request?
+    used: AtomicBool,
+    codec: Codec,
+}
+
+/// How requests arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// HTTP/1.x: what arrives between requests is the next head.
+    Http1,
+    /// HTTP/2: what arrives between requests may be a PING; only the idle timeout applies.
+    Http2,
+}
+
+/// Why a connection must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    /// No request for the idle timeout: close politely.
+    Idle,
+    /// A request head that does not end.
+    Head,
+    /// A peer that does not read.
+    WriteStall,
+}
+
+impl Vitals {
+    pub(crate) fn new(now: Instant, codec: Codec) -> Self {
+        Self {
+            origin: now,
+            rest_since: AtomicU64::new(1),
+            head_since: AtomicU64::new(0),
+            stalled_since: AtomicU64::new(0),
+            requests_open: AtomicU32::new(0),
+            used: AtomicBool::new(false),
+            codec,
+        }
+    }
+
+    fn mark(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// Bytes came from the peer.
+    pub(crate) fn read(&self) {
+        if self.codec == Codec::Http1 && self.requests_open.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(self.mark(), Relaxed);
+        }
+    }
+
+    /// A request head is complete.
+    pub(crate) fn request_began(&self) {
+        self.requests_open.store(self.requests_open.load(Relaxed) + 1, Relaxed);
+        self.head_since.store(0, Relaxed);
+        self.rest_since.store(0, Relaxed);
+        self.used.store(true, Relaxed);
+    }
+
+    /// Is its first request still to come?
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.used.load(Relaxed)
+    }
+
+    /// A response is complete, or given up.
+    pub(crate) fn request_ended(&self) {
+        let open = self.requests_open.load(Relaxed).saturating_sub(1);
+        self.requests_open.store(open, Relaxed);
+        if open == 0 {
+            self.rest_since.store(self.mark(), Relaxed);
+        }
+    }
+
+    /// The peer does not take what is written.
+    pub(crate) fn write_stalled(&self) {
+        if self.stalled_since.load(Relaxed) == 0 {
+            self.stalled_since.store(self.mark(), Relaxed);
+        }
+    }
+
+    /// The peer takes bytes (again).
+    pub(crate) fn wrote(&self) {
+        if self.stalled_since.load(Relaxed) != 0 {
+            self.stalled_since.store(0, Relaxed);
+        }
+    }
+
+    /// The waits that run now, each with its mark and limit.
+    fn waits(&self, timeouts: &Timeouts) -> [(u64, Duration, Overdue); 3] {
+        [
+            (self.stalled_since.load(Relaxed), timeouts.write_stall, Overdue::WriteStall),
+            (self.head_since.load(Relaxed), timeouts.request_head, Overdue::Head),
+            (self.rest_since.load(Relaxed), timeouts.idle, Overdue::Idle),
+        ]
+    }
+
+    /// What is overdue now, if anything.
+    pub(crate) fn overdue(&self, timeouts: &Timeouts) -> Option<Overdue> {
+        let now = self.mark();
+        self.waits(timeouts)
+            .into_iter()
+            .find(|(since, limit, _)| *since != 0 && u128::from(now.saturating_sub(*since)) >= limit.as_millis())
+            .map(|(_, _, overdue)| overdue)
+    }
+
+    /// When to look again: at the end of the first wait that runs, and no later than the shortest wait there is.
+    pub(crate) fn next_look(&self, timeouts: &Timeouts) -> Duration {
+        let now = self.mark();
+        let shortest = timeouts.write_stall.min(timeouts.request_head).min(timeouts.idle);
+        let left = self
+            .waits(timeouts)
+            .into_iter()
+            .filter(|(since, ..)| *since != 0)
+            .map(|(since, limit, _)| limit.saturating_sub(Duration::from_millis(now.saturating_sub(since))));
+        left.fold(shortest, Duration::min).max(Duration::from_millis(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeouts(millis: u64) -> Timeouts {
+        let limit = Duration::from_millis(millis);
+        Timeouts { request_head: limit, idle: limit, write_stall: limit, ..Timeouts::default() }
+    }
+
+    fn aged() -> Vitals {
+        // Born a minute ago: every mark made "now" is far from the origin.
+        Vitals::new(
+            Instant::now().checked_sub(Duration::from_secs(60)).expect("the machine is up for a minute"),
+            Codec::Http1,
+        )
+    }
+
+    #[test]
+    fn a_fresh_connection_at_rest_is_idle_after_the_timeout() {
+        assert_eq!(aged().overdue(&timeouts(10_000)), Some(Overdue::Idle));
+        assert_eq!(Vitals::new(Instant::now(), Codec::Http1).overdue(&timeouts(10_000)), None);
+    }
+
+    #[test]
+    fn an_open_request_is_never_idle_and_the_next_rest_counts_afresh() {
+        let vitals = aged();
+        vitals.read();
+        vitals.request_began();
+        assert_eq!(vitals.overdue(&timeouts(10_000)), None);
+        vitals.request_ended();
+        assert_eq!(vitals.overdue(&timeouts(10_000)), None, "rest began just now");
+        assert_eq!(vitals.overdue(&timeouts(0)), Some(Overdue::Idle));
+    }
+
+    #[test]
+    fn a_head_that_began_is_judged_by_its_own_wait() {
+        let vitals = Vitals::new(Instant::now(), Codec::Http1);
+        vitals.read();
+        let strict = Timeouts { request_head: Duration::ZERO, ..timeouts(60_000) };
+        assert_eq!(vitals.overdue(&strict), Some(Overdue::Head));
+        vitals.request_began();
+        assert_eq!(vitals.overdue(&strict), None);
+    }
+
+    #[test]
+    fn pings_of_http2_are_no_head() {
+        let vitals = Vitals::new(Instant::now(), Codec::Http2);
+        vitals.read();
+        assert_eq!(vitals.overdue(&Timeouts { request_head: Duration::ZERO, ..timeouts(60_000) }), None);
+    }
+
+    #[test]
+    fn a_stalled_write_counts_also_while_a_request_is_open() {
+        let vitals = Vitals::new(Instant::now(), Codec::Http1);
+        vitals.request_began();
+        vitals.write_stalled();
+        let strict = Timeouts { write_stall: Duration::ZERO, ..timeouts(60_000) };
+        assert_eq!(vitals.overdue(&strict), Some(Overdue::WriteStall));
+        vitals.wrote();
+        assert_eq!(vitals.overdue(&strict), None);
+    }
+}

@@ -1,0 +1,268 @@
+//! A worker: one thread, one current-thread run time, its own accept sockets, upstream pools and view of the table.
+//! Nothing on the request path crosses to another thread.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::LocalSet,
+    time::timeout,
+};
+use vestibule_listener::{Accepted, Acceptor, BoundListener, Permits};
+use vestibule_names::{ClientAddr, RequestId};
+use vestibule_proxy::{Proxy, ProxyConfig, Trust};
+
+use crate::{
+    access::AccessLine,
+    config::Config,
+    connection,
+    live::{LiveSite, SiteReader, SiteTable},
+    totals::Totals,
+};
+
+/// What every worker of a gateway shares.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) table: SiteTable,
+    pub(crate) vault: vestibule_certs::Vault,
+    pub(crate) permits: Permits,
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) access: crate::access::AccessSender,
+    pub(crate) drain: DrainSignal,
+    /// The first bound TLS port: where redirects to HTTPS lead.
+    pub(crate) https_port: Option<u16>,
+}
+
+/// Told once to every connection: take nothing new, finish, close.
+#[derive(Clone, Debug)]
+pub(crate) struct DrainSignal {
+    flag: Arc<AtomicBool>,
+    told: watch::Sender<bool>,
+}
+
+impl DrainSignal {
+    pub(crate) fn new() -> Self {
+        Self { flag: Arc::new(AtomicBool::new(false)), told: watch::Sender::new(false) }
+    }
+    pub(crate) fn tell(&self) {
+        self.flag.store(true, Relaxed);
+        self.told.send_replace(true);
+    }
+    pub(crate) fn is_told(&self) -> bool {
+        self.flag.load(Relaxed)
+    }
+    /// Waits until it is told.
+    pub(crate) fn wait(&self) -> impl Future<Output = ()> + use<> {
+        let mut told = self.told.subscribe();
+        async move {
+            // An error means that the sender is gone: then there is nothing left to wait for either.
+            let _ = told.wait_for(|told| *told).await;
+        }
+    }
+}
+
+/// One worker's things. Lives in an `Rc` on its thread.
+pub(crate) struct Worker {
+    shared: Shared,
+    reader: RefCell<SiteReader>,
+    proxy: Proxy,
+    access: RefCell<AccessLine>,
+    open: Cell<usize>,
+    empty: Notify,
+    next_request: Cell<u64>,
+}
+
+/// How often lines of the access log leave a worker.
+const ACCESS_FLUSH: Duration = Duration::from_millis(200);
+/// A connection that is queued already is accepted within this.
+const QUEUED_TIMEOUT: Duration = Duration::from_millis(5);
+/// A response head of an upstream beyond this is refused, bytes.
+const RESPONSE_HEAD_LIMIT: usize = 64 * 1024;
+
+/// Starts a worker's thread. It ends when it was told to drain and its connections have ended or the grace is over.
+pub(crate) fn spawn(
+    index: usize,
+    listeners: Vec<BoundListener>,
+    shared: Shared,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => LocalSet::new().block_on(&runtime, run(listeners, shared)),
+            Err(error) => tracing::error!(%error, "a worker has no run time"),
+        }
+    })
+}
+
+async fn run(listeners: Vec<BoundListener>, shared: Shared) {
+    let grace = shared.config.timeouts.drain_grace;
+    let worker = Rc::new(Worker::new(shared));
+    let mut accepting = Vec::new();
+    for bound in listeners {
+        match Acceptor::new(bound, worker.shared.permits.clone()) {
+            Ok(acceptor) => accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), acceptor))),
+            Err(error) => tracing::error!(%error, "a worker cannot accept"),
+        }
+    }
+    let flushing = tokio::task::spawn_local(flush_access(Rc::clone(&worker)));
+    worker.draining().await;
+    for task in accepting {
+        drop(task.await); // it takes what the kernel has queued, and drops the socket: nothing new
+    }
+    if timeout(grace, worker.until_empty()).await.is_err() {
+        tracing::warn!(open = worker.open.get(), "the drain's grace is over, connections are cut");
+    }
+    flushing.abort();
+    worker.flush_access();
+}
+
+/// Accepts until the drain; then takes those that the kernel has queued, which a closed socket would reset.
+async fn accept(worker: Rc<Worker>, mut acceptor: Acceptor) {
+    let mut draining = pin!(worker.draining());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut draining => break,
+            accepted = acceptor.accept() => open(&worker, accepted),
+        }
+    }
+    for _ in 0..vestibule_listener::BACKLOG {
+        match timeout(QUEUED_TIMEOUT, acceptor.accept()).await {
+            Ok(accepted) => open(&worker, accepted),
+            Err(_) => return,
+        }
+    }
+}
+
+fn open(worker: &Rc<Worker>, accepted: Accepted) {
+    let guard = OpenConnection::new(worker);
+    tokio::task::spawn_local(async move {
+        let outcome = connection::walk(Rc::clone(&guard.worker), accepted).await;
+        guard.worker.shared.totals.ended(outcome);
+    });
+}
+
+async fn flush_access(worker: Rc<Worker>) {
+    let mut tick = tokio::time::interval(ACCESS_FLUSH);
+    loop {
+        tick.tick().await;
+        worker.flush_access();
+    }
+}
+
+/// Counts one open connection or tunnel of this worker, also when its task panics.
+pub(crate) struct OpenConnection {
+    pub(crate) worker: Rc<Worker>,
+}
+
+impl OpenConnection {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        worker.open.set(worker.open.get() + 1);
+        Self { worker: Rc::clone(worker) }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let open = self.worker.open.get() - 1;
+        self.worker.open.set(open);
+        if open == 0 {
+            self.worker.empty.notify_waiters();
+        }
+    }
+}
+
+impl Worker {
+    fn new(shared: Shared) -> Self {
+        let proxy_config = ProxyConfig {
+            idle_limit: shared.config.limits.idle_upstream_connections as usize,
+            keep_alive: shared.config.timeouts.upstream_keep_alive,
+            response_head_limit: RESPONSE_HEAD_LIMIT,
+        };
+        let spawn = Rc::new(|task| drop(tokio::task::spawn_local(task)));
+        Self {
+            reader: RefCell::new(shared.table.reader()),
+            proxy: Proxy::new(proxy_config, shared.vault.clone(), spawn),
+            access: RefCell::new(AccessLine::new(shared.access.clone())),
+            open: Cell::new(0),
+            empty: Notify::new(),
+            next_request: Cell::new(first_request_id()),
+            shared,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.shared.totals
+    }
+
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    pub(crate) fn https_port(&self) -> Option<u16> {
+        self.shared.https_port
+    }
+
+    /// The site of a host in normal form, in the table as it is now.
+    pub(crate) fn resolve(&self, host_key: &str) -> Option<Arc<LiveSite>> {
+        self.reader.borrow_mut().table().resolve(host_key).cloned()
+    }
+
+    /// A number for a request, unlikely to come again in this box's logs.
+    pub(crate) fn next_request_id(&self) -> RequestId {
+        let id = self.next_request.get();
+        self.next_request.set(id.wrapping_add(0x9e37_79b9_7f4a_7c15)); // odd: every number once
+        RequestId(id)
+    }
+
+    /// Are forwarding headers of this peer believed?
+    pub(crate) fn trust(&self, client: ClientAddr) -> Trust {
+        let trusted = &self.shared.config.trusted_proxies;
+        if trusted.iter().any(|network| network.contains(client.ip())) { Trust::Proxy } else { Trust::Client }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shared.drain.is_told()
+    }
+
+    /// Waits for the drain.
+    pub(crate) fn draining(&self) -> impl Future<Output = ()> + use<> {
+        self.shared.drain.wait()
+    }
+
+    pub(crate) fn with_access_line(&self, write: impl FnOnce(&mut AccessLine)) {
+        write(&mut self.access.borrow_mut());
+    }
+
+    fn flush_access(&self) {
+        self.access.borrow_mut().flush();
+    }
+
+    async fn until_empty(&self) {
+        while self.open.get() > 0 {
+            self.empty.notified().await;
+        }
+    }
+}
+
+fn first_request_id() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    // Seeded by the system's randomness, once per worker.
+    std::hash::RandomState::new().build_hasher().finish()
+}
