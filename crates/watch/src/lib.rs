@@ -1,0 +1,157 @@
+//! `sites.d` → the files that changed, as bytes. No parsing.
+//!
+//! Events (inotify, by notify) wake it; a full rescan is the safety net, also after an event queue overflow. Files are
+//! opened safely: beneath the folder, no symlink followed, regular files only, size-capped, checked on the descriptor.
+//! What was read is not kept: two hashes of it are, so that only a real change is told.
+//!
+//! | step | module |
+//! |---|---|
+//! | an event becomes a note of a path, or of a rescan | `events` |
+//! | notes wait until a burst is over | `inbox` |
+//! | the folder is surveyed, or only the noted paths looked at | `tree` |
+//! | a file is opened and read | `open` |
+//! | it is compared with what is known | `known` |
+//! | changes leave as a [`Batch`] | `watch` |
+
+mod events;
+mod fingerprint;
+mod inbox;
+mod known;
+mod name;
+mod open;
+mod tree;
+mod watch;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use vestibule_names::{SiteId, TenantId};
+
+use self::{inbox::Inbox, tree::Tree, watch::Watch};
+
+/// What to watch and how.
+#[derive(Debug, Clone)]
+pub struct WatchConfig {
+    /// The folder of site files; site files lie in it or one folder down.
+    pub dir: PathBuf,
+    /// The largest site file, in bytes.
+    pub file_limit: u64,
+    /// Between two rescans. A rescan that takes long is repeated less often than this.
+    pub rescan: Duration,
+}
+
+/// A site file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteFile {
+    /// Which.
+    pub id: SiteId,
+    /// The owner of the opened file.
+    pub owner: TenantId,
+    /// Everything in it.
+    pub bytes: Vec<u8>,
+}
+
+/// Something happened to one site file.
+#[derive(Debug)]
+pub enum Change {
+    /// It is new or its content (or owner) changed, or it can be read again.
+    Written(SiteFile),
+    /// It is there but cannot be opened safely: the site keeps its last good version.
+    Unreadable(SiteId, OpenError),
+    /// It is gone.
+    Removed(SiteId),
+}
+
+/// Changes that belong to one step. Removals come first, so that a rename hands its names over.
+#[derive(Debug)]
+pub struct Batch {
+    /// At most one change per site; apart from removals, in order of name.
+    pub changes: Vec<Change>,
+    /// True when all files were looked at: for the first scan (which is told even when there is no file) and for
+    /// rescans. A scan of more bytes than should be held at once comes as several batches, and the last is complete.
+    pub complete: bool,
+}
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The kernel said no.
+    #[error("cannot be opened")]
+    Io(#[from] io::Error),
+    /// A symbolic link, or in a folder that is one.
+    #[error("is a symbolic link")]
+    Symlink,
+    /// A folder, FIFO, device or socket.
+    #[error("is not a regular file")]
+    NotRegular,
+    /// Another name of a file elsewhere: whose it is cannot be told from its owner, who may not have put it here.
+    #[error("is a hard link")]
+    HardLinked,
+    /// Over the limit.
+    #[error("is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// Not UTF-8, or with control characters, marks that change the direction of text, or backslashes. The site id
+    /// shows them escaped.
+    #[error("has a name with characters that cannot be shown")]
+    BadName,
+}
+
+/// Why watching could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The folder cannot be read.
+    #[error("the sites folder {dir} cannot be read")]
+    Dir {
+        /// Which.
+        dir: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Reads every site file once, in order of name, for `check` and `explain`.
+pub fn scan(config: &WatchConfig) -> Result<Vec<Change>, WatchError> {
+    let mut tree = Tree::open(config)?;
+    let survey = tree.survey(|_| {}).map_err(|source| WatchError::Dir { dir: config.dir.clone(), source })?;
+    Ok(survey.dirty.iter().filter_map(|candidate| tree.look(candidate).into_change()).collect())
+}
+
+/// Watches on the calling thread (the gateway gives it one of its own): the first batch is the complete scan, then
+/// batches follow as files change, until `sink` returns [`Next::Stop`] or the [`StopHandle`] says so.
+///
+/// When the sites folder itself disappears, nothing is removed: it is waited for.
+pub fn run(config: WatchConfig, stop: &StopHandle, sink: impl FnMut(Batch) -> Next) -> Result<(), WatchError> {
+    Watch::start(config, Arc::clone(&stop.inbox), sink)?.run();
+    Ok(())
+}
+
+/// What the sink wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// More.
+    Continue,
+    /// No more.
+    Stop,
+}
+
+/// Stops a running watch from another thread, at once; also asks for a rescan now. One handle serves one [`run`].
+#[derive(Debug, Clone, Default)]
+pub struct StopHandle {
+    inbox: Arc<Inbox>,
+}
+
+impl StopHandle {
+    /// Ends [`run`].
+    pub fn stop(&self) {
+        self.inbox.stop();
+    }
+
+    /// Asks [`run`] for a full rescan now (SIGHUP, and the admin interface): a complete batch follows, even if nothing
+    /// changed.
+    pub fn rescan(&self) {
+        self.inbox.ask_rescan();
+    }
+}

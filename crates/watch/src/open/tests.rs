@@ -1,0 +1,146 @@
+use std::{
+    fs,
+    os::unix::{fs::symlink, net::UnixListener},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use rustix::fs::mknodat;
+use tempfile::TempDir;
+
+use super::*;
+
+const LIMIT: u64 = 64;
+
+/// Both ways of resolving a path must say the same.
+fn check(dir: &TempDir, path: &str, expected: &str) {
+    for resolution in [Resolution::Kernel, Resolution::Steps] {
+        let root = Root::open(dir.path()).unwrap();
+        root.resolution.set(resolution);
+        let found = match root.read(Path::new(path), LIMIT) {
+            Ok(Some(opened)) => format!("read {}", String::from_utf8(opened.bytes).unwrap()),
+            Ok(None) => "nothing".to_owned(),
+            Err(problem) => problem.to_string(),
+        };
+        assert_eq!(found, expected, "{path} by {resolution:?}");
+    }
+}
+
+fn fifo(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+#[test]
+fn only_regular_files_beneath_are_read() {
+    let (dir, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let at = |name: &str| dir.path().join(name);
+    fs::write(outside.path().join("x.yaml"), "secret").unwrap();
+    fs::create_dir_all(at("shop/folder.yaml")).unwrap();
+    for name in ["a.yaml", "shop/b.yaml"] {
+        fs::write(at(name), "text").unwrap();
+        check(&dir, name, "read text");
+    }
+    fs::write(at("empty.yaml"), "").unwrap();
+    check(&dir, "empty.yaml", "read ");
+
+    symlink(outside.path().join("x.yaml"), at("out.yaml")).unwrap();
+    symlink("a.yaml", at("in.yaml")).unwrap();
+    symlink("nowhere", at("shop/dangling.yaml")).unwrap();
+    symlink(outside.path(), at("linked")).unwrap();
+    symlink("shop", at("inner")).unwrap();
+    for link in ["out.yaml", "in.yaml", "shop/dangling.yaml", "linked/x.yaml", "inner/b.yaml"] {
+        check(&dir, link, "is a symbolic link");
+    }
+
+    fifo(&at("fifo.yaml"));
+    let _listener = UnixListener::bind(at("socket.yaml")).unwrap();
+    for special in ["fifo.yaml", "socket.yaml", "shop/folder.yaml"] {
+        check(&dir, special, "is not a regular file");
+    }
+    for missing in ["no.yaml", "no/x.yaml", "a.yaml/x.yaml"] {
+        check(&dir, missing, "nothing");
+    }
+    fs::hard_link(outside.path().join("x.yaml"), at("hard.yaml")).unwrap();
+    check(&dir, "hard.yaml", "is a hard link");
+}
+
+#[test]
+fn the_limit_is_a_limit() {
+    let dir = TempDir::new().unwrap();
+    let text = "x".repeat(64);
+    fs::write(dir.path().join("fits.yaml"), &text).unwrap();
+    fs::write(dir.path().join("large.yaml"), format!("{text}x")).unwrap();
+    check(&dir, "fits.yaml", &format!("read {text}"));
+    check(&dir, "large.yaml", "is larger than 64 bytes");
+}
+
+#[test]
+fn a_file_that_is_swapped_for_a_link_is_never_followed() {
+    let (dir, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    let (file, spare) = (dir.path().join("x.yaml"), dir.path().join("spare"));
+    fs::write(&file, "text").unwrap();
+    for resolution in [Resolution::Kernel, Resolution::Steps] {
+        let root = Root::open(dir.path()).unwrap();
+        root.resolution.set(resolution);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    symlink(&secret, &spare).unwrap();
+                    fs::rename(&spare, &file).unwrap();
+                    fs::write(&spare, "text").unwrap();
+                    fs::rename(&spare, &file).unwrap();
+                }
+            });
+            let (mut reads, mut links) = (0, 0);
+            // Enough of both that the race was run.
+            while reads < 200 || links < 200 {
+                match root.read(Path::new("x.yaml"), LIMIT) {
+                    Ok(Some(opened)) if opened.bytes == b"text" => reads += 1,
+                    // Replaced between the opening and the look at its links.
+                    Ok(None) => {}
+                    Err(OpenError::Symlink) => links += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn a_listing_tells_folders_from_the_rest() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("shop")).unwrap();
+    fs::write(dir.path().join("shop/a.yaml"), "").unwrap();
+    symlink("shop", dir.path().join("link")).unwrap();
+    let root = Root::open(dir.path()).unwrap();
+    let names = |folder: Option<&str>| {
+        let mut entries = root.list(folder.map(OsStr::new)).unwrap().entries;
+        entries.retain(|(name, _)| name != "." && name != "..");
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.into_iter().map(|(name, kind)| (name.into_string().unwrap(), kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None), [("link".to_owned(), EntryKind::Other), ("shop".to_owned(), EntryKind::Folder)]);
+    assert_eq!(names(Some("shop")), [("a.yaml".to_owned(), EntryKind::Other)]);
+    for folder in ["link", "no", "..", "shop/a.yaml"] {
+        assert!(root.list(Some(OsStr::new(folder))).is_err(), "{folder}");
+    }
+}
+
+#[test]
+fn a_root_knows_when_it_was_replaced() {
+    let dir = TempDir::new().unwrap();
+    let (sites, away) = (dir.path().join("sites"), dir.path().join("away"));
+    fs::create_dir(&sites).unwrap();
+    let root = Root::open(&sites).unwrap();
+    assert!(root.is_current());
+    fs::rename(&sites, &away).unwrap();
+    assert!(!root.is_current());
+    fs::create_dir(&sites).unwrap();
+    assert!(!root.is_current());
+    fs::remove_dir(&sites).unwrap();
+    fs::rename(&away, &sites).unwrap();
+    assert!(root.is_current());
+}

@@ -1,0 +1,229 @@
+//! [`Watch`]: the loop. Wakes, finds out what changed, sends batches, and sees to it that nothing is held for long:
+//! neither the bytes of many files, nor a doubt about a file that is missing.
+
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use vestibule_names::SiteId;
+
+use crate::{
+    Batch, Change, Next, OpenError, WatchConfig, WatchError,
+    events::{Coverage, Events},
+    inbox::{Cause, Inbox, Urgency, Wake},
+    known::Absence,
+    name::{Candidate, Subject},
+    open::Root,
+    tree::{Sight, Survey, Tree},
+};
+
+/// A scan of more bytes than this comes in several batches.
+const BATCH_BYTES_LIMIT: usize = 64 << 20;
+/// A rescan is repeated at the earliest after this many times its own duration: it costs at most 2% of a core.
+const RESCAN_SHARE: u32 = 50;
+/// Between two rescans while not every folder is watched.
+const UNWATCHED_RESCAN: Duration = Duration::from_secs(3);
+/// Between two looks for a sites folder that is gone.
+const LOST_RETRY: Duration = Duration::from_secs(1);
+
+/// A running watch.
+pub(crate) struct Watch<S> {
+    config: WatchConfig,
+    tree: Tree,
+    events: Events,
+    inbox: Arc<Inbox>,
+    sink: S,
+    place: Place,
+    next_rescan: Instant,
+}
+
+/// Is the sites folder where it should be?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    There,
+    Lost,
+}
+
+/// Which batch must be told even if it is empty?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Some paths.
+    Paths,
+    /// Everything.
+    All(Cause),
+}
+
+impl<S: FnMut(Batch) -> Next> Watch<S> {
+    pub(crate) fn start(config: WatchConfig, inbox: Arc<Inbox>, sink: S) -> Result<Self, WatchError> {
+        let tree = Tree::open(&config)?;
+        let events = Events::start(tree.root.path(), Arc::clone(&inbox));
+        Ok(Self { config, tree, events, inbox, sink, place: Place::There, next_rescan: Instant::now() })
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut next = self.rescan(Cause::Asked);
+        while next == Next::Continue {
+            next = match self.inbox.wait(self.next_rescan) {
+                Wake::Stop => Next::Stop,
+                Wake::Rescan(cause) => self.rescan(cause),
+                Wake::Look(paths) => self.look_at(paths),
+                Wake::Idle => self.rescan(Cause::Doubt),
+            };
+        }
+    }
+
+    /// Looks at everything: by stamps, then at the files whose stamps differ.
+    fn rescan(&mut self, cause: Cause) -> Next {
+        let started = Instant::now();
+        if !self.find_root() {
+            self.next_rescan = started + LOST_RETRY;
+            return Next::Continue;
+        }
+        self.events.begin_pass();
+        let (events, root) = (&mut self.events, self.tree.root.path().to_owned());
+        let survey = self.tree.survey(|folder| match folder {
+            Some(folder) => events.watch(&root.join(folder)),
+            None => events.watch(&root),
+        });
+        self.events.end_pass();
+        let next = match survey {
+            Ok(survey) => self.deliver(survey, Scope::All(cause)),
+            Err(error) => {
+                tracing::warn!(dir = %root.display(), %error, "the sites folder cannot be listed; every site stays as it is");
+                Next::Continue
+            }
+        };
+        let usual = match self.events.coverage() {
+            Coverage::Whole => self.config.rescan,
+            Coverage::Partial => self.config.rescan.min(UNWATCHED_RESCAN),
+        };
+        self.next_rescan = Instant::now() + usual.max(started.elapsed() * RESCAN_SHARE);
+        next
+    }
+
+    /// Is the folder that was opened still the one at its path? If it was replaced, the new one is opened.
+    fn find_root(&mut self) -> bool {
+        if !self.tree.root.is_current() {
+            let path = self.tree.root.path().to_owned();
+            self.events.unwatch(&path);
+            match Root::open(&path) {
+                Ok(root) => self.tree.root = root,
+                Err(error) => {
+                    if self.place == Place::There {
+                        tracing::error!(dir = %path.display(), %error, "the sites folder is gone; every site stays as it is until it is back");
+                    }
+                    self.place = Place::Lost;
+                    return false;
+                }
+            }
+        }
+        if self.place == Place::Lost {
+            tracing::info!(dir = %self.tree.root.path().display(), "the sites folder is back");
+            self.place = Place::There;
+        }
+        true
+    }
+
+    /// Looks at paths that something happened to.
+    fn look_at(&mut self, paths: Vec<PathBuf>) -> Next {
+        if self.place == Place::Lost || !self.tree.root.is_current() {
+            return self.rescan(Cause::Doubt);
+        }
+        let mut survey = Survey::default();
+        for path in paths {
+            match Subject::of(&path) {
+                Some(Subject::File(candidate)) => survey.dirty.push(candidate),
+                Some(Subject::Folder(name)) => {
+                    self.events.watch(&self.tree.root.path().join(&name));
+                    let mut folder = self.tree.survey_folder(&name);
+                    survey.dirty.append(&mut folder.dirty);
+                    survey.missing.append(&mut folder.missing);
+                }
+                // It is there, as it was: its permissions or times changed.
+                Some(Subject::Root) | None => {}
+            }
+        }
+        survey.dirty.sort_unstable();
+        survey.dirty.dedup();
+        self.deliver(survey, Scope::Paths)
+    }
+
+    /// Opens what is to be looked at and sends what changed.
+    fn deliver(&mut self, survey: Survey, scope: Scope) -> Next {
+        let Survey { dirty, mut missing } = survey;
+        let mut dirty = dirty.into_iter().peekable();
+        loop {
+            let mut changes = Vec::new();
+            let mut fresh = HashSet::new();
+            let mut bytes = 0;
+            while bytes < BATCH_BYTES_LIMIT
+                && let Some(candidate) = dirty.next()
+            {
+                if self.inbox.is_stopped() {
+                    return Next::Stop;
+                }
+                match self.tree.look(&candidate) {
+                    Sight::Written(file, content) => {
+                        bytes += file.bytes.len();
+                        fresh.insert(content);
+                        changes.push(Change::Written(file));
+                    }
+                    Sight::Unreadable(id, problem) => {
+                        self.look_again(candidate, &problem);
+                        changes.push(Change::Unreadable(id, problem));
+                    }
+                    Sight::Missing(id) => missing.push(id),
+                    Sight::Same => {}
+                }
+            }
+            let was_moved = |tree: &Tree, id: &SiteId| tree.known.content(id).is_some_and(|c| fresh.contains(&c));
+            let (moved, missed) = std::mem::take(&mut missing).into_iter().partition(|id| was_moved(&self.tree, id));
+            let mut batch = self.removals(moved, missed);
+            batch.append(&mut changes);
+            let is_last = dirty.peek().is_none();
+            let complete = is_last && scope != Scope::Paths;
+            if (!batch.is_empty() || (is_last && scope == Scope::All(Cause::Asked)))
+                && (self.sink)(Batch { changes: batch, complete }) == Next::Stop
+            {
+                return Next::Stop;
+            }
+            if is_last {
+                return Next::Continue;
+            }
+        }
+    }
+
+    /// A link that a careful writer uses for a moment is gone a moment later, and no event of ours tells.
+    fn look_again(&self, candidate: Candidate, problem: &OpenError) {
+        if matches!(problem, OpenError::HardLinked) {
+            self.inbox.note(candidate.path, Urgency::Later);
+        }
+    }
+
+    /// A file that came up under another name is gone from its old one. One that is simply not there may be between
+    /// two steps of an editor, and is looked for once more before it is removed.
+    fn removals(&mut self, moved: Vec<SiteId>, missed: Vec<SiteId>) -> Vec<Change> {
+        let mut gone = moved;
+        for id in &gone {
+            self.tree.known.forget(id);
+        }
+        for id in missed {
+            match (self.tree.known.miss(&id), Candidate::of_site(&id)) {
+                (Absence::Missed, Some(candidate)) => self.inbox.note(candidate.path, Urgency::UnderWay),
+                (Absence::Missed, None) => {
+                    self.tree.known.forget(&id);
+                    gone.push(id);
+                }
+                (Absence::Gone, _) => gone.push(id),
+            }
+        }
+        gone.sort_unstable();
+        gone.into_iter().map(Change::Removed).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

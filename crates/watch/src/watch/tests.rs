@@ -1,0 +1,436 @@
+//! On real folders. A test waits for what must come; what must not come is shown by something later that did.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::Path,
+    sync::mpsc::{self, Receiver},
+    thread::{self, JoinHandle},
+};
+
+use rustix::fs::{CWD, FileType, Mode};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{StopHandle, scan};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A watched folder and everything that was told of it.
+struct Sites {
+    /// Holds the sites folder, and room beside it on the same file system.
+    dir: TempDir,
+    stop: StopHandle,
+    batches: Receiver<Batch>,
+    thread: Option<JoinHandle<()>>,
+    /// What a reader of the batches believes.
+    state: BTreeMap<String, String>,
+    /// Every batch: its changes as text.
+    history: Vec<Vec<String>>,
+}
+
+fn config(dir: &Path, rescan: Duration) -> WatchConfig {
+    WatchConfig { dir: dir.to_owned(), file_limit: 1_000, rescan }
+}
+
+impl Sites {
+    /// Watches a folder with these files, and awaits the first scan.
+    fn watch(files: &[(&str, &str)]) -> Self {
+        Self::watch_with(files, NEVER, |_| {})
+    }
+
+    fn watch_with(files: &[(&str, &str)], rescan: Duration, adjust: impl FnOnce(&mut Events) + Send + 'static) -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("sites")).unwrap();
+        let (sender, batches) = mpsc::channel();
+        let stop = StopHandle::default();
+        let (config, inbox) = (config(&dir.path().join("sites"), rescan), Arc::clone(&stop.inbox));
+        let mut sites = Self { dir, stop, batches, thread: None, state: BTreeMap::new(), history: Vec::new() };
+        for (name, text) in files {
+            sites.write(name, text);
+        }
+        sites.thread = Some(thread::spawn(move || {
+            let sink = move |batch| if sender.send(batch).is_ok() { Next::Continue } else { Next::Stop };
+            let mut watch = Watch::start(config, inbox, sink).unwrap();
+            adjust(&mut watch.events);
+            watch.run();
+        }));
+        assert!(sites.next().complete, "the first batch is complete");
+        sites
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join("sites").join(name)
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.at(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.at(from), self.at(to)).unwrap();
+    }
+
+    fn next(&mut self) -> Batch {
+        let batch = self.batches.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no batch came; {:?}", self.state));
+        let mut texts = Vec::new();
+        for change in &batch.changes {
+            texts.push(match change {
+                Change::Written(file) => {
+                    let text = String::from_utf8(file.bytes.clone()).unwrap();
+                    self.state.insert(file.id.to_string(), text.clone());
+                    format!("{} is {text}", file.id)
+                }
+                Change::Unreadable(id, problem) => {
+                    self.state.insert(id.to_string(), problem.to_string());
+                    format!("{id} {problem}")
+                }
+                Change::Removed(id) => {
+                    self.state.remove(id.as_str());
+                    format!("{id} is gone")
+                }
+            });
+        }
+        self.history.push(texts);
+        batch
+    }
+
+    /// Takes batches until this is what they add up to.
+    fn until(&mut self, expected: &[(&str, &str)]) {
+        let expected: BTreeMap<_, _> =
+            expected.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect();
+        while self.state != expected {
+            self.next();
+        }
+    }
+
+    fn was_told(&self, text: &str) -> bool {
+        self.history.iter().flatten().any(|told| told == text)
+    }
+}
+
+impl Drop for Sites {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !thread::panicking()
+        {
+            panic!("the watch panicked");
+        }
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn the_first_batch_is_the_whole_folder_in_order() {
+    let sites = Sites::watch(&[
+        ("b.yaml", "b"),
+        ("a.yml", "a"),
+        ("shop/c.yaml", "c"),
+        ("shop/.hidden.yaml", "x"),
+        (".git/d.yaml", "x"),
+        ("shop/deep/e.yaml", "x"),
+        ("README", "x"),
+    ]);
+    assert_eq!(sites.history, [["a.yml is a", "b.yaml is b", "shop/c.yaml is c"]]);
+    let empty = Sites::watch(&[]);
+    assert_eq!(empty.history, [[""; 0]]);
+}
+
+#[test]
+fn ten_thousand_files_come_in_the_first_batch() {
+    let names: Vec<String> = (0..10_000).map(|n| format!("tenant-{}/site-{n}.yaml", n % 50)).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let mut sites = Sites::watch(&files);
+    assert_eq!(sites.state.len(), 10_000);
+    sites.write("tenant-7/site-7.yaml", "y");
+    while sites.state["tenant-7/site-7.yaml"] != "y" {
+        sites.next();
+    }
+    let told = sites.history[1..].iter().flatten().count();
+    assert_eq!(told, 1, "one edit tells of one file: {:?}", &sites.history[1..]);
+}
+
+#[test]
+fn a_file_is_followed_through_its_life() {
+    let mut sites = Sites::watch(&[]);
+    sites.write("a.yaml", "1");
+    sites.until(&[("a.yaml", "1")]);
+    sites.write("a.yaml", "2");
+    sites.until(&[("a.yaml", "2")]);
+    let mut file = File::options().append(true).open(sites.at("a.yaml")).unwrap();
+    file.write_all(b"3").unwrap();
+    // Still open for writing: it is read when it has been quiet.
+    sites.until(&[("a.yaml", "23")]);
+    drop(file);
+    fs::remove_file(sites.at("a.yaml")).unwrap();
+    sites.until(&[]);
+}
+
+#[test]
+fn a_renamed_file_is_one_step_and_the_removal_comes_first() {
+    let mut sites = Sites::watch(&[("z.yaml", "text")]);
+    sites.rename("z.yaml", "a.yaml");
+    sites.until(&[("a.yaml", "text")]);
+    assert_eq!(sites.history[1..], [["z.yaml is gone", "a.yaml is text"]]);
+}
+
+#[test]
+fn editors_save_without_a_removal() {
+    let mut sites = Sites::watch(&[("a.yaml", "1")]);
+    // Write beside, rename over.
+    sites.write("a.yaml.tmp", "2");
+    sites.rename("a.yaml.tmp", "a.yaml");
+    sites.until(&[("a.yaml", "2")]);
+    // vim: a test file, rename to a backup, write anew, delete the backup.
+    sites.write("4913", "");
+    fs::remove_file(sites.at("4913")).unwrap();
+    sites.rename("a.yaml", "a.yaml~");
+    sites.write("a.yaml", "3");
+    fs::remove_file(sites.at("a.yaml~")).unwrap();
+    sites.until(&[("a.yaml", "3")]);
+    // The same with a link for a backup, as emacs may.
+    fs::hard_link(sites.at("a.yaml"), sites.at("a.yaml~")).unwrap();
+    sites.write("a.yaml.new", "4");
+    sites.rename("a.yaml.new", "a.yaml");
+    sites.until(&[("a.yaml", "4")]);
+    // Removed and written anew.
+    fs::remove_file(sites.at("a.yaml")).unwrap();
+    sites.write("a.yaml", "5");
+    sites.until(&[("a.yaml", "5")]);
+    assert!(!sites.was_told("a.yaml is gone"), "{:?}", sites.history);
+}
+
+#[test]
+fn what_says_the_same_is_not_told() {
+    let mut sites = Sites::watch(&[("a.yaml", "1")]);
+    sites.write("a.yaml", "1");
+    sites.write("tmp", "1");
+    sites.rename("tmp", "a.yaml");
+    sites.write("last.yaml", "x");
+    sites.until(&[("a.yaml", "1"), ("last.yaml", "x")]);
+    assert_eq!(sites.history[1..].concat(), ["last.yaml is x"]);
+}
+
+#[test]
+fn a_burst_is_one_batch() {
+    let mut sites = Sites::watch(&[]);
+    // Prepared beside and moved in as one: no time passes between the files.
+    fs::create_dir(sites.beside("shop")).unwrap();
+    for n in 0..200 {
+        fs::write(sites.beside("shop").join(format!("{n}.yaml")), "x").unwrap();
+    }
+    fs::rename(sites.beside("shop"), sites.at("shop")).unwrap();
+    let batch = sites.next();
+    assert_eq!((batch.changes.len(), batch.complete), (200, false));
+}
+
+#[test]
+fn folders_come_go_and_are_renamed() {
+    let mut sites = Sites::watch(&[("shop/a.yaml", "1")]);
+    sites.write("new/b.yaml", "2");
+    sites.until(&[("shop/a.yaml", "1"), ("new/b.yaml", "2")]);
+    sites.write("new/b.yaml", "3");
+    sites.until(&[("shop/a.yaml", "1"), ("new/b.yaml", "3")]);
+    sites.rename("shop", "store");
+    sites.until(&[("store/a.yaml", "1"), ("new/b.yaml", "3")]);
+    assert_eq!(sites.history.last().unwrap(), &["shop/a.yaml is gone", "store/a.yaml is 1"]);
+    sites.write("store/a.yaml", "4");
+    sites.until(&[("store/a.yaml", "4"), ("new/b.yaml", "3")]);
+    fs::rename(sites.at("store"), sites.beside("away")).unwrap();
+    sites.until(&[("new/b.yaml", "3")]);
+    fs::remove_dir_all(sites.at("new")).unwrap();
+    sites.until(&[]);
+    // The same name again: it is another folder, and it is watched.
+    fs::create_dir(sites.at("new")).unwrap();
+    sites.write("new/c.yaml", "5");
+    sites.until(&[("new/c.yaml", "5")]);
+    sites.write("new/c.yaml", "6");
+    sites.until(&[("new/c.yaml", "6")]);
+}
+
+#[test]
+fn a_folder_that_is_replaced_at_once_stays_watched() {
+    let mut sites = Sites::watch(&[]);
+    for round in 0..50 {
+        let text = round.to_string();
+        fs::create_dir(sites.at("shop")).unwrap();
+        fs::remove_dir(sites.at("shop")).unwrap();
+        sites.write("shop/a.yaml", &text);
+        sites.until(&[("shop/a.yaml", &text)]);
+        sites.write("shop/a.yaml", "again");
+        sites.until(&[("shop/a.yaml", "again")]);
+        fs::remove_dir_all(sites.at("shop")).unwrap();
+        sites.until(&[]);
+    }
+}
+
+#[test]
+fn what_is_no_safe_file_is_told_and_nothing_hangs() {
+    let mut sites = Sites::watch(&[("good.yaml", "x")]);
+    fs::write(sites.beside("secret"), "secret").unwrap();
+    symlink(sites.beside("secret"), sites.at("link.yaml")).unwrap();
+    rustix::fs::mknodat(CWD, sites.at("fifo.yaml"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    fs::create_dir(sites.at("folder.yaml")).unwrap();
+    fs::write(sites.at("folder.yaml/x.yaml"), "x").unwrap();
+    fs::hard_link(sites.beside("secret"), sites.at("hard.yaml")).unwrap();
+    sites.write("large.yaml", &"x".repeat(1_001));
+    sites.write("bad\nname.yaml", "x");
+    let expected = [
+        ("good.yaml", "x"),
+        ("link.yaml", "is a symbolic link"),
+        ("fifo.yaml", "is not a regular file"),
+        ("folder.yaml", "is not a regular file"),
+        ("hard.yaml", "is a hard link"),
+        ("large.yaml", "is larger than 1000 bytes"),
+        ("bad\\nname.yaml", "has a name with characters that cannot be shown"),
+    ];
+    sites.until(&expected);
+    let scanned = scan(&config(&sites.at(""), NEVER)).unwrap();
+    assert_eq!(scanned.len(), expected.len());
+
+    // Each is mended or removed. The hard link is mended where no event tells of it.
+    for name in ["link.yaml", "fifo.yaml", "bad\nname.yaml"] {
+        fs::remove_file(sites.at(name)).unwrap();
+    }
+    fs::remove_dir_all(sites.at("folder.yaml")).unwrap();
+    sites.write("large.yaml", "small");
+    sites.until(&[("good.yaml", "x"), ("hard.yaml", "is a hard link"), ("large.yaml", "small")]);
+    fs::remove_file(sites.beside("secret")).unwrap();
+    sites.stop.rescan();
+    sites.until(&[("good.yaml", "x"), ("hard.yaml", "secret"), ("large.yaml", "small")]);
+    assert!(!sites.was_told("link.yaml is secret"));
+}
+
+#[test]
+fn a_link_of_a_moment_is_looked_at_again() {
+    let mut sites = Sites::watch(&[]);
+    fs::write(sites.beside("tmp"), "x").unwrap();
+    fs::hard_link(sites.beside("tmp"), sites.at("a.yaml")).unwrap();
+    sites.until(&[("a.yaml", "is a hard link")]);
+    fs::remove_file(sites.beside("tmp")).unwrap();
+    sites.until(&[("a.yaml", "x")]);
+}
+
+#[test]
+fn a_linked_folder_is_not_entered() {
+    let mut sites = Sites::watch(&[]);
+    fs::create_dir(sites.beside("outside")).unwrap();
+    fs::write(sites.beside("outside/x.yaml"), "secret").unwrap();
+    symlink(sites.beside("outside"), sites.at("link")).unwrap();
+    fs::write(sites.beside("outside/y.yaml"), "secret").unwrap();
+    sites.write("last.yaml", "x");
+    sites.until(&[("last.yaml", "x")]);
+    sites.stop.rescan();
+    sites.next();
+    assert_eq!(sites.state.len(), 1, "{:?}", sites.state);
+}
+
+#[test]
+fn what_lies_deeper_is_ignored() {
+    let mut sites = Sites::watch(&[("shop/a.yaml", "1")]);
+    sites.write("shop/deep/b.yaml", "2");
+    sites.write("shop/.c.yaml.swp", "3");
+    sites.write("shop/last.yaml", "x");
+    sites.until(&[("shop/a.yaml", "1"), ("shop/last.yaml", "x")]);
+    assert_eq!(sites.history[1..].concat(), ["shop/last.yaml is x"]);
+}
+
+#[test]
+fn permissions_and_owners_are_changes() {
+    let mut sites = Sites::watch(&[("a.yaml", "1"), ("shop/b.yaml", "2")]);
+    let set = |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    if is_root() {
+        std::os::unix::fs::chown(sites.at("a.yaml"), Some(1234), None).unwrap();
+        let batch = sites.next();
+        assert!(matches!(&batch.changes[..], [Change::Written(file)] if file.owner.0 == 1234), "{batch:?}");
+        return; // Nothing is closed to root.
+    }
+    set(sites.at("a.yaml"), 0o000);
+    sites.until(&[("a.yaml", "cannot be opened"), ("shop/b.yaml", "2")]);
+    set(sites.at("a.yaml"), 0o600);
+    sites.until(&[("a.yaml", "1"), ("shop/b.yaml", "2")]);
+    set(sites.at("shop"), 0o000);
+    sites.until(&[("a.yaml", "1"), ("shop/b.yaml", "cannot be opened")]);
+    set(sites.at("shop"), 0o700);
+    sites.until(&[("a.yaml", "1"), ("shop/b.yaml", "2")]);
+}
+
+#[test]
+fn when_the_sites_folder_is_gone_every_site_stays() {
+    let mut sites = Sites::watch(&[("a.yaml", "1"), ("shop/b.yaml", "2")]);
+    fs::rename(sites.at(""), sites.beside("away")).unwrap();
+    fs::write(sites.beside("away/a.yaml"), "not here any more").unwrap();
+    fs::create_dir(sites.beside("other")).unwrap();
+    fs::write(sites.beside("other/a.yaml"), "3").unwrap();
+    fs::create_dir(sites.beside("other/shop")).unwrap();
+    fs::write(sites.beside("other/shop/c.yaml"), "4").unwrap();
+    fs::rename(sites.beside("other"), sites.at("")).unwrap();
+    sites.until(&[("a.yaml", "3"), ("shop/c.yaml", "4")]);
+    assert!(!sites.was_told("a.yaml is gone") && !sites.was_told("a.yaml is not here any more"), "{:?}", sites.history);
+    // The new one is watched.
+    sites.write("shop/c.yaml", "5");
+    sites.until(&[("a.yaml", "3"), ("shop/c.yaml", "5")]);
+    sites.write("a.yaml", "6");
+    sites.until(&[("a.yaml", "6"), ("shop/c.yaml", "5")]);
+}
+
+#[test]
+fn lost_events_are_made_up_for_by_a_rescan() {
+    let mut sites = Sites::watch_with(&[("a.yaml", "1"), ("b.yaml", "2"), ("shop/c.yaml", "3")], NEVER, |events| {
+        *events = Events::deaf(Coverage::Whole);
+    });
+    sites.write("a.yaml", "changed");
+    fs::remove_file(sites.at("b.yaml")).unwrap();
+    sites.write("new/d.yaml", "4");
+    sites.stop.inbox.doubt();
+    sites.until(&[("a.yaml", "changed"), ("new/d.yaml", "4"), ("shop/c.yaml", "3")]);
+    assert_eq!(sites.history[1], ["a.yaml is changed", "new/d.yaml is 4"]);
+    assert_eq!(sites.history[2], ["b.yaml is gone"]);
+}
+
+#[test]
+fn without_watches_it_rescans() {
+    let mut sites = Sites::watch_with(&[("a.yaml", "1")], Duration::from_millis(10), |events| {
+        *events = Events::deaf(Coverage::Partial)
+    });
+    sites.write("a.yaml", "2");
+    sites.until(&[("a.yaml", "2")]);
+    fs::remove_file(sites.at("a.yaml")).unwrap();
+    sites.until(&[]);
+}
+
+#[test]
+fn who_asks_for_a_rescan_is_answered() {
+    let mut sites = Sites::watch(&[("a.yaml", "1")]);
+    sites.stop.rescan();
+    let batch = sites.next();
+    assert!(batch.complete && batch.changes.is_empty(), "{batch:?}");
+}
+
+#[test]
+fn it_stops_when_told_and_when_the_sink_wants_no_more() {
+    let dir = TempDir::new().unwrap();
+    let stop = StopHandle::default();
+    thread::scope(|threads| {
+        let running = threads.spawn(|| crate::run(config(dir.path(), NEVER), &stop, |_| Next::Continue));
+        stop.stop();
+        running.join().unwrap().unwrap();
+    });
+    crate::run(config(dir.path(), NEVER), &StopHandle::default(), |_| Next::Stop).unwrap();
+    let missing = crate::run(config(&dir.path().join("no"), NEVER), &StopHandle::default(), |_| Next::Stop);
+    assert!(missing.unwrap_err().to_string().ends_with("no cannot be read"));
+}
