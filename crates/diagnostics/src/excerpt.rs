@@ -1,11 +1,17 @@
 //! The lines of a file that a message shows, made harmless, with the places to underline in them.
 //!
-//! Lines that no label touches are left empty, so that the work of rendering is that of the lines shown, whatever the
-//! size of the file. Characters are replaced one for one: lines and columns stay those of the file.
+//! Lines that no label touches are left empty, and long lines are cut around their first label, so that the work of
+//! rendering is that of what is shown, whatever the size of the file.
 
 use std::ops::Range;
 
 use crate::{Label, Source, Span, quote::harmless};
+
+/// A label beyond this byte of its line has what stands before it cut away.
+const HEAD_LIMIT: usize = 1000;
+/// What is left of a long line before its first label, and from there on, in characters.
+const BEFORE_LIMIT: usize = 40;
+const AFTER_LIMIT: usize = 200;
 
 /// A part of a file, ready to be shown.
 pub(crate) struct Excerpt {
@@ -15,6 +21,8 @@ pub(crate) struct Excerpt {
     pub(crate) text: String,
     /// The places of the labels in it, in the order given.
     pub(crate) places: Vec<Range<usize>>,
+    /// Was the beginning of some line cut away?
+    pub(crate) is_cut_in_front: bool,
 }
 
 /// A 1-based line and column (in characters).
@@ -45,8 +53,12 @@ pub(crate) fn excerpt(source: &Source, labels: &[&Label]) -> Excerpt {
     let from = text[..first].rfind('\n').map_or(0, |at| at + 1);
     let to = text[last..].find('\n').map_or(text.len(), |at| last + at);
 
-    let mut out =
-        Excerpt { line_start: place(text, from).line as usize, text: String::new(), places: vec![0..0; spans.len()] };
+    let mut out = Excerpt {
+        line_start: place(text, from).line as usize,
+        text: String::new(),
+        places: vec![0..0; spans.len()],
+        is_cut_in_front: false,
+    };
     let mut line_at = from;
     for line in text[from..to].split('\n') {
         let here = line_at..=line_at + line.len();
@@ -59,32 +71,38 @@ pub(crate) fn excerpt(source: &Source, labels: &[&Label]) -> Excerpt {
     out
 }
 
-/// Appends one line and notes where the spans that begin on it have come to stand.
+/// Appends one line, cut around its first label, and notes where the spans that begin on it have come to stand.
 fn push_line(out: &mut Excerpt, line: &str, line_at: usize, spans: &[Span]) {
-    let mut offsets = Vec::new();
-    for (i, span) in spans.iter().enumerate().filter(|(_, s)| (line_at..=line_at + line.len()).contains(&s.start)) {
-        offsets.push((span.start - line_at, i, Edge::Start));
-        offsets.push((span.end - line_at, i, Edge::End));
+    let mut here: Vec<(usize, Span)> = spans.iter().copied().enumerate().collect();
+    here.retain(|(_, span)| (line_at..=line_at + line.len()).contains(&span.start));
+    let Some((_, first)) = here.first() else { return };
+    let window = window(line, first.start - line_at);
+    if window.start > 0 {
+        out.is_cut_in_front = true;
+        out.text.push('…');
     }
-    let settle = |at: usize, out: &mut Excerpt| {
-        for (_, i, edge) in offsets.iter().filter(|(offset, ..)| *offset == at) {
-            match edge {
-                Edge::Start => out.places[*i].start = out.text.len(),
-                Edge::End => out.places[*i].end = out.text.len(),
-            }
-        }
-    };
-    let shown = line.strip_suffix('\r').unwrap_or(line);
-    for (at, c) in shown.char_indices() {
-        settle(at, out);
+    // Where a byte of the line stands in the excerpt; what was cut away stands at the cut.
+    let mut shown_at = vec![out.text.len()];
+    for c in line[window.clone()].chars() {
         out.text.push(harmless(c));
+        shown_at.extend(std::iter::repeat_n(out.text.len(), c.len_utf8()));
     }
-    (shown.len()..=line.len()).for_each(|at| settle(at, out));
+    let stands = |at: usize| shown_at[(at - line_at).clamp(window.start, window.end) - window.start];
+    for (i, span) in here {
+        out.places[i] = stands(span.start)..stands(span.end);
+    }
+    if window.end < line.trim_end_matches('\r').len() {
+        out.text.push('…');
+    }
 }
 
-enum Edge {
-    Start,
-    End,
+/// The part of a line that is shown when something is to be seen at that byte.
+fn window(line: &str, at: usize) -> Range<usize> {
+    let end = line.strip_suffix('\r').unwrap_or(line).len();
+    let at = at.min(end);
+    let start = line[..at].char_indices().rev().take(BEFORE_LIMIT).last().map_or(at, |(start, _)| start);
+    let stop = line[at..end].char_indices().nth(AFTER_LIMIT).map_or(end, |(stop, _)| at + stop);
+    if at <= HEAD_LIMIT { 0..stop } else { start..stop }
 }
 
 /// A span cut to the line it begins on, on character boundaries.
@@ -124,7 +142,18 @@ mod tests {
         let shown = excerpt(&file, &[&b, &a]);
         assert_eq!((shown.line_start, shown.text.as_str()), (2, "two\nthree␛[0m\n"));
         assert_eq!(&shown.text[shown.places[1].clone()], "two");
-        assert_eq!(&shown.text[shown.places[0].clone()], "␛[0m\n".trim_end());
+        assert_eq!(&shown.text[shown.places[0].clone()], "␛[0m");
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_their_first_label() {
+        let file = source(&format!("{}here{}there\n", "ä".repeat(5000), "ö".repeat(5000)));
+        let label = |start, end| Label { span: Span { start, end }, text: String::new() };
+        let (here, there) = (label(10_000, 10_004), label(20_004, 20_009));
+        let shown = excerpt(&file, &[&here, &there]);
+        assert_eq!(shown.text.chars().count(), 1 + BEFORE_LIMIT + AFTER_LIMIT + 2);
+        assert_eq!(&shown.text[shown.places[0].clone()], "here");
+        assert_eq!(&shown.text[shown.places[1].start..], "…\n", "what was cut away stands at the cut");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 /// The longest piece of somebody else's text that a message repeats, in characters.
 const QUOTE_LIMIT: usize = 60;
+/// The longest text of a message, a note or a help, in characters.
+const MESSAGE_LIMIT: usize = 600;
 
 /// Somebody's text as a message repeats it: in backticks, escaped, at most some sixty characters.
 ///
@@ -30,16 +32,23 @@ pub fn quote(text: &str) -> String {
 
 /// One line of a message: control characters and line ends are escaped.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|c| push_escaped(&mut out, c));
-    out
+    shown(text, |_| false)
 }
 
 /// Notes and help may have several lines; everything else is escaped.
 pub(crate) fn lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == '\n' { out.push(c) } else { push_escaped(&mut out, c) }
+    shown(text, |c| c == '\n')
+}
+
+/// Escaped but for the kept characters, and cut: errors of other crates may repeat whatever was written.
+fn shown(text: &str, keep: fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len().min(MESSAGE_LIMIT));
+    for (n, c) in text.chars().enumerate() {
+        if n == MESSAGE_LIMIT {
+            out.push('…');
+            break;
+        }
+        if keep(c) { out.push(c) } else { push_escaped(&mut out, c) }
     }
     out
 }
@@ -78,16 +87,19 @@ mod tests {
 
     #[test]
     fn nothing_that_moves_a_terminal_gets_through() {
-        let all: String = ('\0'..='\u{2fff}').chain('\u{fe00}'..='\u{ffff}').chain('\u{e0000}'..='\u{e0fff}').collect();
+        let all = ('\0'..='\u{2fff}').chain('\u{fe00}'..='\u{ffff}').chain('\u{e0000}'..='\u{e0fff}');
         let hostile = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        assert!(!one_line(&all).chars().any(hostile));
-        assert!(!lines(&all).chars().any(|c| hostile(c) && c != '\n'));
-        assert!(!all.chars().map(harmless).any(|c| hostile(c) && c != '\t'));
+        for c in all {
+            assert!(!one_line(&c.to_string()).chars().any(hostile));
+            assert!(!lines(&c.to_string()).chars().any(|c| hostile(c) && c != '\n'));
+            assert!(!hostile(harmless(c)) || c == '\t');
+        }
     }
 
     #[test]
     fn a_quotation_is_short() {
         assert_eq!(quote(&"x".repeat(1000)).chars().count(), QUOTE_LIMIT + 3);
+        assert_eq!(one_line(&"x".repeat(10_000)).chars().count(), MESSAGE_LIMIT + 1);
         assert_eq!(quote("a\nb\u{9b}"), r"`a\u{a}b\u{9b}`");
     }
 }

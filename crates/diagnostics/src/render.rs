@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Diagnostic, Severity, Source,
-    excerpt::{excerpt, place},
+    excerpt::{Place, excerpt, place},
     quote::{lines, one_line},
 };
 
-/// Excerpts are trimmed to this width, so that a line of a megabyte shows only the place that matters.
+/// Excerpts are trimmed to this width.
 const EXCERPT_WIDTH: usize = 110;
 
 /// A rendered diagnostic: what travels over the admin socket, into the ledger and to `--format json`.
@@ -70,7 +70,7 @@ fn rendered(diagnostic: &Diagnostic, source: &Source, renderer: &Renderer) -> St
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut elements = vec![where_it_is(diagnostic, source)];
+    let mut elements = where_it_is(diagnostic, source);
     // The renderer takes the texts of notes as trusted, so they are made harmless first.
     elements.extend(diagnostic.note.as_deref().map(|note| Level::NOTE.message(lines(note)).into()));
     elements.extend(diagnostic.help.as_deref().map(|help| Level::HELP.message(lines(help)).into()));
@@ -78,18 +78,24 @@ fn rendered(diagnostic: &Diagnostic, source: &Source, renderer: &Renderer) -> St
     renderer.clone().term_width(EXCERPT_WIDTH).render(&[title.elements(elements)])
 }
 
-/// The excerpt with its underlined places, or the file's name alone.
-fn where_it_is(diagnostic: &Diagnostic, source: &Source) -> Element<'static> {
-    let name = one_line(&source.name);
-    let Some(primary) = &diagnostic.primary else { return Origin::path(name).into() };
+/// The place, and the excerpt with its underlines; or the file's name alone.
+fn where_it_is(diagnostic: &Diagnostic, source: &Source) -> Vec<Element<'static>> {
+    let origin = Origin::path(one_line(&source.name));
+    let Some(primary) = &diagnostic.primary else { return vec![origin.into()] };
+    let Place { line, column } = place(&source.text, primary.span.start);
     let labels: Vec<_> = std::iter::once(primary).chain(&diagnostic.secondary).collect();
     let shown = excerpt(source, &labels);
-    let annotations = labels.iter().zip(&shown.places).enumerate().map(|(n, (label, place))| {
+    let annotations = labels.iter().zip(shown.places).enumerate().map(|(n, (label, place))| {
         let kind = if n == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        kind.span(place.clone()).label((!label.text.is_empty()).then(|| one_line(&label.text)))
+        kind.span(place).label((!label.text.is_empty()).then(|| one_line(&label.text)))
     });
     let annotations: Vec<_> = annotations.collect();
-    Snippet::source(shown.text).line_start(shown.line_start).path(Some(name)).annotations(annotations).into()
+    let snippet = Snippet::source(shown.text).line_start(shown.line_start).annotations(annotations);
+    if shown.is_cut_in_front {
+        // The renderer would count columns in what is left of the line.
+        return vec![origin.line(line as usize).char_column(column as usize).into(), snippet.into()];
+    }
+    vec![snippet.path(Some(one_line(&source.name))).into()]
 }
 
 #[cfg(test)]

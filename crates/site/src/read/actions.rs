@@ -91,7 +91,7 @@ fn bad_upstream(scalar: &Scalar<'_>, error: &AddressError) -> Diagnostic {
         let socket = vestibule_diagnostics::quote(&format!("unix:{}", scalar.text));
         return finding.help(format!("a Unix socket is written {socket}"));
     }
-    if scalar.text.contains("://") {
+    if matches!(error, AddressError::Path(_)) {
         return finding.note(
             "an upstream is asked for the path that the client asked for; what a path means is said by `routes`",
         );

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     findings::Findings,
     schema::site_keys,
-    site::{Headers, Limits, Prefix, Route, Site, Spanned, Timeouts, Tls, UpstreamTls},
+    site::{Headers, Limits, Prefix, Route, Site, Spanned, Timeouts, Tls},
     yaml::Node,
 };
 

@@ -133,27 +133,16 @@ impl fmt::Display for Shape {
                 write!(f, "a size from {} to {}, or `none`", ByteSize(*least), ByteSize(*most))
             }
             Self::Choice(words) => {
-                f.write_str("one of ")?;
-                listed(f, words.iter().map(|word| format!("`{word}`")))
+                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+                match words.split_last() {
+                    Some((last, before)) if !before.is_empty() => write!(f, "{} or {last}", before.join(", ")),
+                    _ => f.write_str(&words.concat()),
+                }
             }
             Self::OneOrMore { of, most } | Self::AnyNumber { of, most } => write!(f, "{of}, or a list of up to {most}"),
             Self::Mapping(_) => f.write_str("a mapping"),
             Self::Entries { keys, of, most } => write!(f, "a mapping of up to {most} {keys}, each with {of}"),
-            Self::Either(shapes) => listed(f, shapes.iter().map(Self::to_string)),
+            Self::Either(shapes) => f.write_str(&shapes.iter().map(Self::to_string).collect::<Vec<_>>().join(", or ")),
         }
     }
-}
-
-/// `a, b or c`.
-fn listed(f: &mut fmt::Formatter<'_>, items: impl ExactSizeIterator<Item = String>) -> fmt::Result {
-    let count = items.len();
-    for (n, item) in items.enumerate() {
-        let before = match n {
-            0 => "",
-            n if n + 1 == count => " or ",
-            _ => ", ",
-        };
-        write!(f, "{before}{item}")?;
-    }
-    Ok(())
 }

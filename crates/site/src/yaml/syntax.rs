@@ -48,6 +48,10 @@ pub(super) fn diagnostic(error: &ScanError, text: &str, open: Option<Span>) -> D
             finding("text that begins with `*` or `&` needs quotes", "a name should follow here")
                 .help("put the whole value in double quotes")
         }
+        ErrorKind::UnexpectedCharacter { character } if !character.is_ascii_graphic() => {
+            finding("YAML does not allow this character here", "not a printable character")
+                .help("remove it, or write it as an escape in double quotes, such as `\"\\u00a0\"`")
+        }
         ErrorKind::UnexpectedCharacter { .. } => {
             finding("a value cannot begin with this character", "has a meaning of its own in YAML")
                 .help("put the whole value in double quotes")
