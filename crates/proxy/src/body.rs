@@ -26,6 +26,8 @@ enum Kind {
     Empty,
     Full(Bytes),
     Streaming(Streaming),
+    /// What went wrong, before it is said.
+    Failing(BodyError),
 }
 
 struct Streaming {
@@ -104,13 +106,17 @@ impl Body {
         Poll::Ready(Some(Ok(frame)))
     }
 
-    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    /// Ends the stream with an error, one poll later: the writer gives up at once what it has not written yet, and the
+    /// client is to see the cut where it was.
+    fn fail(&mut self, error: BodyError, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let kind = std::mem::take(&mut self.0);
         let fault = match &kind {
             Kind::Streaming(streaming) => streaming.lease.exchange().and_then(|exchange| exchange.take_fault()),
-            Kind::Empty | Kind::Full(_) => None,
+            Kind::Empty | Kind::Full(_) | Kind::Failing(_) => None,
         };
-        Poll::Ready(Some(Err(fault.map_or(error, |fault| BodyError::Request(Box::new(fault))))))
+        self.0 = Kind::Failing(fault.map_or(error, |fault| BodyError::Request(Box::new(fault))));
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -142,6 +148,10 @@ impl http_body::Body for Body {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             Kind::Streaming(streaming) => streaming,
+            Kind::Failing(_) => {
+                let Kind::Failing(error) = std::mem::take(&mut self.0) else { return Poll::Ready(None) };
+                return Poll::Ready(Some(Err(error)));
+            }
         };
         match Pin::new(&mut streaming.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -149,12 +159,12 @@ impl http_body::Body for Body {
                 let last = if streaming.incoming.is_end_stream() { Last::Yes } else { Last::No };
                 self.pass(frame, last)
             }
-            Poll::Ready(Some(Err(error))) => self.fail(BodyError::Upstream(error)),
+            Poll::Ready(Some(Err(error))) => self.fail(BodyError::Upstream(error), cx),
             Poll::Ready(None) => {
                 self.finish();
                 Poll::Ready(None)
             }
-            Poll::Pending if streaming.wait.poll_elapsed(cx).is_ready() => self.fail(BodyError::UpstreamIdle),
+            Poll::Pending if streaming.wait.poll_elapsed(cx).is_ready() => self.fail(BodyError::UpstreamIdle, cx),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -162,7 +172,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty => true,
-            Kind::Full(_) => false,
+            Kind::Full(_) | Kind::Failing(_) => false,
             Kind::Streaming(streaming) => streaming.incoming.is_end_stream(),
         }
     }
@@ -172,6 +182,7 @@ impl http_body::Body for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Streaming(streaming) => streaming.incoming.size_hint(),
+            Kind::Failing(_) => SizeHint::default(),
         }
     }
 }
@@ -188,6 +199,7 @@ impl fmt::Debug for Body {
             Kind::Empty => f.write_str("Body::Empty"),
             Kind::Full(bytes) => write!(f, "Body::Full({} bytes)", bytes.len()),
             Kind::Streaming(streaming) => write!(f, "Body::Streaming({:?})", streaming.after),
+            Kind::Failing(error) => write!(f, "Body::Failing({error})"),
         }
     }
 }

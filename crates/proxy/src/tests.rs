@@ -1,1 +1,16 @@
-//! Black-box tests of the crate, over real sockets.
+//! Black-box tests: a hyper server with [`crate::inspect`] and forwarding on one side, a backend that speaks raw bytes
+//! on the other, real sockets between.
+
+mod rig;
+
+mod backends;
+mod bodies;
+mod framing;
+mod http2;
+mod pooling;
+mod responses;
+mod retries;
+mod timeouts;
+mod tls;
+mod truncation;
+mod tunnels;
