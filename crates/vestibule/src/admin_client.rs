@@ -1,0 +1,272 @@
+//! [`AdminClient`]: asks a running gateway over its admin socket. One question, one connection; every wait and every answer
+//! has a limit. It changes nothing: the admin interface only tells.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::{net::UnixStream, runtime::Runtime};
+use vestibule_gateway::admin::model::AdminFailure;
+
+use crate::{
+    cli::{PlaceFlags, ReachFlags},
+    decide,
+    exit::Exit,
+    place::{ADMIN_SOCKET_NAME, Standing, Surroundings},
+    settings_file::Loaded,
+};
+
+/// From the question to the end of the answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest answer: a page of rows is far below it, the claims of a very full box are not.
+const ANSWER_LIMIT: usize = 64 << 20;
+/// Rows asked for at once.
+const PAGE: u32 = 500;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdminError {
+    /// Nobody listens there, or not for us.
+    #[error("no gateway answers on {socket}")]
+    Connect {
+        /// Where.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing says where to ask.
+    #[error("no gateway to ask: no admin socket is known")]
+    NoSocket,
+    /// The run time for the question.
+    #[error("cannot ask the gateway")]
+    Runtime(#[source] io::Error),
+    /// It took too long.
+    #[error("the gateway on {socket} did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    Timeout {
+        /// Where.
+        socket: PathBuf,
+    },
+    /// What came is no HTTP.
+    #[error("the conversation on {socket} broke off")]
+    Http {
+        /// Where.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        source: hyper::Error,
+    },
+    /// The answer is too large or broke off.
+    #[error("the answer to {question} cannot be read: {why}")]
+    Body {
+        /// What was asked.
+        question: String,
+        /// In words: the transport boxes its errors.
+        why: String,
+    },
+    /// The gateway says no.
+    #[error("the gateway says: {error}")]
+    Refused {
+        /// Its status.
+        status: StatusCode,
+        /// Its sentence.
+        error: String,
+    },
+    /// Not the JSON that was expected: another version, perhaps.
+    #[error("the answer to {question} is not understood")]
+    Malformed {
+        /// What was asked.
+        question: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Pages that do not come to an end.
+    #[error("the pages of {question} go round in circles")]
+    Circle {
+        /// What was asked.
+        question: String,
+    },
+}
+
+impl AdminError {
+    /// The exit code that tells it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Exit::NO_PERMISSION,
+            Self::Refused { status: StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED, .. } => Exit::NO_PERMISSION,
+            Self::Refused { status, .. } if status.is_client_error() => Exit::DATA,
+            Self::Connect { .. } | Self::NoSocket | Self::Timeout { .. } | Self::Refused { .. } => Exit::UNAVAILABLE,
+            Self::Runtime(_) => Exit::OS,
+            Self::Http { .. } | Self::Body { .. } | Self::Malformed { .. } | Self::Circle { .. } => Exit::IO,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Connect { .. } if self.exit() == Exit::NO_PERMISSION => {
+                Some("the admin socket belongs to the gateway's user: ask as that user or as root")
+            }
+            Self::Connect { .. } | Self::NoSocket => {
+                Some("start one with 'vestibule run', or say where it is with --state DIR or --socket PATH")
+            }
+            Self::Malformed { .. } => Some("is the running gateway of the same version? compare 'vestibule --version'"),
+            _ => None,
+        }
+    }
+}
+
+/// A page of rows and where the next one begins.
+pub(crate) struct Page<T> {
+    /// The rows.
+    pub(crate) rows: Vec<T>,
+    /// Pass as `after`.
+    pub(crate) next: Option<String>,
+}
+
+/// Knows a gateway that listens.
+#[derive(Debug)]
+pub(crate) struct AdminClient {
+    socket: PathBuf,
+    runtime: Runtime,
+}
+
+impl AdminClient {
+    /// The gateway that these flags mean: the first known socket on which somebody listens.
+    pub(crate) fn reach(flags: &ReachFlags) -> Result<Self, AdminError> {
+        Self::first(sockets(flags, &Surroundings::detect()))
+    }
+
+    /// The gateway on this socket, if one listens.
+    pub(crate) fn at(socket: PathBuf) -> Result<Self, AdminError> {
+        Self::first(vec![socket])
+    }
+
+    fn first(sockets: Vec<PathBuf>) -> Result<Self, AdminError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AdminError::Runtime)?;
+        let mut refusal = AdminError::NoSocket;
+        for socket in sockets {
+            // Never waits: a full backlog is an error on a socket that does not block.
+            match runtime.block_on(UnixStream::connect(&socket)) {
+                Ok(_) => return Ok(Self { socket, runtime }),
+                // "Not for you" says more than "nobody there": a gateway runs.
+                Err(source) if refusal.exit() != Exit::NO_PERMISSION => {
+                    refusal = AdminError::Connect { socket, source };
+                }
+                Err(_) => {}
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Asks for one thing.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, AdminError> {
+        let mut question = path.to_owned();
+        if !query.is_empty() {
+            question.push('?');
+            question = form_urlencoded::Serializer::for_suffix(question, path.len() + 1).extend_pairs(query).finish();
+        }
+        let bytes = self.runtime.block_on(async {
+            let answer = tokio::time::timeout(ANSWER_TIMEOUT, ask(&self.socket, &question)).await;
+            answer.unwrap_or_else(|_| Err(AdminError::Timeout { socket: self.socket.clone() }))
+        })?;
+        serde_json::from_slice(&bytes).map_err(|source| AdminError::Malformed { question, source })
+    }
+
+    /// Asks for every row, page after page.
+    pub(crate) fn all<A: DeserializeOwned, T>(
+        &self,
+        path: &str,
+        page: impl Fn(A) -> Page<T>,
+    ) -> Result<Vec<T>, AdminError> {
+        let limit = PAGE.to_string();
+        let mut rows = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = vec![("limit", limit.as_str())];
+            query.extend(after.as_deref().map(|after| ("after", after)));
+            let Page { rows: more, next } = page(self.get(path, &query)?);
+            rows.extend(more);
+            match next {
+                None => return Ok(rows),
+                // Pages come in order of site: anything else would never end.
+                Some(next) if after.as_ref().is_some_and(|after| *after >= next) => {
+                    return Err(AdminError::Circle { question: path.to_owned() });
+                }
+                next => after = next,
+            }
+        }
+    }
+}
+
+/// Where a gateway may answer, best guess first.
+fn sockets(flags: &ReachFlags, surroundings: &Surroundings) -> Vec<PathBuf> {
+    if let Some(socket) = &flags.socket {
+        return vec![socket.clone()];
+    }
+    if let Some(state) = &flags.state {
+        return vec![state.join(ADMIN_SOCKET_NAME)];
+    }
+    // A settings file that cannot be read or has errors must not keep anybody from asking how things stand.
+    let place = PlaceFlags::default();
+    let settings = Loaded::find(&place, surroundings).unwrap_or_default().settings;
+    let mut sockets: Vec<PathBuf> = decide::folders(&place, &settings, surroundings).admin_socket.into_iter().collect();
+    for standing in [Standing::User, Standing::System] {
+        let socket = surroundings.state(standing).map(|state| state.join(ADMIN_SOCKET_NAME));
+        sockets.extend(socket.filter(|socket| !sockets.contains(socket)));
+    }
+    sockets
+}
+
+/// One question on a connection of its own.
+async fn ask(socket: &Path, question: &str) -> Result<Bytes, AdminError> {
+    let connect = |source| AdminError::Connect { socket: socket.to_owned(), source };
+    let broke = |source| AdminError::Http { socket: socket.to_owned(), source };
+    let stream = UnixStream::connect(socket).await.map_err(connect)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
+    let request = Request::get(question)
+        .header(header::HOST, "vestibule")
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .expect("a path with an encoded query is a request target");
+    let exchange = async move {
+        let response = sender.send_request(request).await.map_err(broke)?;
+        let status = response.status();
+        let body =
+            Limited::new(response.into_body(), ANSWER_LIMIT).collect().await.map_err(|why| AdminError::Body {
+                question: question.to_owned(),
+                why: if why.is::<LengthLimitError>() {
+                    format!("larger than {ANSWER_LIMIT} bytes")
+                } else {
+                    why.to_string()
+                },
+            })?;
+        read(status, body.to_bytes())
+    };
+    // The connection's own error reaches the exchange, which says it better.
+    let (_, answer) = tokio::join!(connection, exchange);
+    answer
+}
+
+/// The bytes of an answer, or the sentence of a refusal.
+fn read(status: StatusCode, bytes: Bytes) -> Result<Bytes, AdminError> {
+    if status.is_success() {
+        return Ok(bytes);
+    }
+    let told: Option<AdminFailure> = serde_json::from_slice(&bytes).ok();
+    Err(AdminError::Refused { status, error: told.map_or_else(|| status.to_string(), |failure| failure.error) })
+}
+
+#[cfg(test)]
+mod tests;

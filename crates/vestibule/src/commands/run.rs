@@ -1,0 +1,77 @@
+//! `vestibule run`: decides the configuration, starts the gateway, says where it is, and waits for the end.
+
+mod greeting;
+mod logging;
+
+use std::thread::available_parallelism;
+
+use clap::Args;
+use vestibule_gateway::Gateway;
+use vestibule_site::settings::LogFormat;
+
+use crate::{
+    cli::{ListenFlags, PlaceFlags},
+    decide,
+    exit::Exit,
+    failure::Failure,
+    place::Surroundings,
+    settings_file::Loaded,
+    signals::{HangUp, Signals},
+    terminal::tell,
+};
+
+pub(crate) use logging::subscribe;
+
+/// The flags of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Flags override the settings file, which overrides the defaults. As root, with CAP_NET_BIND_SERVICE or with sockets \
+from systemd the defaults are those of a box's gateway (ports 80 and 443, /etc/vestibule, /var/lib/vestibule); \
+otherwise those of somebody trying it out (127.0.0.1:8080 and :8443, ./sites.d, a state folder of the user's). \
+Relative paths in the settings file are meant from its folder.
+
+SIGTERM and SIGINT finish what is open and take nothing new; a second one ends at once. SIGHUP rescans the sites \
+folder and reopens the access log. Edits of site files need no signal.
+
+Examples:
+  vestibule run
+  vestibule run --sites ./sites.d --http 127.0.0.1:8080 --https 127.0.0.1:8443
+  vestibule run --settings /etc/vestibule/vestibule.yaml
+  setcap cap_net_bind_service=+ep $(command -v vestibule)   # ports 80 and 443 without root")]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    place: PlaceFlags,
+    #[command(flatten)]
+    listen: ListenFlags,
+}
+
+/// Runs until it is told to end.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let surroundings = Surroundings::detect();
+    let loaded = Loaded::find(&flags.place, &surroundings)?.accepted()?;
+    // One worker where the number of cores cannot be told.
+    let cores = available_parallelism().map_or(1, usize::from);
+    let config = decide::config(&flags.place, &flags.listen, &loaded.settings, &surroundings, cores)?;
+    let log = &loaded.settings.log;
+    subscribe(log)?;
+    let signals = Signals::catch(HangUp::Reload)?;
+    let (sites, state) = (config.sites.clone(), config.state.clone());
+    let gateway = Gateway::start(config).map_err(Failure::Start)?;
+    let place = greeting::Place {
+        http: gateway.http(),
+        https: gateway.https(),
+        sites: &sites,
+        state: &state,
+        settings: loaded.path.as_deref(),
+        standing: surroundings.standing,
+    };
+    match log.format {
+        LogFormat::Text => tell(&place.lines()),
+        // Whoever reads JSON lines gets nothing else.
+        LogFormat::Json => tracing::info!(
+            version = env!("CARGO_PKG_VERSION"), http = ?place.http, https = ?place.https,
+            sites = %sites.display(), state = %state.display(), "listening"
+        ),
+    }
+    signals.conduct(gateway, None)
+}

@@ -1,0 +1,184 @@
+//! `vestibule status`: how the running gateway stands, and what needs somebody's attention.
+
+use std::io::Write;
+
+use clap::Args;
+use vestibule_gateway::admin::model::{SiteRow, SiteState, Status};
+
+use crate::{
+    admin_client::AdminClient,
+    cli::{Format, FormatFlag, ReachFlags},
+    exit::Exit,
+    failure::Failure,
+    reports::{self, counted},
+    terminal::{Paint, escaped},
+};
+
+/// The flags of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  vestibule status
+  vestibule status --state /var/lib/vestibule
+  vestibule status --format json | jq .stale")]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    reach: ReachFlags,
+    #[command(flatten)]
+    format: FormatFlag,
+}
+
+/// Asks and prints.
+pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let status: Status = AdminClient::reach(&flags.reach)?.get("/v1/status", &[])?;
+    match flags.format.format {
+        Format::Json => super::write_json(out, &status)?,
+        Format::Text => write_text(&status, out, Paint::of_stdout())?,
+    }
+    Ok(Exit::OK)
+}
+
+fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
+    let state = if status.ready { paint.good("ready") } else { paint.doubtful("starting") };
+    let up = duration(status.uptime_seconds);
+    writeln!(out, "vestibule {}, {state}, pid {}, up {up}", escaped(&status.version), status.pid)?;
+    let mut line = |name: &str, text: &str| writeln!(out, "  {name:<12}{}", escaped(text));
+    line("http", &listed(&status.http))?;
+    line("https", &listed(&status.https))?;
+    line("sites", &format!("{} ({})", status.sites_dir, sites_in_words(status)))?;
+    line("state", &status.state_dir)?;
+    line("table", &format!("generation {}, {}", status.generation, counted(status.names, "name")))?;
+    line("workers", &status.workers.to_string())?;
+    let open = usize::try_from(status.connections).unwrap_or(usize::MAX);
+    line("clients", &format!("{}, {} requests in flight", counted(open, "connection"), status.requests_in_flight))?;
+    line("requests", &format!("{} answered", status.requests))?;
+    write_attention(&status.attention, status.stale + status.broken, out, paint)
+}
+
+fn sites_in_words(status: &Status) -> String {
+    let mut words = format!("{} served", status.sites);
+    for (number, what) in [(status.stale, "stale"), (status.broken, "broken")] {
+        if number > 0 {
+            words.push_str(&format!(", {number} {what}"));
+        }
+    }
+    words
+}
+
+fn write_attention(rows: &[SiteRow], known: usize, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", paint.strong("Needs attention:"))?;
+    for row in rows {
+        writeln!(out, "  {} (uid {}): {}", escaped(&row.site), row.owner, meaning(row.state))?;
+    }
+    if known > rows.len() {
+        writeln!(out, "  … and more: 'vestibule sites' lists every site")?;
+    }
+    writeln!(out)?;
+    for row in rows {
+        reports::write(out, &row.reports, paint)?;
+    }
+    Ok(())
+}
+
+fn meaning(state: SiteState) -> &'static str {
+    match state {
+        SiteState::Live => "served as it is on disk",
+        SiteState::Partial => "some of its names are held by other sites",
+        SiteState::Stale => "the last good version is served; the file on disk has an error",
+        SiteState::Broken => "nothing is served: the file has an error and there is no good version",
+    }
+}
+
+fn listed(addresses: &[String]) -> String {
+    if addresses.is_empty() { "not listening".to_owned() } else { addresses.join(", ") }
+}
+
+/// Two units are enough to know how long.
+fn duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::tests::report;
+
+    fn status(attention: Vec<SiteRow>) -> Status {
+        Status {
+            version: "0.1.0".into(),
+            pid: 42,
+            uptime_seconds: 3725,
+            generation: 7,
+            ready: true,
+            http: vec![],
+            https: vec!["127.0.0.1:8443".into()],
+            sites_dir: "/srv/sites.d".into(),
+            state_dir: "/srv/state".into(),
+            workers: 2,
+            sites: 3,
+            names: 4,
+            stale: attention.len(),
+            broken: 0,
+            connections: 1,
+            requests_in_flight: 0,
+            requests: 12,
+            attention,
+        }
+    }
+
+    fn text(status: &Status) -> String {
+        let mut out = Vec::new();
+        write_text(status, &mut out, Paint::Plain).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_healthy_gateway_is_told_in_ten_lines() {
+        let expected = "\
+vestibule 0.1.0, ready, pid 42, up 1h 2m
+  http        not listening
+  https       127.0.0.1:8443
+  sites       /srv/sites.d (3 served)
+  state       /srv/state
+  table       generation 7, 4 names
+  workers     2
+  clients     1 connection, 0 requests in flight
+  requests    12 answered
+";
+        assert_eq!(text(&status(vec![])), expected);
+    }
+
+    #[test]
+    fn a_stale_site_comes_with_its_report() {
+        let row = SiteRow {
+            site: "blog.yaml".into(),
+            owner: 1000,
+            state: SiteState::Stale,
+            hosts: vec![],
+            routes: vec![],
+            requests: 0,
+            errors: 0,
+            reports: vec![report("error", "error[V0201]: no such key")],
+        };
+        let text = text(&status(vec![row]));
+        assert!(text.contains("(3 served, 1 stale)"), "{text}");
+        assert!(text.contains("blog.yaml (uid 1000): the last good version is served"), "{text}");
+        assert!(text.ends_with("error[V0201]: no such key\n\n"), "{text}");
+    }
+
+    #[test]
+    fn times_are_told_in_two_units() {
+        for (seconds, expected) in [(0, "0s"), (61, "1m 1s"), (7260, "2h 1m"), (90000, "1d 1h")] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+}
