@@ -1,15 +1,23 @@
 //! [`Known`]: what was last seen of each site file. Remembers, compares; opens nothing.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use vestibule_names::SiteId;
 
 use crate::fingerprint::{Fingerprint, Stamp};
 
+/// A file that is not there for this long is gone, and not between two steps of an editor that saves it.
+const MISSING_GRACE: Duration = Duration::from_millis(30);
+
 /// Every site file that was told and is not removed, in order of id.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     files: BTreeMap<SiteId, Entry>,
+    /// Those not found lately, and since when.
+    missed: BTreeMap<SiteId, Instant>,
     pass: u32,
 }
 
@@ -20,14 +28,6 @@ struct Entry {
     stamp: Option<Stamp>,
     /// The last survey that saw it.
     pass: u32,
-    presence: Presence,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    There,
-    /// Not found once: perhaps an editor is between two steps of saving it.
-    Missed,
 }
 
 /// How a file compares with what was known.
@@ -40,7 +40,8 @@ pub(crate) enum Verdict {
 impl Known {
     /// Notes what a file says now.
     pub(crate) fn note(&mut self, id: &SiteId, content: Fingerprint, stamp: Option<Stamp>) -> Verdict {
-        let now = Entry { content, stamp, pass: self.pass, presence: Presence::There };
+        self.missed.remove(id);
+        let now = Entry { content, stamp, pass: self.pass };
         match self.files.insert(id.clone(), now) {
             Some(before) if before.content == content => Verdict::Same,
             _ => Verdict::Changed,
@@ -62,7 +63,7 @@ impl Known {
         let Some(entry) = self.files.get_mut(id) else { return Verdict::Changed };
         entry.pass = self.pass;
         match entry.stamp {
-            Some(before) if entry.presence == Presence::There && stamp() == Some(before) => Verdict::Same,
+            Some(before) if !self.missed.contains_key(id) && stamp() == Some(before) => Verdict::Same,
             _ => Verdict::Changed,
         }
     }
@@ -88,22 +89,24 @@ impl Known {
         self.files.range(from..).take_while(move |(id, _)| id.as_str().starts_with(&prefix))
     }
 
-    /// A known file is not there. The first time it is only missed; the second time it is gone, and forgotten.
-    pub(crate) fn miss(&mut self, id: &SiteId) -> Absence {
-        match self.files.get_mut(id) {
-            Some(entry) if entry.presence == Presence::There => {
-                entry.presence = Presence::Missed;
-                Absence::Missed
-            }
-            _ => {
-                self.files.remove(id);
-                Absence::Gone
-            }
+    /// A known file is not there. It is missed for a while, then gone and forgotten.
+    pub(crate) fn miss(&mut self, id: &SiteId, now: Instant) -> Absence {
+        let since = *self.missed.entry(id.clone()).or_insert(now);
+        if self.files.contains_key(id) && now.saturating_duration_since(since) < MISSING_GRACE {
+            return Absence::Missed;
         }
+        self.forget(id);
+        Absence::Gone
+    }
+
+    /// The files that were missed, and are not gone yet.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = &SiteId> {
+        self.missed.keys()
     }
 
     /// Forgets a file at once.
     pub(crate) fn forget(&mut self, id: &SiteId) {
+        self.missed.remove(id);
         self.files.remove(id);
     }
 }
@@ -113,4 +116,42 @@ impl Known {
 pub(crate) enum Absence {
     Missed,
     Gone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Fingerprints;
+
+    #[test]
+    fn a_missed_file_is_gone_after_a_while() {
+        let (mut known, prints, now) = (Known::default(), Fingerprints::default(), Instant::now());
+        let (id, text) = (SiteId::new("a.yaml"), prints.of_content(0, b"text"));
+        let later = |ms| now + Duration::from_millis(ms);
+        assert_eq!(known.note(&id, text, None), Verdict::Changed);
+        assert_eq!(known.miss(&id, later(0)), Absence::Missed);
+        assert_eq!(known.miss(&id, later(29)), Absence::Missed);
+        assert_eq!(known.missed().collect::<Vec<_>>(), [&id]);
+        // It came back, as it was.
+        assert_eq!(known.note(&id, text, None), Verdict::Same);
+        assert_eq!(known.miss(&id, later(60)), Absence::Missed);
+        assert_eq!(known.miss(&id, later(90)), Absence::Gone);
+        assert_eq!((known.missed().count(), known.content(&id)), (0, None));
+        assert_eq!(known.miss(&id, later(91)), Absence::Gone, "it was not known");
+        assert_eq!(known.missed().count(), 0);
+    }
+
+    #[test]
+    fn a_folder_is_told_from_its_neighbours() {
+        let (mut known, prints) = (Known::default(), Fingerprints::default());
+        let ids = ["shop", "shop-2/a.yaml", "shop.yaml", "shop/a.yaml", "shop/b.yaml", "shop0/a.yaml"].map(SiteId::new);
+        for id in &ids {
+            known.note(id, prints.of_content(0, b"text"), None);
+        }
+        assert_eq!(known.in_folder("shop"), ids[3..5]);
+        known.begin_pass();
+        known.see(&ids[3], || None);
+        assert_eq!(known.unseen_in("shop"), ids[4..5]);
+        assert_eq!(known.unseen().len(), 5);
+    }
 }

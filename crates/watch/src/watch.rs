@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,8 +13,9 @@ use vestibule_names::SiteId;
 use crate::{
     Batch, Change, Next, OpenError, WatchConfig, WatchError,
     events::{Coverage, Events},
+    fingerprint::Fingerprint,
     inbox::{Cause, Inbox, Urgency, Wake},
-    known::Absence,
+    known::{Absence, Known},
     name::{Candidate, Subject},
     open::Root,
     tree::{Sight, Survey, Tree},
@@ -179,9 +180,7 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
                     Sight::Same => {}
                 }
             }
-            let was_moved = |tree: &Tree, id: &SiteId| tree.known.content(id).is_some_and(|c| fresh.contains(&c));
-            let (moved, missed) = std::mem::take(&mut missing).into_iter().partition(|id| was_moved(&self.tree, id));
-            let mut batch = self.removals(moved, missed);
+            let mut batch = self.removals(std::mem::take(&mut missing), &fresh);
             batch.append(&mut changes);
             let is_last = dirty.peek().is_none();
             let complete = is_last && scope != Scope::Paths;
@@ -203,24 +202,29 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
         }
     }
 
-    /// A file that came up under another name is gone from its old one. One that is simply not there may be between
-    /// two steps of an editor, and is looked for once more before it is removed.
-    fn removals(&mut self, moved: Vec<SiteId>, missed: Vec<SiteId>) -> Vec<Change> {
-        let mut gone = moved;
-        for id in &gone {
-            self.tree.known.forget(id);
-        }
-        for id in missed {
-            match (self.tree.known.miss(&id), Candidate::of_site(&id)) {
-                (Absence::Missed, Some(candidate)) => self.inbox.note(candidate.path, Urgency::UnderWay),
-                (Absence::Missed, None) => {
-                    self.tree.known.forget(&id);
-                    gone.push(id);
+    /// What is removed with files of these contents. A file that came up under another name is gone from its old one.
+    /// One that is simply not there may be between two steps of an editor, and is looked for once more before that.
+    fn removals(&mut self, missing: Vec<SiteId>, fresh: &HashSet<Fingerprint>) -> Vec<Change> {
+        let now = Instant::now();
+        let Tree { root, known, .. } = &mut self.tree;
+        let was_moved = |known: &Known, id: &SiteId| known.content(id).is_some_and(|content| fresh.contains(&content));
+        // Missed before, and its new name is heard of only now.
+        let late = known.missed().filter(|id| was_moved(known, id) && !root.exists(Path::new(id.as_str())));
+        let mut gone: Vec<SiteId> = late.cloned().collect();
+        for id in missing {
+            let candidate = Candidate::of_site(&id);
+            match candidate.filter(|_| !was_moved(known, &id)) {
+                Some(candidate) if known.miss(&id, now) == Absence::Missed => {
+                    self.inbox.note(candidate.path, Urgency::UnderWay);
                 }
-                (Absence::Gone, _) => gone.push(id),
+                _ => gone.push(id),
             }
         }
         gone.sort_unstable();
+        gone.dedup();
+        for id in &gone {
+            known.forget(id);
+        }
         gone.into_iter().map(Change::Removed).collect()
     }
 }

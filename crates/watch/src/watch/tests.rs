@@ -189,6 +189,29 @@ fn a_renamed_file_is_one_step_and_the_removal_comes_first() {
 }
 
 #[test]
+fn a_name_that_comes_late_is_still_one_step() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join("sites").join(name);
+    fs::create_dir(at("")).unwrap();
+    fs::write(at("old.yaml"), "text").unwrap();
+    let (sender, batches) = mpsc::channel();
+    let sink = move |batch: Batch| sender.send(batch.changes).map_or(Next::Stop, |()| Next::Continue);
+    let mut watch = Watch::start(config(&at(""), NEVER), Arc::default(), sink).unwrap();
+    watch.events = Events::deaf(Coverage::Whole);
+    let mut rescan = || {
+        watch.rescan(Cause::Asked);
+        batches.try_recv().unwrap()
+    };
+    assert!(matches!(&rescan()[..], [Change::Written(_)]));
+    fs::rename(at("old.yaml"), dir.path().join("between")).unwrap();
+    assert!(rescan().is_empty(), "it is missed, not removed");
+    fs::rename(dir.path().join("between"), at("new.yaml")).unwrap();
+    let changes = rescan();
+    let [Change::Removed(old), Change::Written(new)] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((old.as_str(), new.id.as_str()), ("old.yaml", "new.yaml"));
+}
+
+#[test]
 fn editors_save_without_a_removal() {
     let mut sites = Sites::watch(&[("a.yaml", "1")]);
     // Write beside, rename over.
