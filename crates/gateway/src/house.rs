@@ -183,9 +183,9 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<th
 fn watch_folder(config: WatchConfig, stop: &StopHandle, batches: &SyncSender<Batch>, ready: &Ready) {
     let sink = |batch| if batches.send(batch).is_ok() { Next::Continue } else { Next::Stop };
     if let Err(error) = vestibule_watch::run(config, stop, sink) {
-        tracing::error!(%error, "sites are not watched any more; what is live stays live");
-        ready.settle(false);
+        tracing::error!(%error, "sites are not watched; what is live stays live");
     }
+    ready.settle(false); // says nothing new once the first scan was live
 }
 
 /// The `sites` thread: batches as they come, certificate files in between.
@@ -245,12 +245,12 @@ fn publish(house: &House, walk: impl FnOnce(&mut Sites) -> Result<Step, LedgerEr
 impl Threads {
     /// Waits until the workers have drained, lets the control thread end, then everything that was waiting for these.
     pub(crate) fn join(self, end_control: impl FnOnce()) {
-        self.watching.stop();
         for worker in self.workers {
             if worker.join().is_err() {
                 tracing::error!("a worker panicked");
             }
         }
+        self.watching.stop();
         end_control();
         for thread in [self.watch, self.sites].into_iter().chain(self.access) {
             if thread.join().is_err() {
