@@ -15,12 +15,17 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn push(&mut self, finding: Diagnostic) {
-        if self.kept.len() < FINDINGS_LIMIT {
-            self.kept.push(finding);
-        } else {
+        if self.is_full() {
             self.dropped += 1;
             self.dropped_error |= finding.is_error();
+        } else {
+            self.kept.push(finding);
         }
+    }
+
+    /// Would a further finding only be counted?
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= FINDINGS_LIMIT
     }
 
     /// In order of place; what concerns the whole file comes last.

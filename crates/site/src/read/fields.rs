@@ -70,7 +70,8 @@ impl<'t> Fields<'t> {
     }
 
     fn enter_unknown(&mut self, written: &MapKey, findings: &mut Findings) {
-        let meant = Meant::by(&written.text, self.table);
+        // Looking for what was meant is the one costly step, so it is not done for findings that nobody will see.
+        let meant = if findings.is_full() { None } else { Meant::by(&written.text, self.table) };
         if let Some(Meant::Key(key, _)) = &meant {
             // It is there, only misspelt: saying that it is missing would be noise.
             self.refused.push(key);

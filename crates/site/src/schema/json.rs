@@ -22,7 +22,6 @@ pub fn site_schema() -> Value {
         "anyOf".into(),
         json!([{"required": ["upstream"]}, {"required": ["redirect"]}, {"required": ["respond"]}, {"required": ["routes"]}]),
     );
-    root.insert("not".into(), at_most_one_action());
     let mut head = Map::new();
     head.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
     head.insert("title".into(), json!("Vestibule site file"));
@@ -30,8 +29,8 @@ pub fn site_schema() -> Value {
     Value::Object(head)
 }
 
-/// Two actions at one place exclude each other.
-fn at_most_one_action() -> Value {
+/// More than one of the keys that lead somewhere: they exclude each other.
+fn two_actions() -> Value {
     json!({"anyOf": [
         {"required": ["upstream", "redirect"]},
         {"required": ["upstream", "respond"]},
@@ -52,7 +51,11 @@ fn mapping(table: &Table) -> Value {
             (key.name.to_owned(), schema)
         })
         .collect();
-    json!({"type": "object", "additionalProperties": false, "properties": properties})
+    let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
+    if table.key("redirect").is_some() {
+        schema["not"] = two_actions();
+    }
+    schema
 }
 
 fn shape(shape: &Shape) -> Value {

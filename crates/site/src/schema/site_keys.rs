@@ -62,7 +62,7 @@ pub(crate) static SITE: Table = Table {
             shape: REDIRECT_SHAPE,
             default: "",
             doc: "Sends the client elsewhere, instead of an upstream: an absolute `http://` or `https://` URL, or a path \
-                  that begins with one slash. `{host}` is the name asked for; `{path}` what is left of the path after \
+                  that begins with one slash. `{host}` is the name asked for, without a port; `{path}` what is left of the path after \
                   the route, with its leading slash, or nothing; `{query}` the query with its question mark, or nothing. \
                   The status is 308 unless said.",
             example: "redirect: https://www.example.org{path}{query}",
@@ -353,7 +353,7 @@ pub(crate) static HEADERS: Table = Table {
             name: "response",
             shape: Shape::Mapping(&HEADER_CHANGES),
             default: "none",
-            doc: "Changes of the response that goes to the client, also of the gateway's own answers for this site.",
+            doc: "Changes of the response that goes to the client, also of the redirects and fixed answers of routes.",
             example: "headers:\n  response:\n    set:\n      X-Frame-Options: DENY",
             elsewhere: &["downstream", "down"],
         },

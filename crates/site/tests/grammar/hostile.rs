@@ -33,10 +33,12 @@ fn a_file_cut_at_any_byte() {
 
 #[test]
 fn a_file_with_any_byte_replaced() {
+    let signs = b"\t\n:*&\"{]\0\xff";
     for at in 0..LARGE.len() {
-        for byte in [b'\t', b'\n', b':', b'*', b'&', b'"', b'{', b']', 0, 0xff] {
+        // Three of the signs at each place, other ones at the next.
+        for sign in (0..3).map(|n| signs[(at * 3 + n) % signs.len()]) {
             let mut text = LARGE.as_bytes().to_vec();
-            text[at] = byte;
+            text[at] = sign;
             survive(&text);
         }
     }
