@@ -5,6 +5,7 @@
 mod arrows;
 mod bench;
 mod ci;
+mod kestrel;
 mod licences;
 mod packages;
 mod step;
@@ -41,6 +42,8 @@ enum Command {
     /// Measures the release build.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Holds the case of `docs/kestrel.md`: an ASP.NET Core application behind the gateway, in a real browser.
+    Kestrel(kestrel::KestrelArgs),
     /// Starts the demonstration: three backends and the gateway on free ports.
     Demo,
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Licences => licences::run(),
         Command::Duplicates => licences::run_duplicates(),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Kestrel(args) => kestrel::run(&args),
         Command::Demo => demo(),
     };
     match outcome {

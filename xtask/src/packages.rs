@@ -7,9 +7,11 @@ use std::{path::Path, process::Command};
 use crate::{Outcome, step::succeed};
 
 /// A package, and the programs that show it is there.
-struct Package {
-    name: &'static str,
-    programs: &'static [&'static str],
+pub(crate) struct Package {
+    /// What gets installed.
+    pub(crate) name: &'static str,
+    /// All of them are there when it is.
+    pub(crate) programs: &'static [&'static str],
 }
 
 /// Any package that brings the program will do: the name is only what gets installed when it is missing.
@@ -21,20 +23,23 @@ const NEEDED: &[Package] = &[
     Package { name: "openssl", programs: &["openssl"] },
 ];
 
-/// Sees to it that every needed program is there.
+/// Sees to it that every program that the tests need is there.
 pub(crate) fn ensure() -> Outcome {
-    let missing: Vec<&str> = NEEDED.iter().filter(|p| !p.programs.iter().all(|b| found(b))).map(|p| p.name).collect();
-    if !missing.is_empty() {
-        install(&missing)?;
-    }
+    install_missing("the tests need", NEEDED)?;
     curl_speaks_http2()
 }
 
-fn install(names: &[&str]) -> Outcome {
+/// Installs what is missing; an ordinary user is told the line to run, and `who` needs it.
+pub(crate) fn install_missing(who: &str, needed: &[Package]) -> Outcome {
+    let missing = needed.iter().filter(|package| !package.programs.iter().all(|program| found(program)));
+    let names: Vec<&str> = missing.map(|package| package.name).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
     if !rustix::process::geteuid().is_root() {
         let list = names.join(" ");
         return Err(format!(
-            "the tests need packages that are not installed; run\n    sudo apt-get install --no-install-recommends {list}"
+            "{who} packages that are not installed; run\n    sudo apt-get install --no-install-recommends {list}"
         )
         .into());
     }

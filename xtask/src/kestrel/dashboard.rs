@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use vestibule_testkit::{
-    Connection, backend::free_port, eventually,
+    Connection,
+    backend::free_port,
+    eventually,
     process::{Process, Program},
 };
 
@@ -36,7 +38,7 @@ pub(super) enum Login {
 /// A running dashboard and what it sees.
 pub(super) struct Dashboard {
     /// First: the process ends before its folder goes.
-    pub(super) process: Process,
+    _process: Process,
     /// Where the pages are.
     pub(super) pages: SocketAddr,
     /// Where telemetry comes in: OTLP over HTTP/1.1, a Kestrel endpoint of its own.
@@ -57,7 +59,7 @@ impl Dashboard {
         timeout(START_LIMIT, ready).await.map_err(|_| "the dashboard does not start")?;
         let inside = Inside::attach(dir.path(), process.pid()).await?;
         inside.awake(pages).await?;
-        Ok(Self { process, pages, telemetry, inside, _dir: dir })
+        Ok(Self { _process: process, pages, telemetry, inside, _dir: dir })
     }
 
     /// Another one on the same address, run to its end: Kestrel does not share a port. Gives what it said.
@@ -77,7 +79,13 @@ impl Dashboard {
 }
 
 /// The command line. Globalization without ICU: the version of that library differs from system to system.
-fn configured(program: &Path, dir: &Path, switch: Switch, login: Login, [pages, telemetry]: [SocketAddr; 2]) -> Program {
+fn configured(
+    program: &Path,
+    dir: &Path,
+    switch: Switch,
+    login: Login,
+    [pages, telemetry]: [SocketAddr; 2],
+) -> Program {
     let mut words = vec![
         "dashboard".to_owned(),
         format!("--ASPNETCORE_URLS=http://{pages}"),
@@ -87,7 +95,10 @@ fn configured(program: &Path, dir: &Path, switch: Switch, login: Login, [pages, 
     ];
     words.extend(match login {
         Login::Token(token) => {
-            vec!["--Dashboard:Frontend:AuthMode=BrowserToken".into(), format!("--Dashboard:Frontend:BrowserToken={token}")]
+            vec![
+                "--Dashboard:Frontend:AuthMode=BrowserToken".into(),
+                format!("--Dashboard:Frontend:BrowserToken={token}"),
+            ]
         }
         Login::Anonymous => vec!["--ASPIRE_DASHBOARD_UNSECURED_ALLOW_ANONYMOUS=true".to_owned()],
     });
