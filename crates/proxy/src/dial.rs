@@ -18,6 +18,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpStream, UnixStream, lookup_host},
+    sync::oneshot,
     time::{Instant, timeout},
 };
 use tokio_rustls::{
@@ -71,13 +72,18 @@ impl Dialler {
         let stream = timeout(limit, self.connect(backend)).await.map_err(|_| ForwardError::ConnectTimeout)??;
         let gauge = stream.gauge();
         let (sender, connection) = self.http1.handshake(TokioIo::new(stream)).await.map_err(ForwardError::Malformed)?;
+        let (held, mut released) = oneshot::channel();
         let mark = OpenMark::new(backend);
         (pool.spawn)(Box::pin(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, upstream = %mark.addr(), "connection to a backend ended");
+            tokio::select! {
+                biased;
+                _ = &mut released => {}
+                ended = connection.with_upgrades() => if let Err(error) = ended {
+                    tracing::debug!(%error, upstream = %mark.addr(), "a connection to a backend broke");
+                },
             }
         }));
-        Ok(pool.lease(Link { sender, gauge }, backend, Origin::Fresh))
+        Ok(pool.lease(Link { sender, gauge, _held: held }, backend, Origin::Fresh))
     }
 
     async fn connect(&self, backend: &Backend) -> Result<Stream, ForwardError> {

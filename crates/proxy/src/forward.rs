@@ -281,10 +281,6 @@ fn fail(lease: &mut Lease, mut error: TrySendError<Request<Upload>>) -> Failed {
         None if exceeded || error.is_parse() => ForwardError::Malformed(error),
         None => ForwardError::Reset(error),
     };
-    if unsent.is_some() {
-        // The body is not lost with the lease: it travels on.
-        lease.bind(None);
-    }
     Failed { error, unsent, silent }
 }
 
@@ -315,7 +311,7 @@ fn receive(
     let (body, tunnel) = match asked {
         // Only a confirmed 101 comes this far.
         Some((_, client)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-            (Body::empty(), Some(Tunnel::new(client, backend, terms.timeouts.tunnel_idle)))
+            (Body::empty(), Some(Tunnel::new(client, backend, lease, terms.timeouts.tunnel_idle)))
         }
         _ => (Body::streaming(incoming, lease, after, terms.timeouts.upstream_idle), None),
     };

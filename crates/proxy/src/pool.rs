@@ -7,6 +7,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
+    convert::Infallible,
     future::poll_fn,
     rc::{Rc, Weak},
     sync::Arc,
@@ -14,7 +15,10 @@ use std::{
 };
 
 use hyper::client::conn::http1::SendRequest;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
 use vestibule_names::{UpstreamAddr, UpstreamScheme};
 use vestibule_vhost::UpstreamTls;
 
@@ -57,10 +61,13 @@ pub(crate) struct Backend {
     down_until: Cell<Option<Instant>>,
 }
 
-/// A connection's sending side, and the count of what it received.
+/// A connection's sending side, and the count of what it received. Dropping it ends the connection's task at once:
+/// hyper alone would first flush what it has, to a backend that perhaps never reads.
 pub(crate) struct Link {
     pub(crate) sender: SendRequest<Upload>,
     pub(crate) gauge: Arc<Gauge>,
+    /// Never sent on; the task sees its end.
+    pub(crate) _held: oneshot::Sender<Infallible>,
 }
 
 struct Idle {
@@ -235,7 +242,7 @@ impl Drop for OpenMark {
 }
 
 impl Lease {
-    /// Binds the lease to the request body that travels on it: when the lease ends first, so does the body.
+    /// Binds the lease to the request body that travels on it.
     pub(crate) fn bind(&mut self, exchange: Option<Rc<Exchange>>) {
         self.exchange = exchange;
     }
@@ -265,13 +272,5 @@ impl Lease {
                 pool.keep(link, &backend);
             }
         }));
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(exchange) = &self.exchange {
-            exchange.abandon();
-        }
     }
 }

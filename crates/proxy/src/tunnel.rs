@@ -5,6 +5,7 @@
 //! when both have ended, one has failed, or nothing moved for the idle timeout.
 
 use std::{
+    fmt,
     future::{Future, poll_fn},
     io,
     mem::MaybeUninit,
@@ -20,6 +21,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use crate::pool::Lease;
+
 /// The most that is read at once, and so the most that one direction keeps.
 const CHUNK: usize = 16 * 1024;
 
@@ -27,11 +30,12 @@ const CHUNK: usize = 16 * 1024;
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Two connections to be spliced, after a confirmed 101.
-#[derive(Debug)]
 #[must_use = "a tunnel moves nothing unless it is run"]
 pub struct Tunnel {
     client: OnUpgrade,
     backend: OnUpgrade,
+    /// Holds the connection's task until it has handed the socket over.
+    lease: Lease,
     idle: Duration,
 }
 
@@ -59,9 +63,15 @@ pub enum TunnelClose {
     NeverOpened,
 }
 
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel").field("upstream", &self.lease.backend.addr).finish_non_exhaustive()
+    }
+}
+
 impl Tunnel {
-    pub(crate) fn new(client: OnUpgrade, backend: OnUpgrade, idle: Duration) -> Self {
-        Self { client, backend, idle }
+    pub(crate) fn new(client: OnUpgrade, backend: OnUpgrade, lease: Lease, idle: Duration) -> Self {
+        Self { client, backend, lease, idle }
     }
 
     /// Splices until both sides ended, one failed, or nothing moved for the idle timeout.
@@ -70,6 +80,7 @@ impl Tunnel {
         let Ok(Ok((client, backend))) = timeout(HANDOVER_TIMEOUT, handover).await else {
             return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
         };
+        drop(self.lease);
         splice(client, backend, self.idle).await
     }
 }

@@ -8,7 +8,7 @@ use std::{
     cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -59,7 +59,6 @@ pub(crate) struct Exchange {
     phase: Cell<Phase>,
     moved: Cell<Instant>,
     fault: RefCell<Option<UploadFault>>,
-    waker: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +69,6 @@ enum Phase {
     WaitingForClient,
     /// All of it was handed over.
     Done,
-    /// Nobody wants the rest.
-    Abandoned,
 }
 
 enum UploadFault {
@@ -98,7 +95,6 @@ impl Upload {
             phase: Cell::new(Phase::Sending),
             moved: Cell::new(Instant::now()),
             fault: RefCell::new(None),
-            waker: RefCell::new(None),
         });
         let streaming = Streaming {
             incoming,
@@ -127,37 +123,18 @@ impl Exchange {
         self.phase.get() == Phase::Done
     }
 
-    /// The response is over before the request: the connection is to be closed, not drained.
-    pub(crate) fn abandon(&self) {
-        if self.phase.get() != Phase::Done {
-            self.phase.set(Phase::Abandoned);
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
-        }
-    }
-
     /// Until when the backend has time to answer: its time runs from the last byte we sent, and stands still while we
     /// wait for the client.
     pub(crate) fn answer_due(&self, timeout: Duration) -> Instant {
         match self.phase.get() {
             Phase::WaitingForClient => Instant::now() + timeout,
-            Phase::Sending | Phase::Done | Phase::Abandoned => self.moved.get() + timeout,
+            Phase::Sending | Phase::Done => self.moved.get() + timeout,
         }
     }
 
     fn note(&self, phase: Phase) {
         self.phase.set(phase);
         self.moved.set(Instant::now());
-    }
-
-    fn wait_for_client(&self, waker: &Waker) {
-        self.phase.set(Phase::WaitingForClient);
-        let mut parked = self.waker.borrow_mut();
-        match &mut *parked {
-            Some(old) => old.clone_from(waker),
-            None => *parked = Some(waker.clone()),
-        }
     }
 }
 
@@ -199,16 +176,13 @@ impl Body for Upload {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
-        if body.exchange.phase.get() == Phase::Abandoned {
-            return Poll::Ready(Some(Err(Broken)));
-        }
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => body.pass(frame),
             Poll::Ready(Some(Err(error))) => body.fail(UploadFault::Client(error)),
             Poll::Ready(None) => body.end(),
             Poll::Pending if body.wait.poll_elapsed(cx).is_ready() => body.fail(UploadFault::Idle),
             Poll::Pending => {
-                body.exchange.wait_for_client(cx.waker());
+                body.exchange.phase.set(Phase::WaitingForClient);
                 Poll::Pending
             }
         }
