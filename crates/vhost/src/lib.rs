@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`claims`] | who holds a name, and who waits for it? |
 //! | [`mod@compile`] | what does a site become? |
-//! | [`vhost`], [`routing`], [`redirect`] | where does a request of this site go? |
+//! | [`vhost`], [`redirect`] | where does a request of this site go? |
 //! | [`table`] | whose is this host? |
 //! | [`live`] | which table is the current one? |
 
@@ -15,7 +15,7 @@ pub mod claims;
 pub mod compile;
 pub mod live;
 pub mod redirect;
-pub mod routing;
+mod routing;
 pub mod table;
 pub mod vhost;
 

@@ -1,4 +1,4 @@
-//! Inside one vhost: which route covers a path ([`RouteIndex`]), and whether a host is one of its own ([`HostIndex`]).
+//! Inside one vhost: which route covers a path, and whether a host is one of its own.
 //!
 //! Both are sorted arrays and binary searches: a site with one route or host pays one comparison, a site with a
 //! thousand pays ten. Nothing is normalised here: paths and hosts arrive in normal form.

@@ -69,14 +69,6 @@ impl Events {
         }
     }
 
-    /// Forgets the watch on a folder that is another one now.
-    pub(crate) fn unwatch(&mut self, folder: &Path) {
-        if let Some(watcher) = &mut self.watcher {
-            // It is usually gone already, with its folder.
-            let _ = watcher.unwatch(folder);
-        }
-    }
-
     pub(crate) fn coverage(&self) -> Coverage {
         self.coverage
     }

@@ -109,9 +109,12 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
     fn find_root(&mut self) -> bool {
         if !self.tree.root.is_current() {
             let path = self.tree.root.path().to_owned();
-            self.events.unwatch(&path);
             match Root::open(&path) {
-                Ok(root) => self.tree.root = root,
+                Ok(root) => {
+                    self.tree.root = root;
+                    // The old watches are on the old folders, wherever those are now.
+                    self.events = Events::start(&path, Arc::clone(&self.inbox));
+                }
                 Err(error) => {
                     if self.place == Place::There {
                         tracing::error!(dir = %path.display(), %error, "the sites folder is gone; every site stays as it is until it is back");
