@@ -116,7 +116,7 @@ impl Pool {
     }
 
     /// The backend of that address and verification.
-    pub(crate) fn backend(&self, addr: &UpstreamAddr, tls: &UpstreamTls) -> Rc<Backend> {
+    pub(crate) fn backend(self: &Rc<Self>, addr: &UpstreamAddr, tls: &UpstreamTls) -> Rc<Backend> {
         let mut backends = self.backends.borrow_mut();
         // Verification says nothing of a clear connection.
         let same = |backend: &&Rc<Backend>| addr.scheme == UpstreamScheme::Http || backend.tls == *tls;
@@ -131,6 +131,10 @@ impl Pool {
             down_until: Cell::new(None),
         });
         backends.entry(addr.clone()).or_default().push(Rc::clone(&backend));
+        drop(backends);
+        if self.sweeper.replace(Sweeper::Running) == Sweeper::Asleep {
+            (self.spawn)(Box::pin(sweep(Rc::downgrade(self), self.config.keep_alive / SWEEPS)));
+        }
         backend
     }
 
@@ -163,7 +167,7 @@ impl Pool {
             .fold((0, 0), |(idle, open), backend| (idle + backend.idle.borrow().len(), open + backend.open.get()))
     }
 
-    fn keep(self: &Rc<Self>, link: Link, backend: &Backend) {
+    fn keep(&self, link: Link, backend: &Backend) {
         let mut idle = backend.idle.borrow_mut();
         if idle.len() >= self.config.idle_limit {
             idle.pop_front();
@@ -171,33 +175,28 @@ impl Pool {
         if self.config.idle_limit > 0 {
             idle.push_back(Idle { link, since: Instant::now() });
         }
-        drop(idle);
-        if self.sweeper.replace(Sweeper::Running) == Sweeper::Asleep {
-            (self.spawn)(Box::pin(sweep(Rc::downgrade(self), self.config.keep_alive / SWEEPS)));
-        }
     }
 
     /// Closes what is too old or closed by the other side, and forgets backends with nothing to remember. Says how
-    /// many connections are still idle.
+    /// many are left.
     fn sweep(&self) -> usize {
         let now = Instant::now();
-        let mut left = 0;
-        self.backends.borrow_mut().retain(|_, known| {
+        let mut backends = self.backends.borrow_mut();
+        backends.retain(|_, known| {
             known.retain(|backend| {
                 let mut idle = backend.idle.borrow_mut();
                 idle.retain(|idle| {
                     !idle.link.sender.is_closed() && now.duration_since(idle.since) <= self.config.keep_alive
                 });
-                left += idle.len();
                 !idle.is_empty() || backend.open.get() > 0 || backend.is_down(now) || Rc::strong_count(backend) > 1
             });
             !known.is_empty()
         });
-        left
+        backends.len()
     }
 }
 
-/// Runs while something is idle, and does not keep the pool alive.
+/// Runs while a backend is known, and does not keep the pool alive.
 async fn sweep(pool: Weak<Pool>, every: Duration) {
     loop {
         sleep(every).await;

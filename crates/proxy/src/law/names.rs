@@ -2,15 +2,15 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{self, CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{self, CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
 };
 
 /// The longest name that is compared in its folded spelling; no name in the tables is longer.
 const FOLD_LIMIT: usize = 40;
 
-/// Fields that end at this hop (RFC 9110 section 7.6.1), whether or not `Connection` nominates them, and those of the
-/// hop's own authentication.
-pub(super) static HOP_BY_HOP: [HeaderName; 9] = [
+/// Fields that end at this hop (RFC 9110 section 7.6.1), whether or not `Connection` nominates them, those of the hop's
+/// own authentication, and `Expect`, which is answered here.
+pub(super) static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     TE,
     TRANSFER_ENCODING,
@@ -20,6 +20,7 @@ pub(super) static HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("http2-settings"),
+    EXPECT,
 ];
 
 /// A set over [`HOP_BY_HOP`]: which of them a header map holds.
@@ -36,6 +37,7 @@ impl HopSet {
             header::UPGRADE => 3,
             header::PROXY_AUTHORIZATION => 4,
             header::PROXY_AUTHENTICATE => 5,
+            header::EXPECT => 9,
             _ => match name.as_str() {
                 "keep-alive" => 6,
                 "proxy-connection" => 7,
@@ -47,10 +49,25 @@ impl HopSet {
         Noted::HopByHop
     }
 
+    /// Was the field that stands there in [`HOP_BY_HOP`] noted?
+    fn holds(self, index: usize) -> bool {
+        self.0 & (1 << index) != 0
+    }
+
+    /// Was `Connection` noted?
+    pub(super) fn has_connection(self) -> bool {
+        self.holds(0)
+    }
+
+    /// Was `TE` noted?
+    pub(super) fn has_te(self) -> bool {
+        self.holds(1)
+    }
+
     /// Removes every noted field.
     pub(super) fn remove_from(self, headers: &mut HeaderMap) {
         for (index, name) in HOP_BY_HOP.iter().enumerate() {
-            if self.0 & (1 << index) != 0 {
+            if self.holds(index) {
                 headers.remove(name);
             }
         }

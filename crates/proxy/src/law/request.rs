@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, TE, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRANSFER_ENCODING},
     request,
 };
 use vestibule_vhost::HeaderChanges;
@@ -31,9 +31,7 @@ pub(crate) struct Order<'a> {
 /// Rewrites all but the target.
 pub(crate) fn rewrite_request(head: &mut request::Parts, order: &Order<'_>) -> Result<(), Refusal> {
     let headers = &mut head.headers;
-    let wants_trailers = headers.get_all(TE).iter().flat_map(elements).any(|coding| coding == b"trailers");
-    remove_nominated(headers);
-    sweep(headers, order.caller.trust);
+    let wants_trailers = sweep(headers, order.caller.trust) == Trailers::Wanted;
     frame(headers, order.body)?;
     join_cookies(headers)?;
     if order.handshake.is_some() {
@@ -54,8 +52,15 @@ pub(crate) fn rewrite_request(head: &mut request::Parts, order: &Order<'_>) -> R
     Ok(())
 }
 
+/// Does the client take trailers (RFC 9110 section 6.5.1)?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trailers {
+    Wanted,
+    Unwanted,
+}
+
 /// One walk over the names, then the removals.
-fn sweep(headers: &mut HeaderMap, trust: Trust) {
+fn sweep(headers: &mut HeaderMap, trust: Trust) -> Trailers {
     let mut hops = HopSet::default();
     let mut doomed: Vec<HeaderName> = Vec::new();
     for name in headers.keys() {
@@ -68,11 +73,15 @@ fn sweep(headers: &mut HeaderMap, trust: Trust) {
             Claim::Identity | Claim::Disguise => doomed.push(name.clone()),
         }
     }
+    let wanted = hops.has_te() && headers.get_all(TE).iter().flat_map(elements).any(|coding| coding == b"trailers");
+    if hops.has_connection() {
+        remove_nominated(headers);
+    }
     hops.remove_from(headers);
     for name in doomed {
         headers.remove(name);
     }
-    headers.remove(EXPECT);
+    if wanted { Trailers::Wanted } else { Trailers::Unwanted }
 }
 
 /// The length is said again, in the one way that the body itself has.

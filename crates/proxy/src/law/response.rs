@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALT_SVC, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{ALT_SVC, CONTENT_LENGTH, TRANSFER_ENCODING},
     response,
 };
 use vestibule_vhost::HeaderChanges;
@@ -10,7 +10,7 @@ use vestibule_vhost::HeaderChanges;
 use super::{
     Handshake,
     inspect::content_length,
-    names::{HopSet, elements, remove_nominated},
+    names::{HopSet, remove_nominated},
     request::apply,
 };
 
@@ -104,13 +104,12 @@ fn one_length(headers: &mut HeaderMap) -> Result<(), ResponseBreach> {
 }
 
 fn sweep(headers: &mut HeaderMap) {
-    let plain = headers.get_all(CONNECTION).iter().flat_map(elements).all(super::names::is_plain_option);
-    if !plain {
-        remove_nominated(headers);
-    }
     let mut hops = HopSet::default();
     for name in headers.keys() {
         hops.note(name);
+    }
+    if hops.has_connection() {
+        remove_nominated(headers);
     }
     hops.remove_from(headers);
     headers.remove(ALT_SVC);
