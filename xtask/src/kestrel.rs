@@ -13,6 +13,8 @@ mod package;
 mod report;
 mod stage;
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, ValueEnum};
 
 use self::{report::Report, stage::Stage};
@@ -47,7 +49,7 @@ const NEEDED: &[Package] = &[
     Package { name: "curl", programs: &["curl"] },
 ];
 
-/// Prepares, starts everything, and holds the claims.
+/// Prepares, then holds the claims.
 pub(crate) fn run(args: &KestrelArgs) -> Outcome {
     packages::install_missing("the Kestrel case needs", NEEDED)?;
     let program = package::ensure()?;
@@ -69,14 +71,24 @@ pub(crate) fn run(args: &KestrelArgs) -> Outcome {
     let target = workspace::target_dir()?;
     let binary = target.join(folder).join("vestibule");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let pictures = target.join("kestrel");
     runtime.block_on(async {
-        let stage = Stage::start(binary, &program).await?;
-        let mut report = Report::default();
-        checks::page::run(&mut report, &stage, &target.join("kestrel")).await;
-        checks::view::run(&mut report, &stage).await;
-        checks::spoof::run(&mut report, &stage).await;
-        checks::neighbours::run(&mut report, &stage).await;
-        checks::streams::run(&mut report, &stage).await;
-        report.judge()
+        tokio::select! {
+            outcome = hold_all(binary, &program, &pictures) => outcome,
+            // Everything that was started ends here, in order.
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        }
     })
+}
+
+/// Starts everything and holds the claims.
+async fn hold_all(binary: PathBuf, program: &Path, pictures: &Path) -> Outcome {
+    let stage = Stage::start(binary, program).await?;
+    let mut report = Report::default();
+    checks::page::run(&mut report, &stage, pictures).await;
+    checks::view::run(&mut report, &stage).await;
+    checks::spoof::run(&mut report, &stage).await;
+    checks::neighbours::run(&mut report, &stage).await;
+    checks::streams::run(&mut report, &stage).await;
+    report.judge()
 }

@@ -3,7 +3,9 @@
 //! It trusts the local CA as a person would make it do: the root goes into the certificate database of that home
 //! folder. No flag that switches verification off is ever given; without the root the same browser refuses.
 
+mod base64;
 mod devtools;
+mod socket;
 
 use std::{
     fs,
@@ -21,7 +23,7 @@ use vestibule_testkit::{
 };
 
 use self::devtools::Devtools;
-pub(super) use self::devtools::Event;
+pub(super) use self::{devtools::Event, socket::sockets};
 use crate::{Outcome, step::succeed};
 
 /// From the start to the conversation.
@@ -45,20 +47,6 @@ pub(super) struct Browser {
     // Before the folder.
     _process: Process,
     _home: TempDir,
-}
-
-/// A WebSocket that the page opened.
-pub(super) struct Socket {
-    /// Its URL.
-    pub(super) url: String,
-    /// The status of the handshake's answer, when it is there.
-    pub(super) status: Option<u64>,
-    /// Frames that the page has sent.
-    pub(super) sent: usize,
-    /// Frames that came.
-    pub(super) received: usize,
-    /// Has it been closed?
-    pub(super) closed: bool,
 }
 
 impl Browser {
@@ -137,7 +125,7 @@ impl Browser {
     pub(super) async fn picture(&mut self, path: &Path) -> Outcome {
         let result = self.devtools.call("Page.captureScreenshot", json!({"format": "png"})).await?;
         let text = result["data"].as_str().ok_or("no picture")?;
-        let image = base64(text).ok_or("the picture is not base64")?;
+        let image = base64::decode(text).ok_or("the picture is not base64")?;
         Ok(fs::write(path, image)?)
     }
 
@@ -150,27 +138,6 @@ impl Browser {
     pub(super) fn events(&self) -> &[Event] {
         self.devtools.events()
     }
-}
-
-/// The WebSockets in those events, in the order in which they were opened.
-pub(super) fn sockets(events: &[Event]) -> Vec<Socket> {
-    let mut sockets: Vec<(Value, Socket)> = Vec::new();
-    for Event { method, params } in events {
-        let id = &params["requestId"];
-        if method == "Network.webSocketCreated" {
-            let url = params["url"].as_str().unwrap_or_default().to_owned();
-            sockets.push((id.clone(), Socket { url, status: None, sent: 0, received: 0, closed: false }));
-        }
-        let Some((_, socket)) = sockets.iter_mut().find(|(known, _)| known == id) else { continue };
-        match method.as_str() {
-            "Network.webSocketHandshakeResponseReceived" => socket.status = params["response"]["status"].as_u64(),
-            "Network.webSocketFrameSent" => socket.sent += 1,
-            "Network.webSocketFrameReceived" => socket.received += 1,
-            "Network.webSocketClosed" => socket.closed = true,
-            _ => {}
-        }
-    }
-    sockets.into_iter().map(|(_, socket)| socket).collect()
 }
 
 fn command_line(home: &Path) -> Program {
@@ -203,53 +170,4 @@ fn trust(home: &Path, root: &Path) -> Outcome {
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(5)..].join("\n")
-}
-
-/// RFC 4648 section 4; `None` for what is no base64.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let digit = ALPHABET.iter().position(|known| *known == byte)?;
-        bits = bits << 6 | u32::try_from(digit).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push(u8::try_from(bits >> count & 0xFF).ok()?);
-        }
-    }
-    Some(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_of_rfc_4648_section_10() {
-        let check = |text: &str, expected: Option<&[u8]>| assert_eq!(base64(text).as_deref(), expected, "{text}");
-        check("", Some(b""));
-        check("Zg==", Some(b"f"));
-        check("Zm8=", Some(b"fo"));
-        check("Zm9v", Some(b"foo"));
-        check("Zm9vYmFy", Some(b"foobar"));
-        check("Zm9v!", None);
-    }
-
-    #[test]
-    fn sockets_are_told_apart() {
-        let event = |method: &str, params: Value| Event { method: format!("Network.{method}"), params };
-        let events = [
-            event("webSocketCreated", json!({"requestId": "1", "url": "wss://a.test/x"})),
-            event("webSocketCreated", json!({"requestId": "2", "url": "wss://a.test/y"})),
-            event("webSocketHandshakeResponseReceived", json!({"requestId": "2", "response": {"status": 101}})),
-            event("webSocketFrameSent", json!({"requestId": "2"})),
-            event("webSocketFrameReceived", json!({"requestId": "2"})),
-            event("webSocketClosed", json!({"requestId": "1"})),
-        ];
-        let all = sockets(&events);
-        let shown: Vec<_> = all.iter().map(|s| (s.url.as_str(), s.status, s.sent, s.received, s.closed)).collect();
-        assert_eq!(shown, [("wss://a.test/x", None, 0, 0, true), ("wss://a.test/y", Some(101), 1, 1, false)]);
-    }
 }

@@ -16,14 +16,17 @@ use crate::Outcome;
 
 /// From the start to the first answer; about two seconds on an idle machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// More records than the checks send; the default would drop the oldest.
+const RECORDS_LIMIT: usize = 1_000_000;
 
-/// Which of the two switches puts ASP.NET Core's ForwardedHeaders middleware in front of the application.
+/// What turns ASP.NET Core's ForwardedHeaders middleware on.
 #[derive(Clone, Copy)]
 pub(super) enum Switch {
-    /// The application's own: it reads `X-Forwarded-Host` and `-Proto`, not `-For`.
-    Application,
-    /// The framework's `ASPNETCORE_FORWARDEDHEADERS_ENABLED`: it reads `X-Forwarded-For` and `-Proto`, not `-Host`.
+    /// The framework's `ASPNETCORE_FORWARDEDHEADERS_ENABLED`: `X-Forwarded-For` and `-Proto` are read, not `-Host`.
     Framework,
+    /// The application's own beside it: now `X-Forwarded-Host` and `-Proto` are read, not `-For`. Its own alone would
+    /// put the middleware after authentication, which then looks for the cookie of clear HTTP.
+    Both,
 }
 
 /// Who may look.
@@ -92,6 +95,7 @@ fn configured(
         format!("--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL=http://{}", free_port()),
         format!("--ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL=http://{telemetry}"),
         "--Dashboard:Otlp:AuthMode=Unsecured".to_owned(),
+        format!("--Dashboard:TelemetryLimits:MaxLogCount={RECORDS_LIMIT}"),
     ];
     words.extend(match login {
         Login::Token(token) => {
@@ -102,16 +106,15 @@ fn configured(
         }
         Login::Anonymous => vec!["--ASPIRE_DASHBOARD_UNSECURED_ALLOW_ANONYMOUS=true".to_owned()],
     });
-    let (own, framework) = match switch {
-        Switch::Application => ("true", "false"),
-        Switch::Framework => ("false", "true"),
-    };
-    words.push(format!("--ASPIRE_DASHBOARD_FORWARDEDHEADERS_ENABLED={own}"));
+    words.extend(match switch {
+        Switch::Both => Some("--ASPIRE_DASHBOARD_FORWARDEDHEADERS_ENABLED=true".to_owned()),
+        Switch::Framework => None,
+    });
     Program::new(program)
         .args(words)
         .dir(dir)
         // Read before the command line is.
-        .env("ASPNETCORE_FORWARDEDHEADERS_ENABLED", framework)
+        .env("ASPNETCORE_FORWARDEDHEADERS_ENABLED", "true")
         .env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1")
         .env("DOTNET_SYSTEM_GLOBALIZATION_PREDEFINED_CULTURES_ONLY", "0")
         // The runtime puts its diagnostics socket here.

@@ -27,7 +27,8 @@ impl Report {
 
     /// Holds a claim against the world; `work` gives what was seen.
     pub(super) async fn check(&mut self, claim: &str, work: impl Future<Output = Outcome<String>>) {
-        match timeout(CHECK_LIMIT, AssertUnwindSafe(work).catch_unwind()).await {
+        // On the heap: these futures hold whole connections.
+        match timeout(CHECK_LIMIT, AssertUnwindSafe(Box::pin(work)).catch_unwind()).await {
             Ok(Ok(Ok(seen))) => {
                 self.held += 1;
                 println!("  ok    {claim}\n        {seen}");

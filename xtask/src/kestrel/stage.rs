@@ -13,9 +13,9 @@ use super::{
 };
 use crate::Outcome;
 
-/// The first dashboard: its own switch for forwarding headers, a login.
+/// The first dashboard: reads `X-Forwarded-Host`, wants a login.
 pub(super) const ASPIRE: &str = "aspire.localhost";
-/// The second: the framework's switch, open to anybody.
+/// The second: reads `X-Forwarded-For`, open to anybody.
 pub(super) const SECOND: &str = "second.localhost";
 /// Python's file server.
 pub(super) const FILES: &str = "files.localhost";
@@ -48,7 +48,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the backends, then the gateway with a site file for each.
     pub(super) async fn start(binary: PathBuf, program: &Path) -> Outcome<Self> {
-        let first = Dashboard::start(program, Switch::Application, Login::Token(TOKEN)).await?;
+        let first = Dashboard::start(program, Switch::Both, Login::Token(TOKEN)).await?;
         let second = Dashboard::start(program, Switch::Framework, Login::Anonymous).await?;
         let files = python_files(FILES_PAGE, User::Same).await;
         let api = HttpOrigin::start_named("api").await;
@@ -82,5 +82,5 @@ fn dashboard_site(host: &str, dashboard: &Dashboard) -> Site {
 
 /// For the table.
 pub(super) fn shown(seen: &Seen) -> String {
-    format!("the application sees {}://{} from {}", seen.scheme, seen.host, seen.client)
+    format!("it sees {}://{} from {}", seen.scheme, seen.host, seen.client)
 }

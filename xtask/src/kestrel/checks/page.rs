@@ -34,9 +34,9 @@ pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage, pictures
     report.check("the application sees the browser's request as it was", view(stage, &mut browser)).await;
     report.check("the circuit is up by WebSocket, frames both ways", circuit(stage, &mut browser)).await;
     report.check("what another client sends appears in the open page", pushed(stage, &mut browser)).await;
+    report.check("a picture of the page", picture(&mut browser, &pictures.join("aspire.png"))).await;
     report.check("a click is answered over the circuit", clicked(&mut browser)).await;
     report.check("navigation stays in the circuit", navigated(&mut browser)).await;
-    report.check("a picture of the page", picture(&mut browser, &pictures.join("aspire.png"))).await;
     report.check("the second Kestrel, on the same port, has a circuit too", second(stage, &mut browser)).await;
 }
 

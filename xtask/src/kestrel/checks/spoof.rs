@@ -66,10 +66,10 @@ pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage) {
 
 /// Tells it over HTTP/1.1 and HTTP/2 to all that listen.
 async fn tell(stage: &Stage, lie: &Lie) -> Outcome<String> {
-    let mut last = String::new();
+    let mut views = [String::new(), String::new()];
     for protocol in ["--http1.1", "--http2"] {
         // HTTP/2 has no Connection field (RFC 9113 section 8.2.2): curl itself leaves it out.
-        for (host, dashboard) in [(ASPIRE, &stage.first), (SECOND, &stage.second)] {
+        for (view, (host, dashboard)) in views.iter_mut().zip([(ASPIRE, &stage.first), (SECOND, &stage.second)]) {
             let tag = Tag::new();
             let url = format!("https://{host}{}", tag.path("/structuredlogs"));
             let answer = forged(stage, protocol, lie, &url).await;
@@ -80,11 +80,11 @@ async fn tell(stage: &Stage, lie: &Lie) -> Outcome<String> {
             }
             // The first answers with an absolute redirect.
             no_trace(&answer)?;
-            last = shown(&seen);
+            *view = shown(&seen);
         }
         no_trace(&forged(stage, protocol, lie, &format!("https://{API}/echo")).await)?;
     }
-    Ok(format!("still: {last}; no forged value reaches api"))
+    Ok(format!("aspire: {}; second: {}; nothing of it reaches api", views[0], views[1]))
 }
 
 async fn forged(stage: &Stage, protocol: &str, lie: &Lie, url: &str) -> String {

@@ -1,6 +1,6 @@
 //! What flows: server-sent events and long polling of SignalR, an endless response, large uploads.
 
-use std::time::Duration;
+use std::{fs::File, time::Duration};
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -80,7 +80,10 @@ async fn server_sent_events(stage: &Stage, protocol: Protocol) -> Outcome<String
     // A comment opens the stream before anything has happened: it must not wait for more.
     let first = piece(&mut body).await?;
     post(&mut messages, &path, HANDSHAKE).await?;
-    let second = piece(&mut body).await?;
+    let mut second = String::new();
+    while !second.ends_with("\r\n\r\n") {
+        second += &piece(&mut body).await?;
+    }
     // Blazor's protocol is binary and this transport is text: the hub says so, as an event.
     let seen = format!("{:?} at once, then {:?}", first.trim(), second.trim());
     hold(first.starts_with(':') && second.starts_with("data: "), seen)
@@ -138,8 +141,7 @@ async fn uploads(stage: &Stage, protocol: Protocol) -> Outcome<String> {
     }
     let added = stored(&mut connection).await?.saturating_sub(before);
     let seen = format!("{UPLOADS} bodies of {} bytes, {added} records arrived", body.len());
-    // It keeps the newest ten thousand.
-    hold(added > 0 && added.min(u64::try_from(UPLOADS * UPLOAD_RECORDS)?) == added, seen)
+    hold(added == u64::try_from(UPLOADS * UPLOAD_RECORDS)?, seen)
 }
 
 /// How many records the application has.
@@ -148,16 +150,22 @@ async fn stored(connection: &mut Connection) -> Outcome<u64> {
     Ok(answer["totalCount"].as_u64().ok_or("no count")?)
 }
 
-/// Kestrel answers from the head alone, above its limit of 30,000,000 bytes, while the body is still on its way.
+/// Kestrel answers from the head alone, above its limit of 30,000,000 bytes, and closes while the body is still on its
+/// way. Asked by curl, which reads the answer although it can no longer write.
 async fn refused_upload(stage: &Stage, protocol: Protocol) -> Outcome<String> {
-    let mut connection = stage.gateway.connect(SECOND, protocol).await;
-    let request = connection.request("/v1/logs").method("POST").header("content-type", "application/json");
-    let answer = connection.answer(request.body(whole(vec![b' '; 40 << 20]))?).await?;
+    let file = stage.gateway.dir().join("large");
+    File::create(&file)?.set_len(40 << 20)?;
+    let version = match protocol {
+        Protocol::Http1 => "--http1.1",
+        Protocol::Http2 => "--http2",
+    };
+    let post = [version, "--request", "POST", "--header", "content-type: application/json", "--header", "expect:"];
+    let upload = format!("@{}", file.display());
+    let url = format!("https://{SECOND}/v1/logs");
+    let answer = stage.curl().args(post).args(["--data-binary", &upload, &url]).run().await.stdout;
+    let status = answer.split(' ').nth(1).unwrap_or("none").to_owned();
     let next = stage.gateway.connect(SECOND, protocol).await.get("/health").await?;
-    hold(
-        answer.status == 413 && next.status == 200,
-        format!("40 MiB: {}, the next request {}", answer.status, next.status),
-    )
+    hold(status == "413" && next.status == 200, format!("40 MiB: {status}, the next request {}", next.status))
 }
 
 async fn large_upload(stage: &Stage) -> Outcome<String> {

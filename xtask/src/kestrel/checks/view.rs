@@ -6,7 +6,7 @@ use crate::{
     Outcome,
     kestrel::{
         dashboard::Dashboard,
-        inside::Tag,
+        inside::{Seen, Tag},
         report::{Report, hold},
         stage::{API, ASPIRE, CLIENT, SECOND, Stage, TOKEN, shown},
     },
@@ -15,7 +15,7 @@ use crate::{
 /// Prints this part of the table.
 pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage) {
     report.heading("The application's view (read inside the process, after the last middleware)");
-    report.check("control: whoever reaches Kestrel's own port is believed", direct(&stage.second)).await;
+    report.check("control: whoever reaches Kestrel's own port is believed", direct(stage)).await;
     report.check("aspire: scheme and host are the client's", first(stage)).await;
     report.check("aspire: its redirect to the login is absolute and right", redirect(stage)).await;
     report.check("aspire: its login cookie is Secure", cookie(stage)).await;
@@ -23,16 +23,23 @@ pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage) {
     report.check("api: the headers themselves, as a second witness", headers(stage)).await;
 }
 
-/// Without this the checks of spoofing would prove nothing: the middleware does believe these headers.
-async fn direct(second: &Dashboard) -> Outcome<String> {
+/// Without this the checks of forged headers would prove nothing: the middleware does believe them.
+async fn direct(stage: &Stage) -> Outcome<String> {
+    let first = forged(&stage.first, &["X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https"]).await?;
+    let second = forged(&stage.second, &["X-Forwarded-For: 203.0.113.66", "X-Forwarded-Proto: https"]).await?;
+    let believed = first.host == "evil.test" && second.client == "203.0.113.66";
+    let both = [&first, &second].iter().all(|seen| seen.scheme == "https");
+    hold(believed && both, format!("aspire: {}; second: {}", shown(&first), shown(&second)))
+}
+
+/// What the application sees of a request that does not come through the gateway.
+async fn forged(dashboard: &Dashboard, headers: &[&str]) -> Outcome<Seen> {
     let tag = Tag::new();
     let mut curl = std::process::Command::new("curl");
     curl.args(["--silent", "--max-time", "20", "--noproxy", "*", "--output", "/dev/null"]);
-    curl.args(["--header", "X-Forwarded-For: 203.0.113.66", "--header", "X-Forwarded-Proto: https"]);
-    curl.arg(format!("http://{}{}", second.pages, tag.path("/structuredlogs")));
-    crate::step::succeed(&mut curl)?;
-    let seen = second.inside.seen(&tag).await?;
-    hold(seen.client == "203.0.113.66" && seen.scheme == "https", format!("forged by hand: {}", shown(&seen)))
+    curl.args(headers.iter().flat_map(|header| ["--header", header]));
+    crate::step::succeed(curl.arg(format!("http://{}{}", dashboard.pages, tag.path("/health"))))?;
+    dashboard.inside.seen(&tag).await
 }
 
 async fn first(stage: &Stage) -> Outcome<String> {
@@ -40,7 +47,7 @@ async fn first(stage: &Stage) -> Outcome<String> {
     stage.curl().args([format!("https://{ASPIRE}{}", tag.path("/structuredlogs"))]).text().await;
     let seen = stage.first.inside.seen(&tag).await?;
     let right = seen.scheme == "https" && seen.host == ASPIRE && seen.base.is_empty();
-    hold(right, format!("{}; its own switch does not read X-Forwarded-For", shown(&seen)))
+    hold(right, format!("{} (so set up, it does not read X-Forwarded-For)", shown(&seen)))
 }
 
 async fn redirect(stage: &Stage) -> Outcome<String> {
