@@ -1,6 +1,7 @@
 //! Promise: a client with any of the common tools reaches the backend, by HTTP/1.1 and HTTP/2, over one port.
 
-use vestibule_testkit::{Curl, Gateway, HttpOrigin, Protocol, Site, client};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use vestibule_testkit::{Curl, Gateway, HttpOrigin, Protocol, ScriptedOrigin, Site, client};
 
 /// A gateway whose `a.test` leads to a fresh origin.
 async fn one_site() -> (Gateway, HttpOrigin) {
@@ -79,8 +80,7 @@ async fn connections_to_the_backend_are_kept_and_shared() {
 async fn many_requests_at_once_over_one_http2_connection_all_succeed() {
     let (gateway, _origin) = one_site().await;
     let urls = (0..100).map(|number| format!("https://a.test/echo/{number}"));
-    let curl = Curl::new(&gateway).args(["--http2", "--parallel", "--parallel-max", "50", "--output", "/dev/null"]);
-    // One `--output` goes with one URL, so the rest is told apart by what is written out.
+    let curl = Curl::new(&gateway).args(["--http2", "--parallel", "--parallel-max", "50", "--no-progress-meter"]);
     let written = curl.args(["--write-out", "%{stderr}%{http_code}\n"]).args(urls).run().await;
     assert_eq!(written.stderr.lines().filter(|line| *line == "200").count(), 100, "{}", written.stderr);
 }
@@ -100,29 +100,52 @@ async fn a_slow_backend_delays_only_its_own_request() {
     assert_eq!(slow.await.unwrap().0, "through the gate");
 }
 
+/// Sends a head, and behind it a request that no backend may see; gives what comes back until the connection ends.
+async fn with_a_passenger(gateway: &Gateway, head: &str) -> String {
+    let mut stream = gateway.tls("a.test").await;
+    stream.write_all(format!("{head}GET /smuggled HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    // Closed without a close_notify is an error of the TLS stream; what came before counts.
+    let _ = stream.read_to_end(&mut received).await;
+    let received = String::from_utf8_lossy(&received).into_owned();
+    assert_eq!(received.matches("HTTP/1.1 ").count(), 1, "{head:?}: {received:?}");
+    received
+}
+
 #[tokio::test]
 async fn a_request_that_could_be_read_in_two_ways_reaches_no_backend() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let origin = vestibule_testkit::ScriptedOrigin::start_always("ok").await;
+    let origin = ScriptedOrigin::start_always("ok").await;
     let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
     for head in [
-        "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcde",
         "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: +5\r\n\r\nabcde",
         "GET / HTTP/1.1\r\nhost: a.test\r\nhost: b.test\r\n\r\n",
         "GET / HTTP/1.1\r\n\r\n",
         "GET /%2e%2e%2f HTTP/1.1\r\nhost: a.test\r\n\r\n",
         "CONNECT a.test:443 HTTP/1.1\r\nhost: a.test\r\n\r\n",
         "TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n",
     ] {
-        let mut stream = gateway.tls("a.test").await;
-        stream.write_all(format!("{head}GET /smuggled HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes()).await.unwrap();
-        let mut received = Vec::new();
-        // Closed without a close_notify is an error of the TLS stream; what came before counts.
-        let _ = stream.read_to_end(&mut received).await;
-        let received = String::from_utf8_lossy(&received);
+        let received = with_a_passenger(&gateway, head).await;
         assert!(received.starts_with("HTTP/1.1 4") || received.starts_with("HTTP/1.1 501"), "{head:?}: {received:?}");
-        assert_eq!(received.matches("HTTP/1.1 ").count(), 1, "{head:?}: {received:?}");
     }
     assert_eq!(origin.received().concat(), "");
+}
+
+#[tokio::test]
+async fn of_two_lengths_the_backend_sees_at_most_one() {
+    // RFC 9112 section 6.1: Transfer-Encoding overrides, and the connection ends. The HTTP library drops the other
+    // before we see it, so this is the outcome to hold; a refusal would be as good.
+    let origin = ScriptedOrigin::start_always("ok").await;
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    for lengths in
+        ["content-length: 5\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 5"]
+    {
+        let head = format!("POST /two HTTP/1.1\r\nhost: a.test\r\n{lengths}\r\n\r\n0\r\n\r\n");
+        with_a_passenger(&gateway, &head).await;
+    }
+    let received = origin.received().concat().to_lowercase();
+    assert!(!received.contains("smuggled") && !received.contains("content-length"), "{received}");
 }

@@ -74,18 +74,17 @@ async fn killed_at_any_moment_the_same_table_comes_back() {
 }
 
 #[tokio::test]
-async fn a_broken_state_folder_is_told_and_does_not_stop_the_sites() {
+async fn a_damaged_ledger_is_told_and_never_dropped_silently() {
+    // A lost claim would be a name that somebody else can take.
     let mut gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").respond("a")).start().await;
-    assert_eq!(gateway.get("a.test", "/").await.text(), "a");
     gateway.kill();
-    // Whatever the ledger is called, it is not the CA's folder and not the socket.
-    for entry in fs::read_dir(gateway.state_dir()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            let bytes = fs::read(&path).unwrap();
-            fs::write(&path, &bytes[..bytes.len() / 3]).unwrap();
-        }
-    }
+    let ledger = gateway.state_dir().join("ledger.redb");
+    fs::write(&ledger, "not a ledger").unwrap();
+    let args = ["run", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--sites", "sites.d", "--state", "state"];
+    let refused = gateway.command(&args);
+    assert_eq!(refused.status.code(), Some(78), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("ledger.redb"), "{refused:?}");
+    fs::remove_file(&ledger).unwrap();
     gateway.restart().await;
     assert_eq!(gateway.get("a.test", "/").await.text(), "a");
 }

@@ -1,11 +1,11 @@
 //! Promise: a backend that refuses, dies, lies or sleeps costs its own clients an honest answer and nobody else anything.
 
 use vestibule_testkit::{
-    Answer, Gateway, Protocol, ScriptedOrigin, Site, Step, backend::free_port, client, origin::always,
+    Answer, Gateway, Protocol, ScriptedOrigin, Site, Step, backend::Refusing, client, origin::always,
 };
 
 /// `a.test` with that upstream, beside `b.test`, which must not notice.
-async fn beside_a_good_site(upstream: impl std::fmt::Display, lines: &str) -> Gateway {
+async fn beside_a_good_site(upstream: &impl std::fmt::Display, lines: &str) -> Gateway {
     Gateway::builder()
         .site("a.yaml", &Site::new("a.test").upstream(upstream).line(lines))
         .site("b.yaml", &Site::new("b.test").respond("fine"))
@@ -13,11 +13,11 @@ async fn beside_a_good_site(upstream: impl std::fmt::Display, lines: &str) -> Ga
         .await
 }
 
-async fn check(upstream: impl std::fmt::Display, lines: &str, expected: &[u16]) {
+async fn check(upstream: &impl std::fmt::Display, lines: &str, expected: &[u16]) {
     let gateway = beside_a_good_site(upstream, lines).await;
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let answer = gateway.connect("a.test", protocol).await.get("/").await.unwrap();
-        assert!(expected.contains(&answer.status.as_u16()), "{protocol:?}: {}", answer.status);
+        assert!(expected.contains(&answer.status.as_u16()), "{protocol:?} {lines}: {}", answer.status);
         assert!(!answer.text().contains("127.0.0.1"), "says where the backend is: {}", answer.text());
         assert_eq!(gateway.get("b.test", "/").await.text(), "fine");
     }
@@ -25,22 +25,22 @@ async fn check(upstream: impl std::fmt::Display, lines: &str, expected: &[u16]) 
 
 #[tokio::test]
 async fn a_backend_that_is_not_there_is_502_or_503() {
-    check(free_port(), "", &[502, 503]).await;
-    check("unix:/nonexistent/backend.sock", "", &[502, 503]).await;
+    check(&Refusing::bind(), "", &[502, 503]).await;
+    check(&"unix:/nonexistent/backend.sock", "", &[502, 503]).await;
 }
 
 #[tokio::test]
 async fn a_backend_that_closes_or_resets_before_an_answer_is_502() {
-    check(ScriptedOrigin::start(vec![Step::ReadHead, Step::Close]).await, "", &[502]).await;
-    check(ScriptedOrigin::start(vec![Step::ReadHead, Step::Reset]).await, "", &[502]).await;
-    check(ScriptedOrigin::start(vec![Step::Reset]).await, "", &[502]).await;
+    check(&ScriptedOrigin::start(vec![Step::ReadHead, Step::Close]).await, "", &[502]).await;
+    check(&ScriptedOrigin::start(vec![Step::ReadHead, Step::Reset]).await, "", &[502]).await;
+    check(&ScriptedOrigin::start(vec![Step::Reset]).await, "", &[502]).await;
 }
 
 #[tokio::test]
 async fn a_backend_that_does_not_speak_http_is_502() {
     for garbage in [
         "SSH-2.0-OpenSSH_9.2\r\n",
-        "\r\n\r\n\r\n",
+        "\r\n\r\nnot HTTP\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: identity, chunked\r\n\r\n0\r\n\r\n",
@@ -49,19 +49,19 @@ async fn a_backend_that_does_not_speak_http_is_502() {
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
     ] {
         let origin = ScriptedOrigin::start(vec![Step::ReadHead, Step::send(garbage)]).await;
-        check(origin, "timeouts: {response: 2s}", &[502]).await;
+        check(&origin, "timeouts: {response: 2s}", &[502]).await;
     }
 }
 
 #[tokio::test]
 async fn a_backend_that_sleeps_is_504() {
-    check(ScriptedOrigin::start(vec![Step::ReadHead, Step::Await]).await, "timeouts: {response: 100ms}", &[504]).await;
+    check(&ScriptedOrigin::start(vec![Step::ReadHead, Step::Await]).await, "timeouts: {response: 100ms}", &[504]).await;
 }
 
 #[tokio::test]
 async fn a_head_that_never_ends_is_502() {
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x-filler: 0123456789\r\n".repeat(50_000));
-    check(ScriptedOrigin::start(vec![Step::ReadHead, Step::send(&endless)]).await, "", &[502]).await;
+    check(&ScriptedOrigin::start(vec![Step::ReadHead, Step::send(&endless)]).await, "", &[502]).await;
 }
 
 /// A first connection that serves one request and dies of the second; others serve all.
@@ -130,7 +130,8 @@ async fn a_client_that_goes_away_takes_its_upstream_request_along() {
 
 #[tokio::test]
 async fn our_own_answers_are_pages_or_json_with_a_request_id() {
-    let gateway = beside_a_good_site(free_port(), "").await;
+    let refusing = Refusing::bind();
+    let gateway = beside_a_good_site(&refusing, "").await;
     let ask = async |accept: &str| -> Answer {
         let mut connection = gateway.connect("a.test", Protocol::Http1).await;
         let request = connection.request("/").header("accept", accept).body(client::no_body()).unwrap();

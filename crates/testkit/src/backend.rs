@@ -1,11 +1,14 @@
 //! Other people's servers, as processes: Python's `http.server` over TCP and over a Unix socket, nginx.
 
 use std::{
-    fs,
+    fmt, fs,
     net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
+use rustix::net;
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -14,9 +17,41 @@ use crate::{
     wait::eventually,
 };
 
-/// A port that was free a moment ago, for servers that cannot choose one themselves.
+/// A port that was free a moment ago, for servers that cannot choose one themselves. It lies below the range from which
+/// the kernel serves port 0 (ip(7)), so that no gateway or origin of another test takes it meanwhile.
 pub fn free_port() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run side by side begin at different places.
+    let start = std::process::id().wrapping_mul(997);
+    let ports = std::iter::repeat_with(|| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT);
+    let addresses =
+        ports.take(COUNT as usize).map(|port| SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap())));
+    addresses.into_iter().find(|address| TcpListener::bind(address).is_ok()).expect("a free port among so many")
+}
+
+/// An address that refuses connections and is nobody else's as long as this lives: bound, but not listening.
+#[derive(Debug)]
+pub struct Refusing {
+    address: SocketAddr,
+    _socket: OwnedFd,
+}
+
+impl Refusing {
+    /// On a loopback port.
+    pub fn bind() -> Self {
+        let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None).unwrap();
+        net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = net::getsockname(&socket).unwrap().try_into().unwrap();
+        Self { address, _socket: socket }
+    }
+}
+
+impl fmt::Display for Refusing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
 }
 
 /// A running server and its folder.
