@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -81,12 +81,11 @@ impl Tunnel {
             return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
         };
         drop(self.lease);
-        splice(client, backend, self.idle).await
+        splice(TokioIo::new(client), TokioIo::new(backend), self.idle).await
     }
 }
 
-async fn splice(client: Upgraded, backend: Upgraded, idle: Duration) -> TunnelEnd {
-    let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
+async fn splice<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut backend: S, idle: Duration) -> TunnelEnd {
     let (mut up, mut down) = (Direction::new(), Direction::new());
     let mut timer = pin!(sleep(idle));
     let close = poll_fn(|cx| {
@@ -192,5 +191,58 @@ impl Direction {
             (self.stuck, self.written) = (Vec::new(), 0);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_moves_keeps_a_tunnel_open() {
+        let ((mut client, ours), (mut backend, theirs)) = (duplex(64), duplex(64));
+        let tunnel = tokio::spawn(splice(ours, theirs, IDLE));
+        let begin = Instant::now();
+        for _ in 0..3 {
+            tokio::time::sleep(IDLE * 2 / 3).await;
+            client.write_all(b"x").await.unwrap();
+            backend.read_u8().await.unwrap();
+            tokio::time::sleep(IDLE * 2 / 3).await;
+            backend.write_all(b"y").await.unwrap();
+            client.read_u8().await.unwrap();
+        }
+        let end = tunnel.await.unwrap();
+        assert_eq!(end, TunnelEnd { bytes_up: 3, bytes_down: 3, close: TunnelClose::Idle });
+        assert_eq!(begin.elapsed().as_secs(), (IDLE * 5).as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stops_makes_a_tunnel_idle() {
+        let ((mut client, ours), (_backend, theirs)) = (duplex(64), duplex(64));
+        let tunnel = tokio::spawn(splice(ours, theirs, IDLE));
+        let sending = tokio::spawn(async move { client.write_all(&[0; 100_000]).await });
+        let end = tunnel.await.unwrap();
+        assert_eq!((end.bytes_up, end.close), (64, TunnelClose::Idle));
+        assert!(sending.await.unwrap().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_close_leaves_the_other_half() {
+        let ((mut client, ours), (mut backend, theirs)) = (duplex(64), duplex(64));
+        let tunnel = tokio::spawn(splice(ours, theirs, IDLE));
+        client.write_all(b"question").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut heard = String::new();
+        backend.read_to_string(&mut heard).await.unwrap();
+        backend.write_all(b"answer").await.unwrap();
+        drop(backend);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!((heard.as_str(), answer.as_str()), ("question", "answer"));
+        assert_eq!(tunnel.await.unwrap(), TunnelEnd { bytes_up: 8, bytes_down: 6, close: TunnelClose::Finished });
     }
 }

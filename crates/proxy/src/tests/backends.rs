@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use vestibule_names::{Hostname, UpstreamAddr, UpstreamScheme, UpstreamTarget};
 
 use super::rig::{Origin, Plan, run, status};
@@ -11,10 +11,12 @@ use crate::{Fault, Refusal};
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// An address where nobody listens.
-async fn nobody() -> UpstreamAddr {
-    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    UpstreamAddr { scheme: UpstreamScheme::Http, target: UpstreamTarget::Address(addr) }
+/// An address where nobody listens, and what keeps it so: a socket that is bound and no more.
+fn nobody() -> (UpstreamAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let target = UpstreamTarget::Address(socket.local_addr().unwrap());
+    (UpstreamAddr { scheme: UpstreamScheme::Http, target }, socket)
 }
 
 #[test]
@@ -44,7 +46,8 @@ fn a_name_is_resolved_when_it_is_dialled() {
 #[test]
 fn a_backend_that_does_not_listen_is_a_502() {
     run(async {
-        let gate = Plan::to([nobody().await]).open().await;
+        let (addr, _socket) = nobody();
+        let gate = Plan::to([addr]).open().await;
         let response = gate.ask(GET).await;
         assert_eq!(status(&response), 502);
         assert!(response.contains("upstream_unreachable"), "{response}");
@@ -70,7 +73,8 @@ fn a_missing_socket_file_is_a_502() {
 fn the_next_backend_of_a_group_takes_over() {
     run(async {
         let origin = Origin::tcp().await;
-        let gate = Plan::to([nobody().await, origin.addr.clone(), nobody().await]).open().await;
+        let ((one, _one), (two, _two)) = (nobody(), nobody());
+        let gate = Plan::to([one, origin.addr.clone(), two]).open().await;
         for _ in 0..6 {
             let (_, response) = tokio::join!(origin.serve_once(OK), gate.ask(GET));
             assert_eq!(status(&response), 200);

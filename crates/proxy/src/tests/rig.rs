@@ -41,7 +41,7 @@ pub(super) fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, async { timeout(PATIENCE, test).await.expect("the test hangs") });
 }
 
-/// The same with a clock that jumps when nobody has anything to do.
+/// Spawns beside the test, as the gateway spawns on a worker.
 pub(super) fn spawn() -> Spawn {
     Rc::new(|task| drop(tokio::task::spawn_local(task)))
 }
