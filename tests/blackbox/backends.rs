@@ -78,3 +78,34 @@ async fn backends_of_different_users_answer_side_by_side() {
         assert_eq!(row["owner"], uid);
     }
 }
+
+/// A gateway as the backend of another: the shortest way to a backend that speaks TLS.
+#[tokio::test]
+async fn a_backend_behind_tls_is_verified() {
+    let backend = Gateway::builder().site("b.yaml", &Site::new("b.test").respond("behind TLS")).start().await;
+    let upstream = format!("https://{}", backend.https());
+    let trusting = |root: &std::path::Path, name: &str| {
+        // The Host that arrives is the client's, so the backend must know it as a name of the same site.
+        let tls = format!("upstream_tls: {{ca: {}, server_name: {name}}}", root.display());
+        Site::new("b.test").upstream(&upstream).line(&tls)
+    };
+    let gateway = Gateway::builder().site("b.yaml", &trusting(&backend.root_file(), "b.test")).start().await;
+    assert_eq!(gateway.get("b.test", "/").await.text(), "behind TLS");
+    // The wrong root, then the wrong name: nothing is sent to somebody else.
+    gateway.add("b.yaml", &trusting(&gateway.root_file(), "b.test")).await;
+    assert_eq!(gateway.get("b.test", "/").await.status, 502);
+    gateway.add("b.yaml", &trusting(&backend.root_file(), "other.test")).await;
+    assert_eq!(gateway.get("b.test", "/").await.status, 502);
+}
+
+#[tokio::test]
+async fn a_backend_that_starts_late_is_reached_as_soon_as_it_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("late.sock");
+    let site = Site::new("a.test").upstream(format!("unix:{}", socket.display()));
+    let gateway = Gateway::builder().site("a.yaml", &site).start().await;
+    assert!(gateway.get("a.test", "/").await.status.is_server_error());
+    let _origin = HttpOrigin::start_unix(&socket);
+    let look = || async { (gateway.get("a.test", "/").await.status == 200).then_some(()) };
+    vestibule_testkit::eventually("the late backend", look).await;
+}

@@ -180,3 +180,61 @@ async fn an_upload_over_the_limit_is_refused() {
         assert_eq!(connection.answer(request).await.unwrap().status, 413, "{protocol:?}");
     }
 }
+
+#[tokio::test]
+async fn request_and_response_stream_at_once() {
+    // The backend answers each piece before the next is sent: neither side may wait for the end of the other.
+    let head = Step::send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    let answer = |piece: &str| {
+        [Step::ReadUntil(piece.as_bytes().to_vec()), Step::send(&format!("5\r\n{}\r\n", piece.to_uppercase()))]
+    };
+    let script =
+        [vec![Step::ReadHead, head], answer("first").to_vec(), answer("again").to_vec(), vec![Step::send("0\r\n\r\n")]];
+    let origin = ScriptedOrigin::start(script.concat()).await;
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let (mut pieces, body) = tokio::sync::mpsc::channel(1);
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request("/").method("POST").body(channel(body)).unwrap();
+        send(&mut pieces, "first").await;
+        let mut response = connection.send(request).await.unwrap().into_body();
+        assert_eq!(next(&mut response).await, "FIRST", "{protocol:?}");
+        send(&mut pieces, "again").await;
+        assert_eq!(next(&mut response).await, "AGAIN", "{protocol:?}");
+        drop(pieces);
+        assert!(response.frame().await.is_none_or(|frame| frame.is_ok()), "{protocol:?}");
+    }
+}
+
+type Pieces = tokio::sync::mpsc::Sender<Bytes>;
+
+async fn send(pieces: &mut Pieces, text: &'static str) {
+    pieces.send(Bytes::from_static(text.as_bytes())).await.unwrap();
+}
+
+async fn next(body: &mut (impl http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Unpin)) -> Bytes {
+    let frame = tokio::time::timeout(Duration::from_secs(10), body.frame()).await.expect("a piece in time");
+    frame.unwrap().unwrap().into_data().unwrap()
+}
+
+/// A body of unknown length that ends with its channel.
+fn channel(pieces: tokio::sync::mpsc::Receiver<Bytes>) -> client::Body {
+    let frames = stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, Infallible>(Frame::data(piece)), pieces))
+    });
+    StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync()
+}
+
+#[tokio::test]
+async fn a_body_that_stops_arriving_is_given_up() {
+    let origin = HttpOrigin::start().await;
+    let site = Site::new("a.test").upstream(&origin).line("timeouts: {request_body: 200ms}");
+    let gateway = Gateway::builder().site("a.yaml", &site).start().await;
+    let mut stream = gateway.tls("a.test").await;
+    stream.write_all(b"POST /sink HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\n\r\nabc").await.unwrap();
+    let mut received = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut received)).await;
+    assert!(read.is_ok(), "still waiting for the rest of the body");
+    assert!(received.is_empty() || received.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&received));
+}

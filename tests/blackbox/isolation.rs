@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::symlink};
 
 use serde_json::json;
-use vestibule_testkit::{Gateway, Protocol, Site, eventually, site};
+use vestibule_testkit::{Gateway, HttpOrigin, Protocol, Site, client, eventually, site};
 
 /// `a.test` that says `one`, beside `b.test`.
 async fn two_sites() -> Gateway {
@@ -166,4 +166,33 @@ async fn links_pipes_and_huge_files_are_not_read() {
     gateway.add("c.yaml", &Site::new("c.test").respond("c")).await;
     assert_eq!(gateway.get("c.test", "/").await.text(), "c");
     assert!(gateway.trust().connect(gateway.https(), "link.test", &[b"h2"]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_removed_site_finishes_what_it_has_begun() {
+    let origin = HttpOrigin::start().await;
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut connection = gateway.connect("a.test", protocol).await;
+        let request = connection.request("/gate").body(client::no_body()).unwrap();
+        let pending = tokio::spawn(async move { connection.answer(request).await });
+        origin.at_gate(1).await;
+        gateway.remove("a.yaml");
+        gateway.wait_gone("a.test").await;
+        origin.open_gate();
+        assert_eq!(pending.await.unwrap().unwrap().text(), "through the gate", "{protocol:?}");
+        gateway.add("a.yaml", &Site::new("a.test").upstream(&origin)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_broken_files_does_not_delay_a_good_one() {
+    let gateway = two_sites().await;
+    for number in 0..500 {
+        site::write(&gateway.sites_dir(), &format!("broken/{number}.yaml"), "hosts: [\n");
+    }
+    let start = std::time::Instant::now();
+    gateway.write("a.yaml", &Site::new("a.test").respond("two"));
+    assert!(gateway.serves_within(vestibule_testkit::wait::PATIENCE, "a.test", "two").await);
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
 }

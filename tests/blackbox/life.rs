@@ -6,7 +6,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UnixDatagram},
 };
-use vestibule_testkit::{Connection, Gateway, HttpOrigin, Protocol, Site, client, eventually};
+use vestibule_testkit::{
+    Connection, Gateway, HttpOrigin, Protocol, Site, admin, backend::free_port, client, eventually, gateway::binary,
+    process::Program,
+};
 
 async fn one_site() -> (Gateway, HttpOrigin) {
     let origin = HttpOrigin::start().await;
@@ -179,4 +182,99 @@ async fn metrics_count_requests() {
     let metrics = gateway.admin("/metrics").await.text();
     assert!(metrics.lines().any(|line| line.starts_with("vestibule_requests")), "{metrics}");
     assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
+}
+
+/// Opens two sockets as systemd would and becomes the gateway: descriptors from 3 on, and who they are meant for.
+const HAND_OVER: &str = "\
+import os, socket, sys
+sockets = [socket.create_server(('127.0.0.1', 0)) for name in ('http', 'https')]
+for number, opened in enumerate(sockets):
+    os.dup2(opened.fileno(), 10 + number)
+for number in range(len(sockets)):
+    os.dup2(10 + number, 3 + number, inheritable=True)
+os.environ.update(LISTEN_FDS='2', LISTEN_FDNAMES='http:https', LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[tokio::test]
+async fn sockets_handed_over_by_systemd_are_used() {
+    let dir = tempfile::tempdir().unwrap();
+    Site::new("a.test").respond("a").line("redirect_to_https: false").write(&dir.path().join("sites.d"), "a.yaml");
+    let program = Program::new("python3").args(["-c", HAND_OVER]).args([binary()]);
+    let program = program.args(["run", "--sites", "sites.d", "--state", "state"]).dir(dir.path());
+    let _process = program.start("gateway", dir.path());
+    let socket = dir.path().join("state/admin.sock");
+    let ready = || async {
+        let ready = admin::get(&socket, "/readyz").await.ok()?;
+        (ready.status == 200).then_some(())
+    };
+    eventually("the gateway to be ready", ready).await;
+    let status = admin::get(&socket, "/v1/status").await.unwrap().json();
+    let address = |name: &str| status[name][0].as_str().unwrap().parse().unwrap();
+    let mut clear = Connection::clear(address("http"), "a.test").await.unwrap();
+    assert_eq!(clear.get("/").await.unwrap().text(), "a");
+    let mut tls = TcpStream::connect::<std::net::SocketAddr>(address("https")).await.unwrap();
+    tls.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
+    let mut told = String::new();
+    tls.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 400"), "clear HTTP on the TLS port: {told:?}");
+}
+
+#[tokio::test]
+async fn the_admin_address_shows_metrics_and_readiness_only() {
+    let address = free_port();
+    let gateway = Gateway::builder().settings(&format!("admin: {{address: \"{address}\"}}")).start().await;
+    for (path, expected) in [("/readyz", true), ("/metrics", true), ("/v1/status", false), ("/v1/sites", false)] {
+        let mut connection = Connection::clear(address, &address.to_string()).await.unwrap();
+        assert_eq!(connection.get(path).await.unwrap().status == 200, expected, "{path}");
+    }
+    drop(gateway);
+}
+
+#[tokio::test]
+async fn the_admin_socket_and_the_state_folder_are_not_for_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").respond("a")).start().await;
+    assert_eq!(gateway.get("a.test", "/").await.status, 200);
+    let mut folders = vec![gateway.state_dir()];
+    while let Some(folder) = folders.pop() {
+        let mode = std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", folder.display());
+        folders.extend(
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()),
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hang_up_rescans_and_ends_nothing() {
+    let (mut gateway, _origin) = one_site().await;
+    let mut connection = gateway.connect("a.test", Protocol::Http1).await;
+    for _ in 0..3 {
+        gateway.process().signal(rustix::process::Signal::HUP);
+        assert_eq!(connection.get("/").await.unwrap().status, 200);
+    }
+    gateway.add("b.yaml", &Site::new("b.test").respond("b")).await;
+    assert_eq!(gateway.get("b.test", "/").await.text(), "b");
+}
+
+#[tokio::test]
+async fn a_site_at_its_limit_says_when_to_come_back_and_others_do_not_notice() {
+    let origin = HttpOrigin::start().await;
+    let limited = Site::new("a.test").upstream(&origin).line("limits: {requests_in_flight: 1}");
+    let gateway = Gateway::builder()
+        .site("a.yaml", &limited)
+        .site("b.yaml", &Site::new("b.test").upstream(&origin))
+        .start()
+        .await;
+    let mut first = gateway.connect("a.test", Protocol::Http1).await;
+    let request = first.request("/gate").body(client::no_body()).unwrap();
+    let first = tokio::spawn(async move { first.answer(request).await.unwrap().status });
+    origin.at_gate(1).await;
+    let refused = gateway.get("a.test", "/echo").await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after").is_some()), (503, true));
+    assert_eq!(gateway.get("b.test", "/echo").await.status, 200);
+    origin.open_gate();
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(gateway.get("a.test", "/echo").await.status, 200);
 }
