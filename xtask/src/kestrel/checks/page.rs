@@ -20,6 +20,11 @@ const LOGS: &str = "/structuredlogs";
 /// The application renders nothing before its circuit is up, so this text came over the circuit.
 const RENDERED: &str = "document.querySelector('h1')?.innerText || null";
 
+/// Closes the dialog; true when there is none, since it lies over everything else.
+const CLOSE_DIALOG: &str = "(() => { const dialog = document.querySelector('fluent-dialog'); \
+                            dialog?.querySelector('[title=\"Close\"], [aria-label=\"Close\"]')?.click(); \
+                            return !dialog; })()";
+
 /// Prints this part of the table; pictures go to `pictures`.
 pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage, pictures: &Path) {
     report.heading("The page in a browser");
@@ -154,7 +159,7 @@ fn frames(browser: &Browser) -> (usize, usize) {
 
 async fn clicked(browser: &mut Browser) -> Outcome<String> {
     let (pages, before) = (documents(browser), frames(browser));
-    browser.click("document.querySelector('[title^=\"Settings\"], [aria-label^=\"Settings\"]')").await?;
+    browser.click("document.getElementById('dashboard-settings-button')").await?;
     browser.until("the dialog", "!!document.querySelector('fluent-dialog')").await?;
     let after = frames(browser);
     let seen = format!("a dialog opens: {} frames sent, {} received", after.0 - before.0, after.1 - before.1);
@@ -162,13 +167,9 @@ async fn clicked(browser: &mut Browser) -> Outcome<String> {
 }
 
 async fn navigated(browser: &mut Browser) -> Outcome<String> {
-    browser
-        .value(
-            "document.querySelector('fluent-dialog [title=\"Close\"], fluent-dialog [aria-label=\"Close\"]')?.click()",
-        )
-        .await?;
+    browser.until("the end of the dialog", CLOSE_DIALOG).await?;
     let (pages, before) = (documents(browser), frames(browser));
-    browser.click("document.querySelector('a[href$=\"/traces\"], [href$=\"/traces\"]')").await?;
+    browser.click("document.querySelector('a[href$=\"/traces\"]')").await?;
     let shown = format!("location.pathname == '/traces' && ({RENDERED})");
     let heading = browser.until("the page of traces", &shown).await?;
     let after = frames(browser);

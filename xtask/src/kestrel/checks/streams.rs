@@ -29,6 +29,8 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Just below what the application's telemetry endpoint takes.
 const UPLOAD_RECORDS: usize = 3_000;
 const UPLOADS: usize = 8;
+/// Above every limit of the application.
+const REFUSED_SIZE: usize = 40 << 20;
 
 /// Prints this part of the table.
 pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage) {
@@ -151,21 +153,29 @@ async fn stored(connection: &mut Connection) -> Outcome<u64> {
 }
 
 /// Kestrel answers from the head alone, above its limit of 30,000,000 bytes, and closes while the body is still on its
-/// way. Asked by curl, which reads the answer although it can no longer write.
+/// way; the client must see the answer all the same.
 async fn refused_upload(stage: &Stage, protocol: Protocol) -> Outcome<String> {
-    let file = stage.gateway.dir().join("large");
-    File::create(&file)?.set_len(40 << 20)?;
-    let version = match protocol {
-        Protocol::Http1 => "--http1.1",
-        Protocol::Http2 => "--http2",
+    let status = match protocol {
+        Protocol::Http1 => refused_curl(stage).await?,
+        Protocol::Http2 => {
+            let mut connection = stage.gateway.connect(SECOND, protocol).await;
+            let request = connection.request("/v1/logs").method("POST").header("content-type", "application/json");
+            connection.answer(request.body(whole(vec![b' '; REFUSED_SIZE]))?).await?.status.as_str().to_owned()
+        }
     };
-    let post = [version, "--request", "POST", "--header", "content-type: application/json", "--header", "expect:"];
-    let upload = format!("@{}", file.display());
-    let url = format!("https://{SECOND}/v1/logs");
-    let answer = stage.curl().args(post).args(["--data-binary", &upload, &url]).run().await.stdout;
-    let status = answer.split(' ').nth(1).unwrap_or("none").to_owned();
     let next = stage.gateway.connect(SECOND, protocol).await.get("/health").await?;
     hold(status == "413" && next.status == 200, format!("40 MiB: {status}, the next request {}", next.status))
+}
+
+/// Over HTTP/1.1 the connection ends with the answer. curl still reads when it can no longer write; our own client does
+/// not. (Over HTTP/2 it is the other way round: curl 7.88 now and then drops such an answer.)
+async fn refused_curl(stage: &Stage) -> Outcome<String> {
+    let file = stage.gateway.dir().join("large");
+    File::create(&file)?.set_len(u64::try_from(REFUSED_SIZE)?)?;
+    let upload = format!("@{}", file.display());
+    let curl = stage.curl().args(["--http1.1", "--header", "content-type: application/json", "--header", "expect:"]);
+    let curled = curl.args(["--data-binary", &upload, &format!("https://{SECOND}/v1/logs")]).run().await;
+    Ok(curled.stdout.split(' ').nth(1).unwrap_or("no answer").to_owned())
 }
 
 async fn large_upload(stage: &Stage) -> Outcome<String> {
