@@ -1,6 +1,10 @@
 //! [`Dashboard`]: the Aspire dashboard, a Blazor Server application on Kestrel, as a process on free loopback ports.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -18,6 +22,9 @@ use crate::Outcome;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// More records than the checks send; the default would drop the oldest.
 const RECORDS_LIMIT: usize = 1_000_000;
+
+/// In the process's own folder.
+const SOCKET: &str = "kestrel.sock";
 
 /// What turns ASP.NET Core's ForwardedHeaders middleware on.
 #[derive(Clone, Copy)]
@@ -46,6 +53,8 @@ pub(super) struct Dashboard {
     pub(super) pages: SocketAddr,
     /// Where telemetry comes in: OTLP over HTTP/1.1, a Kestrel endpoint of its own.
     pub(super) telemetry: SocketAddr,
+    /// A Kestrel endpoint on a Unix socket beside them; the application has only its health there, and no pages.
+    pub(super) socket: PathBuf,
     /// What the application sees of its requests.
     pub(super) inside: Inside,
     _dir: TempDir,
@@ -62,7 +71,8 @@ impl Dashboard {
         timeout(START_LIMIT, ready).await.map_err(|_| "the dashboard does not start")?;
         let inside = Inside::attach(dir.path(), process.pid()).await?;
         inside.awake(pages).await?;
-        Ok(Self { _process: process, pages, telemetry, inside, _dir: dir })
+        let socket = dir.path().join(SOCKET);
+        Ok(Self { _process: process, pages, telemetry, socket, inside, _dir: dir })
     }
 
     /// Another one on the same address, run to its end: Kestrel does not share a port. Gives what it said.
@@ -117,6 +127,7 @@ fn configured(
         .env("ASPNETCORE_FORWARDEDHEADERS_ENABLED", "true")
         .env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "1")
         .env("DOTNET_SYSTEM_GLOBALIZATION_PREDEFINED_CULTURES_ONLY", "0")
+        .env("Kestrel__Endpoints__Local__Url", format!("http://unix:{}", dir.join(SOCKET).display()))
         // The runtime puts its diagnostics socket here.
         .env("TMPDIR", dir)
         .env("HOME", dir)

@@ -17,6 +17,8 @@ use crate::Outcome;
 pub(super) const ASPIRE: &str = "aspire.localhost";
 /// The second: reads `X-Forwarded-For`, open to anybody.
 pub(super) const SECOND: &str = "second.localhost";
+/// The second again, over its Unix socket.
+pub(super) const LOCAL: &str = "local.localhost";
 /// Python's file server.
 pub(super) const FILES: &str = "files.localhost";
 /// A server that says what it was sent.
@@ -56,6 +58,7 @@ impl Stage {
             .binary(binary)
             .site("aspire.yaml", &dashboard_site(ASPIRE, &first))
             .site("second.yaml", &dashboard_site(SECOND, &second))
+            .site("local.yaml", &Site::new(LOCAL).upstream(format!("unix:{}", second.socket.display())))
             .site("files.yaml", &Site::new(FILES).upstream(&files.upstream))
             .site("api.yaml", &Site::new(API).upstream(&api))
             .start()

@@ -8,9 +8,11 @@ use crate::{
         dashboard::Dashboard,
         inside::{Seen, Tag},
         report::{Report, hold},
-        stage::{API, ASPIRE, CLIENT, SECOND, Stage, TOKEN, shown},
+        stage::{API, ASPIRE, CLIENT, LOCAL, SECOND, Stage, TOKEN, shown},
     },
 };
+
+const FORGED_CLIENT: &str = "X-Forwarded-For: 203.0.113.66";
 
 /// Prints this part of the table.
 pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage) {
@@ -20,25 +22,42 @@ pub(in crate::kestrel) async fn run(report: &mut Report, stage: &Stage) {
     report.check("aspire: its redirect to the login is absolute and right", redirect(stage)).await;
     report.check("aspire: its login cookie is Secure", cookie(stage)).await;
     report.check("second: scheme, host and client are the client's", second(stage)).await;
+    report.check("control: whoever reaches Kestrel's Unix socket is believed", direct_socket(stage)).await;
+    report.check("second, over its Unix socket: the same view", socket(stage)).await;
     report.check("api: the headers themselves, as a second witness", headers(stage)).await;
 }
 
 /// Without this the checks of forged headers would prove nothing: the middleware does believe them.
 async fn direct(stage: &Stage) -> Outcome<String> {
-    let first = forged(&stage.first, &["X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https"]).await?;
-    let second = forged(&stage.second, &["X-Forwarded-For: 203.0.113.66", "X-Forwarded-Proto: https"]).await?;
+    let url = |dashboard: &Dashboard| format!("http://{}/health", dashboard.pages);
+    let first = forged(&stage.first, &[&url(&stage.first), "--header", "X-Forwarded-Host: evil.test"]).await?;
+    let second = forged(&stage.second, &[&url(&stage.second), "--header", FORGED_CLIENT]).await?;
     let believed = first.host == "evil.test" && second.client == "203.0.113.66";
     let both = [&first, &second].iter().all(|seen| seen.scheme == "https");
     hold(believed && both, format!("aspire: {}; second: {}", shown(&first), shown(&second)))
 }
 
-/// What the application sees of a request that does not come through the gateway.
-async fn forged(dashboard: &Dashboard, headers: &[&str]) -> Outcome<Seen> {
+async fn direct_socket(stage: &Stage) -> Outcome<String> {
+    let path = stage.second.socket.to_str().ok_or("no path")?;
+    let request = ["http://a.test/health", "--unix-socket", path];
+    let plain = look(&stage.second, &request).await?;
+    let forged = forged(&stage.second, &[request.as_slice(), &["--header", FORGED_CLIENT]].concat()).await?;
+    let believed = plain.client.is_empty() && forged.client == "203.0.113.66";
+    hold(believed, format!("client {:?}; forged by hand: {}", plain.client, shown(&forged)))
+}
+
+/// What the application sees of a forged request that does not come through the gateway.
+async fn forged(dashboard: &Dashboard, request: &[&str]) -> Outcome<Seen> {
+    look(dashboard, &[request, &["--header", "X-Forwarded-Proto: https"]].concat()).await
+}
+
+/// What it sees of a request; the first word is the URL.
+async fn look(dashboard: &Dashboard, request: &[&str]) -> Outcome<Seen> {
     let tag = Tag::new();
+    let (url, options) = request.split_first().ok_or("no URL")?;
     let mut curl = std::process::Command::new("curl");
-    curl.args(["--silent", "--max-time", "20", "--noproxy", "*", "--output", "/dev/null"]);
-    curl.args(headers.iter().flat_map(|header| ["--header", header]));
-    crate::step::succeed(curl.arg(format!("http://{}{}", dashboard.pages, tag.path("/health"))))?;
+    curl.args(["--silent", "--max-time", "20", "--noproxy", "*", "--output", "/dev/null"]).args(options);
+    crate::step::succeed(curl.arg(tag.path(url)))?;
     dashboard.inside.seen(&tag).await
 }
 
@@ -69,6 +88,15 @@ async fn second(stage: &Stage) -> Outcome<String> {
     stage.curl().args([format!("https://{SECOND}{}", tag.path("/structuredlogs"))]).text().await;
     let seen = stage.second.inside.seen(&tag).await?;
     hold(seen.scheme == "https" && seen.host == SECOND && seen.client == CLIENT, shown(&seen))
+}
+
+async fn socket(stage: &Stage) -> Outcome<String> {
+    let tag = Tag::new();
+    let forged = ["--header", FORGED_CLIENT, "--header", "X-Forwarded-Proto: gopher"];
+    stage.curl().args(forged).args([format!("https://{LOCAL}{}", tag.path("/health"))]).text().await;
+    let seen = stage.second.inside.seen(&tag).await?;
+    let right = seen.scheme == "https" && seen.host == LOCAL && seen.client == CLIENT;
+    hold(right, format!("{}, forged headers or not", shown(&seen)))
 }
 
 async fn headers(stage: &Stage) -> Outcome<String> {
