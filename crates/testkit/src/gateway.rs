@@ -1,5 +1,7 @@
 //! [`Gateway`]: the real binary as a process, with a sites folder and a state folder of its own.
 
+mod builder;
+
 use std::{
     fs,
     net::SocketAddr,
@@ -7,6 +9,8 @@ use std::{
     sync::OnceLock,
     time::Duration,
 };
+
+pub use builder::GatewayBuilder;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -18,8 +22,8 @@ use tokio_tungstenite::{WebSocketStream, tungstenite};
 use crate::{
     Answer, Connection, Protocol, Site, admin,
     client::{Trust, websocket},
-    process::{Process, Program},
-    wait::{PATIENCE, eventually, within},
+    process::Process,
+    wait::{eventually, within},
 };
 
 /// Where the binary is: `VESTIBULE_BIN`, or beside the folder of the running test.
@@ -29,120 +33,6 @@ pub fn binary() -> PathBuf {
     let path = path.unwrap_or_else(|| PathBuf::from("vestibule"));
     assert!(path.is_file(), "there is no {}: build it with `cargo build --package vestibule`", path.display());
     path
-}
-
-/// How a gateway is started.
-#[derive(Clone, Debug)]
-pub struct GatewayBuilder {
-    binary: Option<PathBuf>,
-    settings: String,
-    workers: usize,
-    environment: Vec<(String, String)>,
-    descriptors: Option<u64>,
-    files: Vec<(String, String)>,
-    patience: Duration,
-}
-
-impl Default for GatewayBuilder {
-    fn default() -> Self {
-        let (settings, environment, files) = (String::new(), Vec::new(), Vec::new());
-        Self { binary: None, settings, workers: 2, environment, descriptors: None, files, patience: PATIENCE }
-    }
-}
-
-impl GatewayBuilder {
-    /// Another binary than [`binary`].
-    #[must_use]
-    pub fn binary(mut self, path: PathBuf) -> Self {
-        self.binary = Some(path);
-        self
-    }
-
-    /// Lines of the settings file.
-    #[must_use]
-    pub fn settings(mut self, yaml: &str) -> Self {
-        self.settings.push_str(yaml);
-        self.settings.push('\n');
-        self
-    }
-
-    /// Threads that serve; 2 unless said.
-    #[must_use]
-    pub fn workers(mut self, count: usize) -> Self {
-        self.workers = count;
-        self
-    }
-
-    /// A variable of its environment.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// At most so many open files.
-    #[must_use]
-    pub fn descriptors(mut self, limit: u64) -> Self {
-        self.descriptors = Some(limit);
-        self
-    }
-
-    /// A site file that is there before the start.
-    #[must_use]
-    pub fn site(mut self, file: &str, site: &Site) -> Self {
-        self.files.push((file.to_owned(), site.text().to_owned()));
-        self
-    }
-
-    /// How long to wait for readiness.
-    #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Starts it and waits until the first scan is live.
-    pub async fn start(self) -> Gateway {
-        let dir = tempfile::Builder::new().prefix("vestibule-test").tempdir().unwrap();
-        for (file, text) in &self.files {
-            crate::site::write(&dir.path().join("sites.d"), file, text);
-        }
-        self.start_in(dir).await
-    }
-
-    /// Starts it in a folder that has been prepared: `sites.d` in it are the sites.
-    pub async fn start_in(self, dir: TempDir) -> Gateway {
-        fs::create_dir_all(dir.path().join("sites.d")).unwrap();
-        let process = self.launch(dir.path());
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut gateway =
-            Gateway { process, https: nowhere, http: nowhere, trust: OnceLock::new(), builder: self, dir };
-        gateway.settle().await;
-        gateway
-    }
-
-    /// Starts the process only.
-    fn launch(&self, dir: &Path) -> Process {
-        let settings = dir.join("vestibule.yaml");
-        fs::write(&settings, if self.settings.is_empty() { "{}\n" } else { &self.settings }).unwrap();
-        let workers = self.workers.to_string();
-        let mut program = Program::new(self.binary.clone().unwrap_or_else(binary))
-            .args(["run", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--workers", workers.as_str()])
-            .args(["--settings".as_ref(), settings.as_os_str()])
-            .args(["--sites".as_ref(), dir.join("sites.d").as_os_str()])
-            .args(["--state".as_ref(), dir.join("state").as_os_str()])
-            .env("RUST_BACKTRACE", "1")
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("LISTEN_FDS")
-            .dir(dir);
-        for (name, value) in &self.environment {
-            program = program.env(name, value);
-        }
-        if let Some(limit) = self.descriptors {
-            program = program.descriptors(limit);
-        }
-        program.start("gateway", dir)
-    }
 }
 
 /// A running gateway. Ends with the test; its log is shown when the test fails.
@@ -166,6 +56,14 @@ impl Gateway {
     /// With something else.
     pub fn builder() -> GatewayBuilder {
         GatewayBuilder::default()
+    }
+
+    async fn launch(builder: GatewayBuilder, dir: TempDir) -> Self {
+        let process = builder.launch(dir.path());
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut gateway = Self { process, https: nowhere, http: nowhere, trust: OnceLock::new(), builder, dir };
+        gateway.settle().await;
+        gateway
     }
 
     /// Waits for readiness and learns the ports.
