@@ -82,7 +82,8 @@ enum Answer {
     Tunnel(Response<Body>, proxy::Tunnel, Place),
 }
 
-/// The steps. Everything that can refuse comes before anything is sent to an upstream.
+/// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA will be
+/// answered between the first step and the second: before anything of a tenant's has a say.
 async fn answer(walker: &Walker, request: Request<Incoming>, record: &mut Record) -> Result<Answer, Refusal> {
     proxy::inspect(&request)?;
     let worker = walker.worker();
@@ -221,7 +222,6 @@ fn local_redirect(
         HostRef::Address(std::net::IpAddr::V6(address)) => format!("[{address}]"),
         host => host.key().into_owned(),
     };
-    let host = authority.port.map_or(host.clone(), |port| format!("{host}:{port}"));
     let mut response = redirect(to.status, &to.location(&host, rest, query))?;
     change_headers(response.headers_mut(), route);
     Ok(response)

@@ -46,11 +46,13 @@ pub(crate) enum Outcome {
     HandshakeTimeout,
     /// A client that speaks TLS to the clear port.
     TlsOnClearPort,
+    /// A bug of ours: it ended this connection only.
+    Panicked,
 }
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Closed,
         Self::Upgraded,
         Self::Broken,
@@ -59,6 +61,7 @@ impl Outcome {
         Self::HandshakeFailed,
         Self::HandshakeTimeout,
         Self::TlsOnClearPort,
+        Self::Panicked,
     ];
 
     /// As metrics name it.
@@ -72,6 +75,7 @@ impl Outcome {
             Self::HandshakeFailed => "handshake_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::TlsOnClearPort => "tls_on_clear_port",
+            Self::Panicked => "panicked",
         }
     }
 }

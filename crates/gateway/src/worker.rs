@@ -28,6 +28,7 @@ use crate::{
     config::Config,
     connection,
     live::{LiveSite, SiteReader, SiteTable},
+    serve::Outcome,
     totals::Totals,
 };
 
@@ -146,6 +147,7 @@ async fn accept(worker: Rc<Worker>, mut acceptor: Acceptor) {
     }
 }
 
+/// Each connection is a task of its own: a panic in it ends that task only.
 fn open(worker: &Rc<Worker>, accepted: Accepted) {
     let guard = OpenConnection::new(worker);
     tokio::task::spawn_local(async move {
@@ -176,6 +178,9 @@ impl OpenConnection {
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
+        if thread::panicking() {
+            self.worker.shared.totals.ended(Outcome::Panicked);
+        }
         let open = self.worker.open.get() - 1;
         self.worker.open.set(open);
         if open == 0 {
@@ -265,4 +270,68 @@ fn first_request_id() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // Seeded by the system's randomness, once per worker.
     std::hash::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AccessLog, Limits, Timeouts};
+
+    fn shared(dir: &std::path::Path) -> Shared {
+        let config = Config {
+            http: Vec::new(),
+            https: Vec::new(),
+            sites: dir.join("sites"),
+            state: dir.to_owned(),
+            workers: 1,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            admin_socket: dir.join("admin.sock"),
+            admin_address: None,
+            access: AccessLog::Off,
+            trusted_proxies: Vec::new(),
+        };
+        Shared {
+            table: SiteTable::new(),
+            vault: vestibule_certs::Vault::open(&dir.join("certs")).expect("opens"),
+            permits: Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 }),
+            totals: Arc::new(Totals::new()),
+            access: crate::access::start(&config.access).expect("starts").0,
+            drain: DrainSignal::new(),
+            https_port: None,
+            config: Arc::new(config),
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_one_connection_and_is_counted() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
+        LocalSet::new().block_on(&runtime, async {
+            let worker = Rc::new(Worker::new(shared(dir.path())));
+            let guard = OpenConnection::new(&worker);
+            let other = OpenConnection::new(&worker);
+            let task = tokio::task::spawn_local(async move {
+                let _guard = guard;
+                panic!("a bug, as this test wants it");
+            });
+            assert!(task.await.expect_err("panicked").is_panic());
+            assert_eq!(worker.open.get(), 1, "the other connection is still open");
+            let panics = worker.totals().outcomes().find(|(outcome, _)| *outcome == Outcome::Panicked);
+            assert_eq!(panics, Some((Outcome::Panicked, 1)));
+            drop(other);
+            worker.until_empty().await;
+        });
+    }
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
+        LocalSet::new().block_on(&runtime, async {
+            let worker = Worker::new(shared(dir.path()));
+            let ids: std::collections::HashSet<_> = (0..10_000).map(|_| worker.next_request_id()).collect();
+            assert_eq!(ids.len(), 10_000);
+        });
+    }
 }
