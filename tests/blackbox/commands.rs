@@ -226,8 +226,8 @@ async fn the_demo_serves_three_backends_and_stops_on_ctrl_c() {
     })
     .await;
     for line in &lines {
-        let curl = Command::new("sh")
-            .args(["-c", &format!("{line} --silent --show-error --max-time 20")])
+        let curl = Command::new("timeout")
+            .args(["30", "sh", "-c", &format!("{line} --silent --show-error")])
             .current_dir(dir.path())
             .output()
             .unwrap();

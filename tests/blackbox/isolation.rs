@@ -1,8 +1,13 @@
 //! Promise: a site file changes its own site and no other, and a mistake in it changes nothing at all.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use vestibule_testkit::{Gateway, HttpOrigin, Protocol, Site, client, eventually, site};
 
 /// `a.test` that says `one`, beside `b.test`.
@@ -191,8 +196,41 @@ async fn a_flood_of_broken_files_does_not_delay_a_good_one() {
     for number in 0..500 {
         site::write(&gateway.sites_dir(), &format!("broken/{number}.yaml"), "hosts: [\n");
     }
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     gateway.write("a.yaml", &Site::new("a.test").respond("two"));
     assert!(gateway.serves_within(vestibule_testkit::wait::PATIENCE, "a.test", "two").await);
-    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn hostile_clients_of_one_site_do_not_slow_another() {
+    let origin = HttpOrigin::start().await;
+    let a = Site::new("a.test").upstream(&origin);
+    let gateway = Gateway::builder().site("a.yaml", &a).site("b.yaml", &Site::new("b.test").respond("b")).start().await;
+    // Handshakes that never end, garbage, requests that never end, and a response that nobody reads.
+    let mut held = Vec::new();
+    for number in 0_u8..100 {
+        let mut stream = TcpStream::connect(gateway.https()).await.unwrap();
+        stream.write_all(&[22, 3, 1, 2, 0, 1, number]).await.unwrap();
+        held.push(stream);
+        let mut garbage = TcpStream::connect(gateway.https()).await.unwrap();
+        garbage.write_all(&[number; 512]).await.unwrap();
+        held.push(garbage);
+    }
+    let mut pending = Vec::new();
+    for path in ["/gate", "/gate", "/bytes/1000000000"].repeat(10) {
+        let mut connection = gateway.connect("a.test", Protocol::Http2).await;
+        let request = connection.request(path).body(client::no_body()).unwrap();
+        pending.push(tokio::spawn(async move { (connection.send(request).await, connection) }));
+    }
+    origin.at_gate(20).await;
+    let mut connection = gateway.connect("b.test", Protocol::Http1).await;
+    let mut took = Vec::new();
+    for _ in 0..100 {
+        let start = Instant::now();
+        assert_eq!(connection.get("/").await.unwrap().text(), "b");
+        took.push(start.elapsed());
+    }
+    took.sort_unstable();
+    assert!(took[95] < Duration::from_millis(100), "{:?}", took[95]);
 }
