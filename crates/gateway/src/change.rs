@@ -11,6 +11,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
 };
@@ -53,6 +54,7 @@ pub(crate) struct Sites {
 
 /// What sites are judged against.
 pub(crate) struct Surroundings {
+    /// `None` for a review: certificates are checked, and none is signed.
     pub(crate) vault: Option<Vault>,
     pub(crate) ledger: Option<Ledger>,
     /// The gateway's own addresses: an upstream that leads back would be a loop.
@@ -90,14 +92,26 @@ impl Sites {
     pub(crate) fn apply(&mut self, changes: Vec<Change>) -> Result<Step, LedgerError> {
         let mut step = Step::default();
         for change in changes {
-            match change {
-                Change::Written(file) => self.written(file, &mut step)?,
-                Change::Unreadable(id, error) => self.unreadable(&id, &error, &mut step)?,
-                Change::Removed(id) => self.removed(&id, &mut step),
+            let id = change_id(&change).clone();
+            // A file must never stop the changes of others, not even one that finds a bug of ours.
+            match catch_unwind(AssertUnwindSafe(|| self.take(change, &mut step))) {
+                Ok(result) => result?,
+                Err(_) => tracing::error!(site = %id, "a bug: this change panicked; the site stays as it was"),
             }
         }
         self.wake(&mut step)?;
         Ok(step)
+    }
+
+    fn take(&mut self, change: Change, step: &mut Step) -> Result<(), LedgerError> {
+        match change {
+            Change::Written(file) => self.written(file, step),
+            Change::Unreadable(id, error) => self.unreadable(&id, &error, step),
+            Change::Removed(id) => {
+                self.removed(&id, step);
+                Ok(())
+            }
+        }
     }
 
     /// Writes a step's entries to the ledger, on disk when this returns.
@@ -287,6 +301,14 @@ impl Sites {
         });
         record.owner = owner;
         record
+    }
+}
+
+/// Which site file a change is of.
+pub(crate) fn change_id(change: &Change) -> &SiteId {
+    match change {
+        Change::Written(file) => &file.id,
+        Change::Unreadable(id, _) | Change::Removed(id) => id,
     }
 }
 

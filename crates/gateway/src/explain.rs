@@ -1,7 +1,7 @@
 //! `explain`: the steps of the request walk for a URL, in words, without a request.
 
 use vestibule_names::{Authority, AuthorityError, HostPattern, HostRef, PathError, path};
-use vestibule_vhost::{Action, Route, VhostTable, vhost::RedirectToHttps};
+use vestibule_vhost::{Action, Route, TlsPolicy, VhostTable, vhost::RedirectToHttps};
 
 use crate::{admin::model::Explanation, live::LiveSite};
 
@@ -74,12 +74,13 @@ fn in_site(
     let by = by.map_or_else(|| host.to_owned(), ToString::to_string);
     told.steps.push(format!("the host {host} belongs to the site {} by its name {by}", vhost.id));
     told.lost.extend(lost_wildcard(table, site, host));
-    if secure && site.identity.is_none() {
+    let clear_only = vhost.tls == TlsPolicy::Off;
+    if secure && clear_only {
         told.steps.push("the site has `tls: off`".to_owned());
         "the TLS handshake is refused with the alert unrecognized_name".clone_into(&mut told.outcome);
         return;
     }
-    if !secure && site.identity.is_some() && vhost.redirect_to_https == RedirectToHttps::Yes {
+    if !secure && !clear_only && vhost.redirect_to_https == RedirectToHttps::Yes {
         told.steps.push("clear HTTP is redirected to HTTPS (redirect_to_https)".to_owned());
         "308 to the same URL on HTTPS".clone_into(&mut told.outcome);
         return;

@@ -11,7 +11,7 @@ use vestibule_watch::{Change, SiteFile, WatchConfig};
 
 use crate::{
     admin::model::{ClaimRow, Explanation, Review},
-    change::{Sites, Surroundings, Thoroughness},
+    change::{Sites, Surroundings, Thoroughness, change_id},
     explain::{ExplainError, explain as explain_in},
     ledger::{LedgerError, read_claims_of},
 };
@@ -48,9 +48,6 @@ pub enum ReviewError {
     /// The folder cannot be read.
     #[error(transparent)]
     Watch(#[from] vestibule_watch::WatchError),
-    /// Certificates cannot be checked: a scratch folder could not be made.
-    #[error(transparent)]
-    Vault(#[from] vestibule_certs::VaultError),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -61,11 +58,10 @@ pub enum ReviewError {
 
 /// Checks these files as `run` would, in context; with no files, every file of the folder.
 pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, ReviewError> {
-    let scratch = Scratch::new()?;
-    let mut sites = context.sites(&scratch)?;
+    let mut sites = context.sites();
     if files.is_empty() {
         let changes = context.scan()?;
-        let ids: Vec<_> = changes.iter().map(id_of).collect();
+        let ids: Vec<_> = changes.iter().map(change_id).cloned().collect();
         drop(sites.apply(changes)?);
         return Ok(ids.into_iter().map(|id| review(&sites, &id, id.as_str().to_owned())).collect());
     }
@@ -73,7 +69,7 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
     if !context.knows_claims() {
         // Nobody has recorded who came first: the other files of the folder are the context.
         let others = context.scan().unwrap_or_default();
-        let others = others.into_iter().filter(|other| named.iter().all(|(id, _)| id != &id_of(other))).collect();
+        let others = others.into_iter().filter(|other| named.iter().all(|(id, _)| id != change_id(other))).collect();
         drop(sites.apply(others)?);
     }
     let mut reviews = Vec::new();
@@ -86,8 +82,7 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
 
 /// Explains a URL from the files alone.
 pub fn explain(context: &Context, url: &str) -> Result<Explanation, ReviewError> {
-    let scratch = Scratch::new()?;
-    let mut sites = context.sites(&scratch)?;
+    let mut sites = context.sites();
     let step = sites.apply(context.scan()?)?;
     Ok(explain_in(&VhostTable::empty().with(step.table), url)?)
 }
@@ -95,17 +90,10 @@ pub fn explain(context: &Context, url: &str) -> Result<Explanation, ReviewError>
 fn review(sites: &Sites, id: &SiteId, file: String) -> Review {
     let mut reports = sites.reports_of(id);
     for report in &mut reports {
-        report.text = report.text.replace(id.as_str(), &file);
+        report.text = report.text.replacen(&format!("--> {id}"), &format!("--> {file}"), 1);
         report.file.clone_from(&file);
     }
     Review { valid: !reports.iter().any(vestibule_diagnostics::Report::is_error), file, reports }
-}
-
-fn id_of(change: &Change) -> SiteId {
-    match change {
-        Change::Written(file) => file.id.clone(),
-        Change::Unreadable(id, _) | Change::Removed(id) => id.clone(),
-    }
 }
 
 impl Context {
@@ -119,19 +107,19 @@ impl Context {
         self.claims.is_some() || read_claims_of(&self.state).is_some()
     }
 
-    fn sites(&self, scratch: &Scratch) -> Result<Sites, ReviewError> {
+    fn sites(&self) -> Sites {
         let claims = match &self.claims {
             Some(rows) => rows.iter().filter_map(claim).collect(),
             None => read_claims_of(&self.state).unwrap_or_default(),
         };
         let surroundings = Surroundings {
-            vault: Some(vestibule_certs::Vault::open(&scratch.dir)?),
+            vault: None, // certificates are checked, none is signed
             ledger: None,
             listen: self.listen.clone(),
             admin_socket: self.admin_socket.clone(),
             thoroughness: Thoroughness::Check,
         };
-        Ok(Sites::new(surroundings, claims))
+        Sites::new(surroundings, claims)
     }
 
     /// A file that was named: its id as `run` would see it, or the path itself for a draft elsewhere.
@@ -160,33 +148,4 @@ impl Context {
 fn claim(row: &ClaimRow) -> Option<(HostPattern, Claim)> {
     let pattern = HostPattern::parse(&row.name).ok()?;
     Some((pattern, Claim { site: SiteId::new(&row.site), tenant: TenantId(row.owner), since: row.since }))
-}
-
-/// A vault of its own, so that a check writes nothing into the gateway's state. Removed on drop.
-struct Scratch {
-    dir: PathBuf,
-}
-
-impl Scratch {
-    fn new() -> Result<Self, ReviewError> {
-        use std::{
-            hash::{BuildHasher, Hasher},
-            os::unix::fs::DirBuilderExt,
-        };
-        let random = std::hash::RandomState::new().build_hasher().finish();
-        let dir = std::env::temp_dir().join(format!("vestibule-check-{random:016x}"));
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|source| ReviewError::File { path: dir.clone(), source })?;
-        Ok(Self { dir })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-            tracing::debug!(%error, "a scratch folder stays behind");
-        }
-    }
 }

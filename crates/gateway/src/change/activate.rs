@@ -82,7 +82,6 @@ impl Sites {
         site: &Site,
         remarks: &mut Vec<Diagnostic>,
     ) -> Option<Arc<Identity>> {
-        let vault = self.surroundings.vault.as_ref()?;
         if vhost.tls == TlsPolicy::Off || vhost.hosts.is_empty() {
             return None;
         }
@@ -100,16 +99,13 @@ impl Sites {
             TlsPolicy::Auto | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
         };
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts: vhost.hosts.clone(), origin };
-        match vault.prepare(&request) {
-            Ok(prepared) => {
-                remarks.extend(prepared.warnings.into_iter().map(|warning| placed(warning, &site.tls)));
-                Some(prepared.identity)
-            }
-            Err(diagnostics) => {
-                remarks.extend(diagnostics.into_iter().map(|diagnostic| placed(diagnostic, &site.tls)));
-                None
-            }
-        }
+        let (identity, findings) = match self.surroundings.vault.as_ref().map(|vault| vault.prepare(&request)) {
+            Some(Ok(prepared)) => (Some(prepared.identity), prepared.warnings),
+            Some(Err(diagnostics)) => (None, diagnostics),
+            None => (None, vestibule_certs::check(&request)),
+        };
+        remarks.extend(findings.into_iter().map(|finding| placed(finding, &site.tls)));
+        identity
     }
 }
 
