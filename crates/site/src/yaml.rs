@@ -1,12 +1,14 @@
 //! Text → [`Node`]s: the part of YAML that a file of ours may use, within budgets.
 //!
-//! Built on the parser's events and not on Deserialize, for three reasons: a scalar keeps the text that was written
-//! (`1.10` is no number to a header), every node and key keeps its place, and whatever is refused (tags, anchors,
-//! aliases, merge keys, further documents) is reported without ending the reading. Aliases are never expanded, so no
-//! file grows beyond its own size.
+//! `serde_yaml` reads into a tree of our own and not into structs, for three reasons: a scalar keeps the text that was
+//! written (`1.10` is no number to a header), every node and key keeps its place, and what is wrong with keys and
+//! values is said all at once. Text that is no YAML, or uses more of it than is allowed here (anchors, aliases, further
+//! documents), ends the reading where it stands. Nothing is ever expanded, so no file grows beyond its own size.
 
 mod build;
+mod refuse;
 mod syntax;
+mod tree;
 
 pub(crate) use build::parse;
 use vestibule_diagnostics::Span;
@@ -15,7 +17,7 @@ use vestibule_diagnostics::Span;
 pub(crate) const TEXT_LIMIT: usize = 1 << 20;
 /// Mappings and lists inside each other.
 pub(crate) const DEPTH_LIMIT: usize = 16;
-/// Events of the parser: twice the number of values, roughly.
+/// Events of the YAML reader: twice the number of values, roughly.
 pub(crate) const EVENT_LIMIT: usize = 50_000;
 
 /// What a text holds.

@@ -1,39 +1,63 @@
-//! The parser's events → a tree, iteratively: depth costs no stack.
+//! The deserialised tree → nodes. It recurses, which [`DEPTH_LIMIT`] bounds.
 
-use granit_parser::{Event, Parser, ScalarStyle};
-use vestibule_diagnostics::{Diagnostic, Span, catalogue, quote};
+use serde::Deserialize;
+use serde_yaml::{Budget, DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy, Options, Tagged};
+use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 
-use super::{DEPTH_LIMIT, Document, EVENT_LIMIT, MapKey, Node, TEXT_LIMIT, Value, syntax};
+use super::{
+    DEPTH_LIMIT, Document, EVENT_LIMIT, MapKey, Node, TEXT_LIMIT, Value, refuse,
+    tree::{Piece, Raw},
+};
 use crate::findings::Findings;
 
 /// Reads the text; what is wrong with it goes to the findings.
 pub(crate) fn parse(bytes: &[u8], findings: &mut Findings) -> Document {
     let Some(text) = readable(bytes, findings) else { return Document::Unreadable };
-    let options = granit_parser::options! {
-        disallow_directives: true,
-        emit_unresolved_aliases: true,
-        emit_anchor_events: true,
-        flow_nesting_limit: DEPTH_LIMIT,
-        block_nesting_limit: DEPTH_LIMIT,
-    };
-    let mut builder = Builder { findings, open: Vec::new(), root: None, documents: 0 };
-    for (count, event) in Parser::new_from_str_with_options(text, options).enumerate() {
-        let outcome = match event {
-            _ if count > EVENT_LIMIT => Err(Box::new(too_many_values())),
-            Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(Box::new(syntax::diagnostic(&error, text, builder.open_bracket()))),
-        };
-        if let Err(fatal) = outcome {
-            builder.findings.push(*fatal);
+    if let Some(directive) = refuse::directive(text) {
+        findings.push(directive);
+        return Document::Unreadable;
+    }
+    // The tree is kept outside, because a second document is found out only after the first was read.
+    let mut root = None;
+    let outcome = serde_yaml::with_deserializer_from_str_with_options(text, options(), |deserializer| {
+        root = Some(Piece::deserialize(deserializer)?);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        findings.push(refuse::diagnostic(&error, text));
+        if !refuse::is_further_document(&error) {
             return Document::Unreadable;
         }
-        if builder.documents > 1 {
-            break;
-        }
     }
-    match builder.root {
+    match root.map(|root| Builder { text, findings }.node(root)) {
         Some(root) if !matches!(root.value, Value::Null) => Document::Root(root),
         _ => Document::Empty,
+    }
+}
+
+/// What is read, and how much. Doubled keys and merge keys come as they are written: `fields` and [`Builder::key`] say
+/// better what is wrong with them.
+fn options() -> Options {
+    serde_yaml::options! {
+        budget: budget(),
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: MergeKeyPolicy::AsOrdinary,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    }
+}
+
+fn budget() -> Option<Budget> {
+    serde_yaml::budget! {
+        max_events: EVENT_LIMIT,
+        max_nodes: EVENT_LIMIT,
+        max_depth: DEPTH_LIMIT,
+        flow_nesting_limit: DEPTH_LIMIT,
+        // An escape may become longer than it is written, but never twice as long.
+        max_total_scalar_bytes: 2 * TEXT_LIMIT,
+        max_documents: 1,
+        max_anchors: 0,
+        max_aliases: 0,
     }
 }
 
@@ -60,172 +84,86 @@ fn readable<'b>(bytes: &'b [u8], findings: &mut Findings) -> Option<&'b str> {
     }
 }
 
-fn too_many_values() -> Diagnostic {
-    Diagnostic::new(catalogue::TOO_COMPLEX, format!("there are more than {} values in the file", EVENT_LIMIT / 2))
-}
-
-/// A mapping or list that is not closed yet.
-enum Open {
-    List(Span, Vec<Node>),
-    Mapping(Span, Vec<(MapKey, Node)>, PendingKey),
-}
-
-enum PendingKey {
-    None,
-    Word(MapKey),
-    /// A key that is no word, reported already: its value is read and dropped.
-    Refused,
-}
-
-/// What stops the reading.
-type Fatal = Box<Diagnostic>;
-
-struct Builder<'f> {
+struct Builder<'t, 'f> {
+    text: &'t str,
     findings: &'f mut Findings,
-    open: Vec<Open>,
-    root: Option<Node>,
-    documents: usize,
 }
 
-impl Builder<'_> {
-    fn take(&mut self, event: Event<'_>, place: granit_parser::Span) -> Result<(), Fatal> {
-        let span = bytes_of(place.byte_range());
-        if let Some(tag) = place.tag_span() {
-            self.refuse_tag(bytes_of(tag.byte_range()));
+impl Builder<'_, '_> {
+    fn node(&mut self, piece: Piece) -> Node {
+        let span = refuse::place(&piece.defined, self.text);
+        let Tagged(raw, tag) = piece.value;
+        if tag.is_some() {
+            self.findings.push(refuse::tag(self.text, span));
         }
-        match event {
-            Event::DocumentStart(..) => self.document(span),
-            Event::Anchor(_, name) => self.refuse_anchor(span, &name),
-            Event::Alias(_) => self.refuse_alias(span, None),
-            Event::UnresolvedAlias(name) => self.refuse_alias(span, Some(&name)),
-            Event::Scalar(text, style, ..) => self.node(span, scalar(text.into_owned(), style)),
-            Event::SequenceStart(..) => {
-                self.check_depth(span)?;
-                self.open.push(Open::List(span, Vec::new()));
+        match raw {
+            // Only its tag would say what the scalar is.
+            Raw::Null | Raw::Text(_) | Raw::Typed if tag.is_some() => Node { span, value: Value::Refused },
+            Raw::Null => Node { span, value: Value::Null },
+            Raw::Text(text) => Node { span, value: self.scalar(text, span) },
+            Raw::Typed => Node { span, value: Value::Plain(self.written(span).to_owned()) },
+            Raw::List(items) => {
+                let items: Vec<Node> = items.into_iter().map(|item| self.node(item)).collect();
+                Node { span: first_piece(span, items.first().map(|item| item.span)), value: Value::List(items) }
             }
-            Event::MappingStart(..) => {
-                self.check_depth(span)?;
-                self.open.push(Open::Mapping(span, Vec::new(), PendingKey::None));
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
-            // Stream and document ends say nothing; the parser may learn further events that are no nodes.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The innermost bracket or brace that is not closed; only those have a span of their own.
-    fn open_bracket(&self) -> Option<Span> {
-        let (Open::List(span, _) | Open::Mapping(span, ..)) = self.open.last()?;
-        (span.end > span.start).then_some(*span)
-    }
-
-    fn check_depth(&self, span: Span) -> Result<(), Fatal> {
-        if self.open.len() < DEPTH_LIMIT { Ok(()) } else { Err(Box::new(syntax::too_deep(span))) }
-    }
-
-    fn document(&mut self, span: Span) {
-        self.documents += 1;
-        if self.documents > 1 {
-            self.findings.push(
-                Diagnostic::new(catalogue::UNSUPPORTED_YAML, "a second document begins here")
-                    .at(span, "nothing after this line is read")
-                    .help("put each site into a file of its own"),
-            );
-        }
-    }
-
-    fn close(&mut self) {
-        match self.open.pop() {
-            Some(Open::List(span, items)) => {
-                let span = first_piece(span, items.first().map(|node| node.span));
-                self.node(span, Value::List(items));
-            }
-            Some(Open::Mapping(span, entries, _)) => {
+            Raw::Mapping(entries) => {
+                let entries: Vec<(MapKey, Node)> =
+                    entries.into_iter().filter_map(|(key, value)| self.entry(key, value)).collect();
                 let span = first_piece(span, entries.first().map(|(key, _)| key.span));
-                self.node(span, Value::Mapping(entries));
+                Node { span, value: Value::Mapping(entries) }
             }
-            None => debug_assert!(false, "the parser closes only what it opened"),
         }
     }
 
-    /// A finished node becomes a key, a value, an item, or the root.
-    fn node(&mut self, span: Span, value: Value) {
-        let node = Node { span, value };
-        match self.open.last_mut() {
-            None => self.root = Some(node),
-            Some(Open::List(_, items)) => items.push(node),
-            Some(Open::Mapping(_, entries, pending)) => match std::mem::replace(pending, PendingKey::None) {
-                PendingKey::Word(key) => entries.push((key, node)),
-                PendingKey::Refused => {}
-                PendingKey::None => *pending = key_of(node, self.findings),
-            },
+    /// The value of a key that was refused is looked at and dropped.
+    fn entry(&mut self, key: Piece, value: Piece) -> Option<(MapKey, Node)> {
+        let key = self.key(key);
+        let value = self.node(value);
+        Some((key?, value))
+    }
+
+    fn key(&mut self, piece: Piece) -> Option<MapKey> {
+        let node = self.node(piece);
+        match node.value {
+            Value::Plain(text) if text == "<<" => {
+                self.findings.push(refuse::merge_key(node.span));
+                None
+            }
+            Value::Plain(text) | Value::Quoted(text) => Some(MapKey { span: node.span, text }),
+            Value::Refused => None,
+            Value::Null | Value::List(_) | Value::Mapping(_) => {
+                self.findings.push(
+                    Diagnostic::new(catalogue::WRONG_TYPE, format!("a key is a word, not {}", node.kind()))
+                        .at(node.span, "stands where a key is expected"),
+                );
+                None
+            }
         }
     }
 
-    fn refuse_tag(&mut self, span: Span) {
-        self.findings.push(
-            Diagnostic::new(catalogue::UNSUPPORTED_YAML, "tags are not used here")
-                .at(span, "a YAML tag")
-                .help("remove it; if the value begins with `!`, put it in quotes"),
-        );
+    /// Text without quotes begins with none of these signs. The place of a block is its text below the sign, or the
+    /// sign where no text follows.
+    fn scalar(&self, text: String, span: Span) -> Value {
+        match self.written(span).as_bytes().first() {
+            Some(b'"' | b'\'' | b'|' | b'>') => Value::Quoted(text),
+            _ if follows_block_sign(&self.text[..span.start]) => Value::Quoted(text),
+            _ => Value::Plain(text),
+        }
     }
 
-    fn refuse_anchor(&mut self, span: Span, name: &str) {
-        self.findings.push(
-            Diagnostic::new(catalogue::UNSUPPORTED_YAML, format!("anchors such as {} are not used here", quote(name)))
-                .at(span, "a YAML anchor")
-                .help("remove it; if the value begins with `&`, put it in quotes"),
-        );
-    }
-
-    fn refuse_alias(&mut self, span: Span, unresolved: Option<&str>) {
-        let finding = match unresolved {
-            Some(name) if name.starts_with('.') => {
-                let wildcard = quote(&format!("\"*{name}\""));
-                Diagnostic::new(catalogue::UNSUPPORTED_YAML, "a wildcard without quotes")
-                    .at(span, "this is a YAML alias")
-                    .note("text that begins with `*` refers to another place of the file")
-                    .help(format!("write {wildcard}"))
-            }
-            _ => Diagnostic::new(catalogue::UNSUPPORTED_YAML, "aliases are not used here")
-                .at(span, "a YAML alias")
-                .help("write the value out; if it begins with `*`, put it in quotes"),
-        };
-        self.findings.push(finding);
-        self.node(span, Value::Refused);
+    fn written(&self, span: Span) -> &str {
+        self.text.get(span.start..span.end).unwrap_or_default()
     }
 }
 
-fn scalar(text: String, style: ScalarStyle) -> Value {
-    match style {
-        ScalarStyle::Plain if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") => Value::Null,
-        ScalarStyle::Plain => Value::Plain(text),
-        _ => Value::Quoted(text),
-    }
-}
-
-/// A node at the place of a key.
-fn key_of(node: Node, findings: &mut Findings) -> PendingKey {
-    match node.value {
-        Value::Plain(text) if text == "<<" => {
-            findings.push(
-                Diagnostic::new(catalogue::UNSUPPORTED_YAML, "merge keys are not used here")
-                    .at(node.span, "a YAML merge key")
-                    .help("write the keys out"),
-            );
-            PendingKey::Refused
-        }
-        Value::Plain(text) | Value::Quoted(text) => PendingKey::Word(MapKey { span: node.span, text }),
-        Value::Refused => PendingKey::Refused,
-        Value::Null | Value::List(_) | Value::Mapping(_) => {
-            findings.push(
-                Diagnostic::new(catalogue::WRONG_TYPE, format!("a key is a word, not {}", node.kind()))
-                    .at(node.span, "stands where a key is expected"),
-            );
-            PendingKey::Refused
-        }
-    }
+/// Whether what begins after this text begins a line, and the last word above it is `|` or `>`, perhaps with the signs
+/// for indentation and line ends. Looks at no more than that line: a file may have all its values in one.
+fn follows_block_sign(before: &str) -> bool {
+    let Some(above) = before.trim_end_matches([' ', '\t']).strip_suffix('\n') else { return false };
+    let line = above.trim_end().rsplit('\n').next().unwrap_or_default();
+    let line = line.split(" #").next().unwrap_or_default();
+    let word = line.split_whitespace().next_back().unwrap_or_default();
+    word.strip_prefix(['|', '>']).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-')))
 }
 
 /// Block mappings and lists have an empty span at their start: their first piece shows better what is meant.
@@ -234,9 +172,4 @@ fn first_piece(own: Span, first: Option<Span>) -> Span {
         Some(first) if own.end <= own.start => first,
         _ => own,
     }
-}
-
-/// Spans of a parser over text carry byte offsets; were one missing, the finding would point at the beginning.
-fn bytes_of(range: Option<std::ops::Range<usize>>) -> Span {
-    range.map_or_else(Span::default, |range| Span { start: range.start, end: range.end.max(range.start) })
 }

@@ -1,12 +1,12 @@
 //! What the YAML parser complains of, in words for somebody who does not know YAML's inner life.
 
-use granit_parser::{ErrorKind, ScanError};
+use serde_yaml::granit_parser::{ErrorKind, ScanError};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 
 use super::DEPTH_LIMIT;
 
-/// The parser's complaint as a finding; `open` is the innermost bracket that was not closed before it.
-pub(super) fn diagnostic(error: &ScanError, text: &str, open: Option<Span>) -> Diagnostic {
+/// The parser's complaint as a finding.
+pub(super) fn diagnostic(error: &ScanError, text: &str) -> Diagnostic {
     let at = offset(error, text);
     let span = Span { start: at, end: text.ceil_char_boundary(at + 1).min(text.len()) };
     if let Some(tab) = indenting_tab(text, at) {
@@ -16,15 +16,19 @@ pub(super) fn diagnostic(error: &ScanError, text: &str, open: Option<Span>) -> D
             .help("indent with spaces, two for each level");
     }
     let finding = |message: &str, label: &str| Diagnostic::new(catalogue::SYNTAX, message).at(span, label);
-    let in_bracket = |finding: Diagnostic| match open.filter(|bracket| bracket.start < at) {
+    let in_bracket = |finding: Diagnostic| match open_bracket(&text[..at]) {
         Some(bracket) => finding.and_at(bracket, "this is still open").help("close what is opened here"),
         None => finding,
     };
     match error.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(span),
-        ErrorKind::DirectiveDisallowed => Diagnostic::new(catalogue::UNSUPPORTED_YAML, "directives are not used here")
-            .at(span, "a YAML directive")
-            .help("remove the line; if a value begins with `%`, put it in quotes"),
+        ErrorKind::MissingDocumentEndBeforeDirective
+        | ErrorKind::MissingDirectiveName
+        | ErrorKind::InvalidDirectiveName
+        | ErrorKind::InvalidDirectiveTerminator => {
+            let start = line_start(text, at);
+            directive(Span { start, end: text.ceil_char_boundary(start + 1).min(text.len()) })
+        }
         ErrorKind::UnclosedFlowCollection { open } => {
             let close = if *open == '[' { ']' } else { '}' };
             finding(&format!("`{open}` is never closed"), "opened here").help(format!("close it with `{close}`"))
@@ -78,6 +82,50 @@ pub(super) fn too_deep(span: Span) -> Diagnostic {
     Diagnostic::new(catalogue::TOO_COMPLEX, message).at(span, "one too many")
 }
 
+/// A line that would set up the YAML reader.
+pub(super) fn directive(span: Span) -> Diagnostic {
+    Diagnostic::new(catalogue::UNSUPPORTED_YAML, "directives are not used here")
+        .at(span, "a YAML directive")
+        .help("remove the line; if a value begins with `%`, put it in quotes")
+}
+
+/// The innermost bracket or brace that is open at the end of a text: a guess, for the second label of a finding.
+///
+/// Outside of brackets, one opens only where a value begins; quotes and comments hold none.
+fn open_bracket(text: &str) -> Option<Span> {
+    let mut open = Vec::new();
+    let mut before = '\n';
+    let mut begins_value = true;
+    let mut signs = text.char_indices();
+    while let Some((at, sign)) = signs.next() {
+        let after_blank = before.is_whitespace();
+        match sign {
+            '[' | '{' if begins_value || !open.is_empty() => open.push(at),
+            ']' | '}' => drop(open.pop()),
+            '"' | '\'' if begins_value => skip_quoted(&mut signs, sign),
+            '#' if after_blank => drop(signs.find(|(_, sign)| *sign == '\n')),
+            _ => {}
+        }
+        begins_value = match sign {
+            ' ' | '\t' | '\r' => begins_value || matches!(before, ':' | '-' | '?'),
+            '\n' | '#' => true,
+            _ => !open.is_empty() && matches!(sign, '[' | '{' | ',' | ':'),
+        };
+        before = if sign == '#' && after_blank { '\n' } else { sign };
+    }
+    open.last().map(|&start| Span { start, end: start + 1 })
+}
+
+fn skip_quoted(signs: &mut std::str::CharIndices<'_>, quote: char) {
+    while let Some((_, sign)) = signs.next() {
+        match sign {
+            '\\' if quote == '"' => drop(signs.next()),
+            _ if sign == quote => return,
+            _ => {}
+        }
+    }
+}
+
 /// The byte offset of the complaint.
 fn offset(error: &ScanError, text: &str) -> usize {
     let marker = error.marker();
@@ -87,8 +135,12 @@ fn offset(error: &ScanError, text: &str) -> usize {
 
 /// A tab in the indentation of the line of that offset.
 fn indenting_tab(text: &str, at: usize) -> Option<Span> {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let start = line_start(text, at);
     let indentation = text[start..].bytes().take_while(|b| matches!(b, b' ' | b'\t'));
     let tab = start + indentation.enumerate().find(|(_, b)| *b == b'\t')?.0;
     Some(Span { start: tab, end: tab + 1 })
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }

@@ -113,11 +113,14 @@ fn every_way_to_write_tls() {
 
 #[test]
 fn values_of_fields_stay_as_they_were_written() {
-    let site = site(
-        "hosts: a.test\nupstream: 5000\nheaders:\n  request:\n    set: {X-Version: 1.10, X-On: yes, X-Octal: 0755, X-Empty: \"\"}\n    remove: Accept-Encoding\n",
-    );
-    let set: Vec<_> = site.headers.request_set.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert_eq!(set, ["x-empty=", "x-octal=0755", "x-on=yes", "x-version=1.10"]);
+    let written = ["1.10", "yes", "0755", "0x1F", "1_000", "+1", "1e999", "-.INF", ".nan", "2026-11-22", "a  b # c"];
+    let mut text = String::from("hosts: a.test\nupstream: 5000\nheaders:\n  request:\n    set:\n");
+    text.extend(written.iter().enumerate().map(|(n, value)| format!("      X-{n:02}: {value}\n")));
+    text += "      X-Block: >-\n        one\n        line\n      X-Empty: \"\"\n    remove: Accept-Encoding\n";
+    let site = site(&text);
+    let mut set: Vec<_> = site.headers.request_set.values().map(String::as_str).collect();
+    assert_eq!(set.split_off(written.len()), ["one line", ""]);
+    assert_eq!(set, written.map(|value| value.split(" #").next().unwrap()));
     assert_eq!(site.headers.request_remove, ["accept-encoding"]);
 }
 
