@@ -6,7 +6,7 @@ use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 
 use super::{
     DEPTH_LIMIT, Document, EVENT_LIMIT, MapKey, Node, TEXT_LIMIT, Value, refuse,
-    tree::{Piece, Raw},
+    tree::{KeyPiece, Piece, Raw, RawKey},
 };
 use crate::findings::Findings;
 
@@ -93,6 +93,10 @@ impl Builder<'_, '_> {
     fn node(&mut self, piece: Piece) -> Node {
         let span = refuse::place(&piece.defined, self.text);
         let Tagged(raw, tag) = piece.value;
+        self.piece(span, raw, tag)
+    }
+
+    fn piece(&mut self, span: Span, raw: Raw, tag: Option<String>) -> Node {
         if tag.is_some() {
             self.findings.push(refuse::tag(self.text, span));
         }
@@ -116,14 +120,16 @@ impl Builder<'_, '_> {
     }
 
     /// The value of a key that was refused is looked at and dropped.
-    fn entry(&mut self, key: Piece, value: Piece) -> Option<(MapKey, Node)> {
+    fn entry(&mut self, key: KeyPiece, value: Piece) -> Option<(MapKey, Node)> {
         let key = self.key(key);
         let value = self.node(value);
         Some((key?, value))
     }
 
-    fn key(&mut self, piece: Piece) -> Option<MapKey> {
-        let node = self.node(piece);
+    fn key(&mut self, key: KeyPiece) -> Option<MapKey> {
+        let span = refuse::place(&key.defined, self.text);
+        let Tagged(RawKey(raw), tag) = key.value;
+        let node = self.piece(span, raw, tag);
         match node.value {
             Value::Plain(text) if text == "<<" => {
                 self.findings.push(refuse::merge_key(node.span));

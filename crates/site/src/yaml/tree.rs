@@ -3,11 +3,13 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{Spanned, Tagged};
 
-/// A value or key, where it stands, and the tag before it.
+/// A value, where it stands, and the tag before it.
 pub(super) type Piece = Spanned<Tagged<Raw>>;
+/// A key, likewise.
+pub(super) type KeyPiece = Spanned<Tagged<RawKey>>;
 
 #[derive(Debug)]
 pub(super) enum Raw {
@@ -17,16 +19,31 @@ pub(super) enum Raw {
     Typed,
     List(Vec<Piece>),
     /// In the order written, doubles included.
-    Mapping(Vec<(Piece, Piece)>),
+    Mapping(Vec<(KeyPiece, Piece)>),
 }
+
+/// A key. Were it a list or a mapping, it would be an empty one here: `serde_yaml` copies a key before it reads it, and
+/// would copy what is in keys of keys once for each.
+#[derive(Debug)]
+pub(super) struct RawKey(pub(super) Raw);
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyYaml)
+        deserializer.deserialize_any(AnyYaml::Value)
     }
 }
 
-struct AnyYaml;
+impl<'de> Deserialize<'de> for RawKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyYaml::Key).map(RawKey)
+    }
+}
+
+/// Takes whatever comes, at the place of a value or of a key.
+enum AnyYaml {
+    Value,
+    Key,
+}
 
 impl<'de> Visitor<'de> for AnyYaml {
     type Value = Raw;
@@ -65,16 +82,26 @@ impl<'de> Visitor<'de> for AnyYaml {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+        match self {
+            Self::Value => {
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+            }
+            Self::Key => while items.next_element::<IgnoredAny>()?.is_some() {},
         }
         Ok(Raw::List(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
         let mut mapping = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            mapping.push(entry);
+        match self {
+            Self::Value => {
+                while let Some(entry) = entries.next_entry()? {
+                    mapping.push(entry);
+                }
+            }
+            Self::Key => while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {},
         }
         Ok(Raw::Mapping(mapping))
     }
