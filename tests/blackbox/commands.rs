@@ -131,6 +131,31 @@ fn explain_knows_every_code_it_prints() {
     assert_ne!(code(&vestibule(dir.path(), &["explain", "V9999"])), OK);
 }
 
+#[test]
+fn check_finds_what_explain_shows() {
+    let dir = folder(&[]);
+    let draft = dir.path().join("draft.yaml");
+    let mut judged = 0;
+    for number in [1, 2, 3, 4].into_iter().flat_map(|group| (1..=20).map(move |last| format!("V0{group}{last:02}"))) {
+        let explained = vestibule(dir.path(), &["explain", &number, "--format", "json"]);
+        // Past the last of its group; or about something that one file alone does not show.
+        if code(&explained) != OK || ["V0102", "V0103", "V0106", "V0303", "V0406"].contains(&number.as_str()) {
+            continue;
+        }
+        let explained = json(&explained);
+        for (example, expected) in [("wrong", true), ("right", false)] {
+            fs::write(&draft, explained[example].as_str().unwrap()).unwrap();
+            let args = ["check", "--sites", "sites.d", "--state", "state", "--format", "json", "draft.yaml"];
+            let verdict = json(&vestibule(dir.path(), &args));
+            let found =
+                verdict["files"][0]["reports"].as_array().unwrap().iter().any(|report| report["code"] == number);
+            assert_eq!(found, expected, "{number} {example}: {verdict}");
+        }
+        judged += 1;
+    }
+    assert!(judged >= 20, "only {judged} codes were judged");
+}
+
 #[tokio::test]
 async fn explain_says_where_a_url_leads_and_what_lost() {
     let site = Site::new("*.a.test").respond("root").line("routes: {/api: {respond: api}}");
