@@ -37,12 +37,11 @@ struct Inner {
     worker: Rc<Worker>,
     facts: ConnectionFacts,
     vitals: Arc<Vitals>,
-    upgraded: std::cell::Cell<bool>,
 }
 
 impl Walker {
     pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>) -> Self {
-        Self { inner: Rc::new(Inner { worker, facts, vitals, upgraded: std::cell::Cell::new(false) }) }
+        Self { inner: Rc::new(Inner { worker, facts, vitals }) }
     }
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.inner.worker
@@ -52,9 +51,6 @@ impl Walker {
     }
     pub(crate) fn vitals(&self) -> &Vitals {
         &self.inner.vitals
-    }
-    pub(crate) fn has_upgraded(&self) -> bool {
-        self.inner.upgraded.get()
     }
 }
 
@@ -298,7 +294,7 @@ fn open_tunnel(
     tunnel: proxy::Tunnel,
     place: Place,
 ) -> Response<Tracked> {
-    walker.inner.upgraded.set(true);
+    walker.vitals().become_tunnel();
     let guard = OpenConnection::new(walker.worker());
     tokio::task::spawn_local(async move {
         let end = tunnel.run().await;

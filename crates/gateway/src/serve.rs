@@ -88,14 +88,13 @@ where
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
     let io = Watched::new(stream, Arc::clone(&vitals));
     let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals));
-    let requests = walker.clone();
-    let service = service_fn(move |request| request::walk(requests.clone(), request));
+    let service = service_fn(move |request| request::walk(walker.clone(), request));
     match codec {
         Codec::Http1 => {
             let connection = http1_builder(&worker).serve_connection(io, service).with_upgrades();
             let outcome =
                 watch(&worker, &vitals, pin!(connection), http1::UpgradeableConnection::graceful_shutdown).await;
-            if outcome == Outcome::Closed && walker.has_upgraded() { Outcome::Upgraded } else { outcome }
+            if outcome == Outcome::Closed && vitals.is_tunnel() { Outcome::Upgraded } else { outcome }
         }
         Codec::Http2 => {
             let connection = http2_builder(&worker).serve_connection(io, service);

@@ -1,16 +1,21 @@
 //! The two I/O wrappers of a connection: [`Rewound`] gives back the bytes that the preface looked at, [`Watched`] tells
-//! the connection's [`Vitals`] what moves and speaks hyper's I/O traits.
+//! the connection's [`Vitals`] what moves, speaks hyper's I/O traits, and closes so that the last response is read.
 
 use std::{
+    future::Future,
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 use crate::vitals::Vitals;
 
@@ -64,16 +69,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
     }
 }
 
+/// How long a closing connection waits for the client's own end.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a client may still send meanwhile, bytes.
+const LINGER_LIMIT: usize = 16 * 1024 * 1024;
+/// What is discarded at a time, bytes.
+const DISCARD_BUFFER: usize = 8 * 1024;
+
 /// A stream as hyper reads and writes it, under watch.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     io: hyper_util::rt::TokioIo<S>,
     vitals: Arc<Vitals>,
+    closing: Closing,
+}
+
+/// A socket that is closed with unread bytes resets the connection, and a reset can destroy the response before the client
+/// has read it (RFC 9112 section 9.6). So the writing side ends first, and what still comes is read and thrown away for
+/// a while.
+#[derive(Debug)]
+enum Closing {
+    Open,
+    Lingering { until: Pin<Box<Sleep>>, left: usize },
+    Done,
 }
 
 impl<S> Watched<S> {
     pub(crate) fn new(stream: S, vitals: Arc<Vitals>) -> Self {
-        Self { io: hyper_util::rt::TokioIo::new(stream), vitals }
+        Self { io: hyper_util::rt::TokioIo::new(stream), vitals, closing: Closing::Open }
     }
 
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -93,7 +116,25 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for Watched<S> {
+impl<S: AsyncRead + Unpin> Watched<S> {
+    /// Reads and throws away until the client's end, the time or the amount.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Closing::Lingering { until, left } = &mut self.closing else { return Poll::Ready(()) };
+        let mut scratch = [0; DISCARD_BUFFER];
+        while until.as_mut().poll(cx).is_pending() {
+            let mut buf = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut buf));
+            let count = buf.filled().len();
+            if read.is_err() || count == 0 || count > *left {
+                break;
+            }
+            *left -= count;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Write for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
         self.note(result)
@@ -103,8 +144,19 @@ impl<S: AsyncWrite + Unpin> Write for Watched<S> {
         self.note(result)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_shutdown(cx);
-        self.note(result)
+        if matches!(self.closing, Closing::Open) {
+            let result = Pin::new(&mut self.io).poll_shutdown(cx);
+            ready!(self.note(result))?;
+            // A tunnel ends each direction by itself: the other one is still wanted.
+            self.closing = if self.vitals.is_tunnel() {
+                Closing::Done
+            } else {
+                Closing::Lingering { until: Box::pin(sleep(LINGER_TIMEOUT)), left: LINGER_LIMIT }
+            };
+        }
+        ready!(self.poll_linger(cx));
+        self.closing = Closing::Done;
+        Poll::Ready(Ok(()))
     }
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
@@ -116,5 +168,67 @@ impl<S: AsyncWrite + Unpin> Write for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.note(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::vitals::Codec;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        (client, listener.accept().await.expect("accepts").0)
+    }
+
+    async fn close(mut watched: Watched<TcpStream>) {
+        poll_fn(|cx| Pin::new(&mut watched).poll_shutdown(cx)).await.expect("closes");
+    }
+
+    #[tokio::test]
+    async fn the_last_words_are_read_by_a_client_that_is_still_writing() {
+        for _ in 0..20 {
+            let (mut client, mut server) = pair().await;
+            let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+            server.write_all(b"last words").await.expect("written");
+            let closing = tokio::spawn(close(Watched::new(server, vitals)));
+            // More than the socket buffers hold: it can only go out if the other side reads.
+            client.write_all(&vec![0; 8 * 1024 * 1024]).await.expect("taken");
+            client.shutdown().await.expect("ended");
+            let mut heard = Vec::new();
+            client.read_to_end(&mut heard).await.expect("no reset");
+            assert_eq!(heard, b"last words");
+            closing.await.expect("ends");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_ends_is_left_after_a_while() {
+        let (_client, server) = pair().await;
+        let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let started = tokio::time::Instant::now();
+        close(Watched::new(server, vitals)).await;
+        assert!(started.elapsed() >= LINGER_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_still_reads_after_it_has_said_its_end() {
+        let (mut client, server) = pair().await;
+        let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        vitals.become_tunnel();
+        let mut watched = Watched::new(server, vitals);
+        client.write_all(b"still wanted").await.expect("written");
+        poll_fn(|cx| Pin::new(&mut watched).poll_shutdown(cx)).await.expect("closes one side");
+        let mut heard = [0; 12];
+        watched.io.inner_mut().read_exact(&mut heard).await.expect("read");
+        assert_eq!(&heard, b"still wanted");
     }
 }

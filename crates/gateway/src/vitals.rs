@@ -30,6 +30,8 @@ pub(crate) struct Vitals {
     requests_open: AtomicU32,
     /// Has there been any request?
     used: AtomicBool,
+    /// Has it become a tunnel?
+    tunnel: AtomicBool,
     codec: Codec,
 }
 
@@ -62,6 +64,7 @@ impl Vitals {
             stalled_since: AtomicU64::new(0),
             requests_open: AtomicU32::new(0),
             used: AtomicBool::new(false),
+            tunnel: AtomicBool::new(false),
             codec,
         }
     }
@@ -88,6 +91,16 @@ impl Vitals {
     /// Is its first request still to come?
     pub(crate) fn is_fresh(&self) -> bool {
         !self.used.load(Relaxed)
+    }
+
+    /// Its requests are over: from now on it carries bytes in both directions.
+    pub(crate) fn become_tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Has it become a tunnel?
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
     }
 
     /// A response is complete, or given up.
