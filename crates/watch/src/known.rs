@@ -48,6 +48,11 @@ impl Known {
         }
     }
 
+    /// Is no file known?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// What a known file said last.
     pub(crate) fn content(&self, id: &SiteId) -> Option<Fingerprint> {
         self.files.get(id).map(|entry| entry.content)

@@ -12,12 +12,16 @@
 //! | a file is opened and read | `open` |
 //! | it is compared with what is known | `known` |
 //! | changes leave as a [`Batch`] | `watch` |
+//!
+//! Beside the walk, `named` answers for one file: [`read_site`] and [`read_draft`] for `check`, and [`confirm`] before
+//! a site is forgotten because a scan did not see it.
 
 mod events;
 mod fingerprint;
 mod inbox;
 mod known;
 mod name;
+mod named;
 mod open;
 mod tree;
 mod watch;
@@ -26,6 +30,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use vestibule_names::{SiteId, TenantId};
 
+pub use self::named::{Presence, confirm, read_draft, read_site, site_id};
 use self::{inbox::Inbox, tree::Tree, watch::Watch};
 
 /// What to watch and how.
@@ -67,7 +72,8 @@ pub struct Batch {
     /// At most one change per site; apart from removals, in order of name.
     pub changes: Vec<Change>,
     /// True when all files were looked at: for the first scan (which is told even when there is no file) and for
-    /// rescans. A scan of more bytes than should be held at once comes as several batches, and the last is complete.
+    /// rescans. A file that was never told may still be there, in a folder that cannot be listed: before it is
+    /// forgotten, ask [`confirm`]. A scan of more bytes than should be held at once comes as several batches, and the last is complete.
     pub complete: bool,
 }
 
@@ -122,7 +128,8 @@ pub fn scan(config: &WatchConfig) -> Result<Vec<Change>, WatchError> {
 /// Watches on the calling thread (the gateway gives it one of its own): the first batch is the complete scan, then
 /// batches follow as files change, until `sink` returns [`Next::Stop`] or the [`StopHandle`] says so.
 ///
-/// When the sites folder itself disappears, nothing is removed: it is waited for.
+/// When the sites folder itself disappears, nothing is removed: it is waited for. So it is when another folder without
+/// any site file takes its place while some were known, as after an unmount. One with site files is taken over.
 pub fn run(config: WatchConfig, stop: &StopHandle, sink: impl FnMut(Batch) -> Next) -> Result<(), WatchError> {
     Watch::start(config, Arc::clone(&stop.inbox), sink)?.run();
     Ok(())
@@ -150,7 +157,7 @@ impl StopHandle {
     }
 
     /// Asks [`run`] for a full rescan now (SIGHUP, and the admin interface): a complete batch follows, even if nothing
-    /// changed.
+    /// changed, unless the sites folder is lost.
     pub fn rescan(&self) {
         self.inbox.ask_rescan();
     }

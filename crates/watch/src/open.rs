@@ -1,5 +1,6 @@
 //! [`Root`]: the opened sites folder. Everything beneath it is listed and read through its descriptor, and hostile:
 //! no symlink is followed, nothing but a regular file is read, nothing blocks, and what was checked is what is read.
+//! [`read_anywhere`] is for the one file that somebody with rights of his own asks to be read.
 
 use std::{
     cell::Cell,
@@ -15,7 +16,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::OpenError;
+use crate::{
+    OpenError, Presence,
+    name::{Candidate, NameQuality},
+};
 
 /// The sites folder.
 #[derive(Debug)]
@@ -99,9 +103,32 @@ impl Root {
         Ok(Listing { fd, entries })
     }
 
-    /// Is there anything at this path?
-    pub(crate) fn exists(&self, path: &Path) -> bool {
-        rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    /// Is there anything at this path, in whatever form? Asks for no permission to read it, nor to list its folder.
+    pub(crate) fn presence(&self, path: &Path) -> Presence {
+        let (folder, name) = split(path);
+        let found = match folder {
+            None => stat_here(&self.fd, name),
+            // One component that is not followed cannot lead out.
+            Some(folder) => open_here(&self.fd, folder, FOLDER | OFlags::PATH).and_then(|fd| stat_here(&fd, name)),
+        };
+        match found {
+            Ok(_) => Presence::There,
+            Err(Errno::NOENT | Errno::NOTDIR) => Presence::Gone,
+            Err(Errno::LOOP) => Presence::Unknown(OpenError::Symlink),
+            Err(other) => Presence::Unknown(OpenError::Io(other.into())),
+        }
+    }
+
+    /// Reads a site file; `None` when there is none.
+    pub(crate) fn read_site(&self, site: &Candidate, limit: u64) -> Result<Option<Opened>, OpenError> {
+        match site.quality {
+            NameQuality::Plain => self.read(&site.path, limit),
+            NameQuality::Escaped => match self.presence(&site.path) {
+                Presence::There => Err(OpenError::BadName),
+                Presence::Gone => Ok(None),
+                Presence::Unknown(problem) => Err(problem),
+            },
+        }
     }
 
     /// Reads a file of at most `limit` bytes; `None` when there is none.
@@ -111,29 +138,16 @@ impl Root {
             // NOTDIR: what was the folder is a file now.
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(Errno::LOOP) => return Err(OpenError::Symlink),
-            // A socket, or a device without a driver.
-            Err(Errno::NXIO | Errno::NODEV) => return Err(OpenError::NotRegular),
-            Err(other) => return Err(OpenError::Io(other.into())),
+            Err(other) => return Err(unopened(other)),
         };
-        let stat = rustix::fs::fstat(&fd).map_err(io::Error::from)?;
-        if !is(&stat, FileType::RegularFile) {
-            return Err(OpenError::NotRegular);
-        }
+        let stat = stat_of_file(&fd)?;
         match stat.st_nlink {
             // Removed since it was opened.
             0 => return Ok(None),
             1 => {}
             _ => return Err(OpenError::HardLinked),
         }
-        if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
-            return Err(OpenError::TooLarge { limit });
-        }
-        let mut bytes = Vec::new();
-        // It may grow while it is read.
-        File::from(fd).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(OpenError::TooLarge { limit });
-        }
+        let bytes = read_to_limit(fd, &stat, limit)?;
         Ok(Some(Opened { stat, bytes }))
     }
 
@@ -150,12 +164,10 @@ impl Root {
 
     /// The same, one component at a time. `path` has no `..`: its components are names of directory entries.
     fn open_by_steps(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        let Some((folder, name)) = path.parent().zip(path.file_name()).filter(|(folder, _)| *folder != Path::new(""))
-        else {
-            return open_here(&self.fd, path, flags);
-        };
-        let folder = open_here(&self.fd, folder, FOLDER)?;
-        open_here(&folder, Path::new(name), flags)
+        match split(path) {
+            (None, name) => open_here(&self.fd, name, flags),
+            (Some(folder), name) => open_here(&open_here(&self.fd, folder, FOLDER)?, name, flags),
+        }
     }
 }
 
@@ -164,6 +176,52 @@ impl Listing {
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Stat> {
         Ok(rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
+}
+
+/// Reads a file anywhere, with the caller's own rights: links are followed, and it may have other names.
+pub(crate) fn read_anywhere(path: &Path, limit: u64) -> Result<Opened, OpenError> {
+    let fd = rustix::fs::openat(CWD, path, FILE, Mode::empty()).map_err(unopened)?;
+    let stat = stat_of_file(&fd)?;
+    let bytes = read_to_limit(fd, &stat, limit)?;
+    Ok(Opened { stat, bytes })
+}
+
+fn unopened(errno: Errno) -> OpenError {
+    match errno {
+        // A socket, or a device without a driver.
+        Errno::NXIO | Errno::NODEV => OpenError::NotRegular,
+        other => OpenError::Io(other.into()),
+    }
+}
+
+fn stat_of_file(fd: &OwnedFd) -> Result<Stat, OpenError> {
+    let stat = rustix::fs::fstat(fd).map_err(io::Error::from)?;
+    if is(&stat, FileType::RegularFile) { Ok(stat) } else { Err(OpenError::NotRegular) }
+}
+
+fn read_to_limit(fd: OwnedFd, stat: &Stat, limit: u64) -> Result<Vec<u8>, OpenError> {
+    if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
+        return Err(OpenError::TooLarge { limit });
+    }
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    File::from(fd).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(OpenError::TooLarge { limit });
+    }
+    Ok(bytes)
+}
+
+/// A path of one or two components as the folder, if any, and the name in it.
+fn split(path: &Path) -> (Option<&Path>, &Path) {
+    match path.parent().zip(path.file_name()).filter(|(folder, _)| *folder != Path::new("")) {
+        Some((folder, name)) => (Some(folder), Path::new(name)),
+        None => (None, path),
+    }
+}
+
+fn stat_here(folder: &OwnedFd, name: &Path) -> rustix::io::Result<Stat> {
+    rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 fn open_here(folder: &OwnedFd, name: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
@@ -175,7 +233,7 @@ fn open_here(folder: &OwnedFd, name: &Path, flags: OFlags) -> rustix::io::Result
 }
 
 fn is_link(folder: &OwnedFd, name: &Path) -> bool {
-    rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is(&stat, FileType::Symlink))
+    stat_here(folder, name).is_ok_and(|stat| is(&stat, FileType::Symlink))
 }
 
 fn is(stat: &Stat, kind: FileType) -> bool {

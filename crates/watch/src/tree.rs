@@ -10,7 +10,7 @@ use crate::{
     Change, OpenError, SiteFile, WatchConfig, WatchError,
     fingerprint::{Fingerprint, Fingerprints},
     known::{Known, Verdict},
-    name::{Candidate, NameQuality, is_folder_name, is_site_file},
+    name::{Candidate, is_folder_name, is_site_file},
     open::{EntryKind, Listing, Opened, Root},
 };
 
@@ -117,12 +117,7 @@ impl Tree {
     /// Opens one file and compares it with what is known.
     pub(crate) fn look(&mut self, candidate: &Candidate) -> Sight {
         let id = &candidate.id;
-        let opened = match candidate.quality {
-            NameQuality::Plain => self.root.read(&candidate.path, self.file_limit),
-            NameQuality::Escaped if self.root.exists(&candidate.path) => Err(OpenError::BadName),
-            NameQuality::Escaped => Ok(None),
-        };
-        match opened {
+        match self.root.read_site(candidate, self.file_limit) {
             Ok(Some(Opened { stat, bytes })) => {
                 let content = self.prints.of_content(stat.st_uid, &bytes);
                 match self.known.note(id, content, self.prints.settled_stamp(&stat)) {
@@ -140,6 +135,15 @@ impl Tree {
             },
         }
     }
+}
+
+/// Does a folder of sites hold any site file, to judge by names? What cannot be listed is not counted.
+pub(crate) fn holds_site_files(root: &Root) -> io::Result<bool> {
+    let has_file =
+        |listing: &Listing| listing.entries.iter().any(|(name, kind)| *kind == EntryKind::Other && is_site_file(name));
+    let top = root.list(None)?;
+    let mut folders = top.entries.iter().filter(|(name, kind)| *kind == EntryKind::Folder && is_folder_name(name));
+    Ok(has_file(&top) || folders.any(|(name, _)| root.list(Some(name)).is_ok_and(|listing| has_file(&listing))))
 }
 
 /// A folder as its files' ids begin.

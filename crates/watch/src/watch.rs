@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashSet,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -11,14 +12,14 @@ use std::{
 use vestibule_names::SiteId;
 
 use crate::{
-    Batch, Change, Next, OpenError, WatchConfig, WatchError,
+    Batch, Change, Next, OpenError, Presence, WatchConfig, WatchError,
     events::{Coverage, Events},
     fingerprint::Fingerprint,
     inbox::{Cause, Inbox, Urgency, Wake},
     known::{Absence, Known},
     name::{Candidate, Subject},
     open::Root,
-    tree::{Sight, Survey, Tree},
+    tree::{Sight, Survey, Tree, holds_site_files},
 };
 
 /// A scan of more bytes than this comes in several batches.
@@ -27,7 +28,7 @@ const BATCH_BYTES_LIMIT: usize = 64 << 20;
 const RESCAN_SHARE: u32 = 50;
 /// Between two rescans while not every folder is watched.
 const UNWATCHED_RESCAN: Duration = Duration::from_secs(3);
-/// Between two looks for a sites folder that is gone.
+/// Between two looks for a sites folder that is lost.
 const LOST_RETRY: Duration = Duration::from_secs(1);
 
 /// A running watch.
@@ -45,7 +46,16 @@ pub(crate) struct Watch<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     There,
-    Lost,
+    Lost(Loss),
+}
+
+/// How the sites folder was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// Its path leads nowhere, or to what cannot be looked into.
+    Gone,
+    /// Its path leads to another folder, without any site file: what an unmounted file system leaves behind.
+    Vacant,
 }
 
 /// Which batch must be told even if it is empty?
@@ -80,7 +90,7 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
     fn rescan(&mut self, cause: Cause) -> Next {
         let started = Instant::now();
         if !self.find_root() {
-            self.next_rescan = started + LOST_RETRY;
+            self.next_rescan = Instant::now() + LOST_RETRY.max(started.elapsed() * RESCAN_SHARE);
             return Next::Continue;
         }
         self.events.begin_pass();
@@ -105,35 +115,53 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
         next
     }
 
-    /// Is the folder that was opened still the one at its path? If it was replaced, the new one is opened.
+    /// Is the folder that was opened still the one at its path? If it was replaced, the new one is taken over.
     fn find_root(&mut self) -> bool {
         if !self.tree.root.is_current() {
             let path = self.tree.root.path().to_owned();
-            match Root::open(&path) {
-                Ok(root) => {
-                    self.tree.root = root;
-                    // The old watches are on the old folders, wherever those are now.
-                    self.events = Events::start(&path, Arc::clone(&self.inbox));
-                }
-                Err(error) => {
-                    if self.place == Place::There {
-                        tracing::error!(dir = %path.display(), %error, "the sites folder is gone; every site stays as it is until it is back");
+            let root = match self.successor(&path) {
+                Ok(Some(root)) => root,
+                Ok(None) => {
+                    if self.lose(Loss::Vacant) {
+                        tracing::error!(dir = %path.display(), "the sites folder was replaced by one without site files; every site stays as it is: mount it again, or put one site file there if the rest is to be removed");
                     }
-                    self.place = Place::Lost;
                     return false;
                 }
-            }
+                Err(error) => {
+                    if self.lose(Loss::Gone) {
+                        tracing::error!(dir = %path.display(), %error, "the sites folder is gone; every site stays as it is until it is back");
+                    }
+                    return false;
+                }
+            };
+            self.tree.root = root;
+            // The old watches are on the old folders, wherever those are now.
+            self.events = Events::start(&path, Arc::clone(&self.inbox));
         }
-        if self.place == Place::Lost {
+        if self.place != Place::There {
             tracing::info!(dir = %self.tree.root.path().display(), "the sites folder is back");
             self.place = Place::There;
         }
         true
     }
 
+    /// The other folder that the path leads to now. `None` when it has no site file while some are known: nobody
+    /// removes all sites by replacing the folder, but an unmount looks just like it.
+    fn successor(&self, path: &Path) -> io::Result<Option<Root>> {
+        let root = Root::open(path)?;
+        let is_one = self.tree.known.is_empty() || holds_site_files(&root)?;
+        Ok(is_one.then_some(root))
+    }
+
+    /// Notes the loss. Is it news?
+    fn lose(&mut self, loss: Loss) -> bool {
+        let lost = Place::Lost(loss);
+        std::mem::replace(&mut self.place, lost) != lost
+    }
+
     /// Looks at paths that something happened to.
     fn look_at(&mut self, paths: Vec<PathBuf>) -> Next {
-        if self.place == Place::Lost || !self.tree.root.is_current() {
+        if self.place != Place::There || !self.tree.root.is_current() {
             return self.rescan(Cause::Doubt);
         }
         let mut survey = Survey::default();
@@ -212,7 +240,9 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
         let Tree { root, known, .. } = &mut self.tree;
         let was_moved = |known: &Known, id: &SiteId| known.content(id).is_some_and(|content| fresh.contains(&content));
         // Missed before, and its new name is heard of only now.
-        let late = known.missed().filter(|id| was_moved(known, id) && !root.exists(Path::new(id.as_str())));
+        let late = known
+            .missed()
+            .filter(|id| was_moved(known, id) && matches!(root.presence(Path::new(id.as_str())), Presence::Gone));
         let mut gone: Vec<SiteId> = late.cloned().collect();
         for id in missing {
             let candidate = Candidate::of_site(&id);

@@ -412,6 +412,68 @@ fn when_the_sites_folder_is_gone_every_site_stays() {
 }
 
 #[test]
+fn an_unmount_removes_nothing() {
+    let mut sites = Sites::watch(&[("a.yaml", "1"), ("shop/b.yaml", "2")]);
+    let swap = |away: &str, here: &str| {
+        fs::rename(sites.at(""), sites.beside(away)).unwrap();
+        fs::rename(sites.beside(here), sites.at("")).unwrap();
+    };
+    // What lies under a mount: no site file, though perhaps other things.
+    fs::create_dir_all(sites.beside("beneath/shop")).unwrap();
+    fs::create_dir_all(sites.beside("beneath/folder.yaml")).unwrap();
+    fs::write(sites.beside("beneath/README"), "not mounted").unwrap();
+    let (sender, batches) = mpsc::channel();
+    let sink = move |batch: Batch| sender.send(batch).map_or(Next::Stop, |()| Next::Continue);
+    let mut watch = Watch::start(config(&sites.at(""), NEVER), Arc::default(), sink).unwrap();
+    watch.events = Events::deaf(Coverage::Whole);
+    watch.rescan(Cause::Asked);
+    assert_eq!(batches.try_recv().unwrap().changes.len(), 2);
+
+    swap("mounted", "beneath");
+    for _ in 0..3 {
+        watch.rescan(Cause::Asked);
+        watch.look_at(vec![PathBuf::from("a.yaml"), PathBuf::from("shop")]);
+        assert_eq!(watch.place, Place::Lost(Loss::Vacant));
+        assert!(watch.next_rescan <= Instant::now() + LOST_RETRY * 2, "it is looked for again soon");
+    }
+    assert!(batches.try_recv().is_err(), "nothing is told of a folder that is not ours");
+    // Mounted again, all is as it was.
+    swap("beneath", "mounted");
+    watch.rescan(Cause::Asked);
+    assert_eq!(watch.place, Place::There);
+    let batch = batches.try_recv().unwrap();
+    assert!(batch.complete && batch.changes.is_empty(), "{batch:?}");
+
+    // One site file says that the other folder is meant, and what it does not have is removed.
+    swap("mounted", "beneath");
+    watch.rescan(Cause::Asked);
+    sites.write("shop/c.yaml", "3");
+    watch.rescan(Cause::Asked);
+    let batch = batches.try_recv().unwrap();
+    let [Change::Unreadable(..), Change::Written(file)] = &batch.changes[..] else { panic!("{batch:?}") };
+    assert_eq!(file.id.as_str(), "shop/c.yaml");
+    // The same for a watch that runs by itself.
+    sites.until(&[("folder.yaml", "is not a regular file"), ("shop/c.yaml", "3")]);
+    let first = sites.history[1..].iter().flatten().next();
+    assert_eq!(first.unwrap(), "folder.yaml is not a regular file", "nothing was removed before");
+    // And in one folder, the last file may go.
+    fs::remove_file(sites.at("shop/c.yaml")).unwrap();
+    fs::remove_dir(sites.at("folder.yaml")).unwrap();
+    sites.until(&[]);
+}
+
+#[test]
+fn a_folder_without_known_files_is_replaced_at_will() {
+    let mut sites = Sites::watch(&[]);
+    fs::remove_dir(sites.at("")).unwrap();
+    fs::create_dir(sites.at("")).unwrap();
+    sites.stop.rescan();
+    assert!(sites.next().complete);
+    sites.write("a.yaml", "1");
+    sites.until(&[("a.yaml", "1")]);
+}
+
+#[test]
 fn lost_events_are_made_up_for_by_a_rescan() {
     let mut sites = Sites::watch_with(&[("a.yaml", "1"), ("b.yaml", "2"), ("shop/c.yaml", "3")], NEVER, |events| {
         *events = Events::deaf(Coverage::Whole);
