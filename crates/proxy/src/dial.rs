@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
+    convert::Infallible,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -31,8 +32,9 @@ use vestibule_vhost::UpstreamTls;
 
 use crate::{
     ForwardError, ProxyConfig,
+    budget::Place,
     pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
-    stream::{Socket, Stream},
+    stream::{End, Socket, Stream},
 };
 
 /// Gives the TLS configuration for a file of roots, or for the system's. Runs on the blocking pool.
@@ -69,10 +71,11 @@ impl Dialler {
         backend: &Rc<Backend>,
         limit: Duration,
     ) -> Result<Lease, ForwardError> {
-        let stream = timeout(limit, self.connect(backend)).await.map_err(|_| ForwardError::ConnectTimeout)??;
+        let stream = timeout(limit, self.connect(pool, backend)).await.map_err(|_| ForwardError::ConnectTimeout)??;
         let gauge = stream.gauge();
         let (sender, connection) = self.http1.handshake(TokioIo::new(stream)).await.map_err(ForwardError::Malformed)?;
         let (held, mut released) = oneshot::channel();
+        let (ending, ended) = oneshot::channel::<Infallible>();
         let mark = OpenMark::new(backend);
         (pool.spawn)(Box::pin(async move {
             tokio::select! {
@@ -82,12 +85,16 @@ impl Dialler {
                     tracing::debug!(%error, upstream = %mark.addr(), "a connection to a backend broke");
                 },
             }
+            // Last of all: the socket is closed, or handed over to a tunnel.
+            drop((mark, ending));
         }));
-        Ok(pool.lease(Link { sender, gauge, _held: held }, backend, Origin::Fresh))
+        Ok(pool.lease(Link { sender, gauge, ended, _held: held }, backend, Origin::Fresh))
     }
 
-    async fn connect(&self, backend: &Backend) -> Result<Stream, ForwardError> {
-        let socket = open(&backend.addr.target).await.map_err(refused)?;
+    async fn connect(&self, pool: &Pool, backend: &Backend) -> Result<Stream, ForwardError> {
+        let place = place(pool).await?;
+        let end = open(&backend.addr.target).await.map_err(refused)?;
+        let socket = Socket { end, _place: place };
         if backend.addr.scheme == UpstreamScheme::Http {
             return Ok(Stream::clear(socket));
         }
@@ -116,10 +123,26 @@ impl Dialler {
     }
 }
 
-async fn open(target: &UpstreamTarget) -> io::Result<Socket> {
+/// A place in the budget; when there is none, what has been idle for the longest on this worker makes room.
+async fn place(pool: &Pool) -> Result<Place, ForwardError> {
+    let budget = &pool.config.budget;
+    loop {
+        if let Some(place) = budget.take() {
+            return Ok(place);
+        }
+        // Another may be faster with the place that becomes free. Every round closes something, so there is an end.
+        let Some(link) = pool.evict() else {
+            budget.refuse();
+            return Err(ForwardError::BudgetSpent);
+        };
+        link.close().await;
+    }
+}
+
+async fn open(target: &UpstreamTarget) -> io::Result<End> {
     match target {
         UpstreamTarget::Address(addr) => tcp(*addr).await,
-        UpstreamTarget::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+        UpstreamTarget::Unix(path) => UnixStream::connect(path).await.map(End::Unix),
         UpstreamTarget::Name(host, port) => {
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             for addr in lookup_host((host.as_str(), *port)).await? {
@@ -133,11 +156,11 @@ async fn open(target: &UpstreamTarget) -> io::Result<Socket> {
     }
 }
 
-async fn tcp(addr: SocketAddr) -> io::Result<Socket> {
+async fn tcp(addr: SocketAddr) -> io::Result<End> {
     let stream = TcpStream::connect(addr).await?;
     // Without it a small write waits for the acknowledgement of the one before.
     stream.set_nodelay(true)?;
-    Ok(Socket::Tcp(stream))
+    Ok(End::Tcp(stream))
 }
 
 /// Out of descriptors, ports or memory is our trouble, not the backend's.
@@ -158,4 +181,23 @@ fn server_name(target: &UpstreamTarget, tls: &UpstreamTls) -> Result<ServerName<
         (None, UpstreamTarget::Unix(_)) => return Err(ForwardError::TlsName),
     };
     ServerName::try_from(host.as_str().to_owned()).map_err(|_| ForwardError::TlsName)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fault, Refusal};
+
+    #[test]
+    fn what_we_lack_is_not_the_backends_fault() {
+        for (errno, fault, refusal) in [
+            (23, Fault::Gateway, Refusal::GatewayBusy),
+            (24, Fault::Gateway, Refusal::GatewayBusy),
+            (105, Fault::Gateway, Refusal::GatewayBusy),
+            (111, Fault::Upstream, Refusal::UpstreamUnreachable),
+        ] {
+            let error = refused(io::Error::from_raw_os_error(errno));
+            assert_eq!((error.fault(), error.refusal()), (fault, refusal), "{errno}");
+        }
+    }
 }

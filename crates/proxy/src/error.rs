@@ -44,6 +44,9 @@ pub enum ForwardError {
     /// The same, for want of descriptors, ports or memory of ours.
     #[error("the gateway cannot open another connection")]
     Exhausted(#[source] io::Error),
+    /// The gateway has as many sockets to backends as it may have, and none of them is idle.
+    #[error("the gateway has as many connections to backends as it may have")]
+    BudgetSpent,
     /// Not connected within `timeouts.connect`, TLS included.
     #[error("no backend accepted a connection in time")]
     ConnectTimeout,
@@ -91,7 +94,7 @@ impl ForwardError {
             | Self::Reset(_)
             | Self::Malformed(_)
             | Self::Breach(_) => Fault::Upstream,
-            Self::NoUpstream | Self::Exhausted(_) | Self::TlsRootsLost(_) => Fault::Gateway,
+            Self::NoUpstream | Self::Exhausted(_) | Self::BudgetSpent | Self::TlsRootsLost(_) => Fault::Gateway,
         }
     }
 
@@ -104,7 +107,7 @@ impl ForwardError {
             Self::RequestBodyIdle => Refusal::RequestTimeout,
             Self::NoUpstream | Self::TlsRootsLost(_) => Refusal::Internal,
             Self::Connect(_) => Refusal::UpstreamUnreachable,
-            Self::Exhausted(_) => Refusal::GatewayBusy,
+            Self::Exhausted(_) | Self::BudgetSpent => Refusal::GatewayBusy,
             Self::ConnectTimeout => Refusal::ConnectTimeout,
             Self::Tls(_) | Self::TlsName | Self::TlsRoots(_) => Refusal::UpstreamTls,
             Self::ResponseTimeout => Refusal::UpstreamTimeout,

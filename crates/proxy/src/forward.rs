@@ -25,7 +25,7 @@ use vestibule_vhost::{
 };
 
 use crate::{
-    Body, Caller, ForwardError, ProxyConfig, Spawn, Tunnel,
+    Body, Caller, Fault, ForwardError, ProxyConfig, Spawn, Tunnel,
     body::After,
     dial::{Dialler, Roots},
     law::{Answer, Handshake, Order, rewrite_request, rewrite_response},
@@ -126,6 +126,11 @@ impl Proxy {
         self.inner.pool.counts()
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_down(&self, addr: &UpstreamAddr) -> bool {
+        self.inner.pool.backend(addr, &vestibule_vhost::UpstreamTls::default()).is_down(Instant::now())
+    }
+
     /// The walk: prepare, send, receive.
     pub(crate) async fn carry(&self, request: Request<Incoming>, terms: &Terms<'_>) -> Result<Forwarded, ForwardError> {
         let Action::Upstream(group) = &terms.route.action else { return Err(ForwardError::NoUpstream) };
@@ -182,8 +187,12 @@ impl Proxy {
                         backend.mark_up();
                         return Ok(lease);
                     }
+                    // No backend changes it, and none is to blame.
+                    Err(error @ ForwardError::BudgetSpent) => return Err(error),
                     Err(error) => {
-                        backend.mark_down();
+                        if error.fault() == Fault::Upstream {
+                            backend.mark_down();
+                        }
                         failure = Some(error);
                     }
                 }
@@ -231,7 +240,8 @@ fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>) -> Result<Parcel, 
         return Err(ForwardError::BodyTooLarge);
     }
     // An upgrade with a body has two meanings for what follows the head.
-    let handshake = if body == Length::None { Handshake::read(&head) } else { None };
+    let handshake =
+        if body == Length::None { Handshake::read(&head.method, head.version, &head.headers) } else { None };
     let (path, stripped) = strip(terms.path, &terms.route.path, terms.route.prefix);
     head.uri = rewrite_target(std::mem::take(&mut head.uri), path).map_err(ForwardError::Refused)?;
     let version = head.version;

@@ -30,6 +30,7 @@ mod websocket;
 
 pub use inspect::inspect;
 pub use response::ResponseBreach;
+pub use websocket::asks_for_websocket;
 
 pub(crate) use names::retain_trailers;
 pub(crate) use request::{Order, rewrite_request};

@@ -1,7 +1,7 @@
 //! Forward a request, splice a stream, and make our own responses.
 //!
 //! Everything here belongs to one worker (a current-thread run time with a `LocalSet`): pools are `Rc`, nothing is
-//! `Send`, no lock is taken. The crate never decides *where* a request goes (that is the map's) and never spawns by
+//! `Send`, no lock is taken. All workers share one thing, the count of their sockets ([`UpstreamBudget`]). The crate never decides *where* a request goes (that is the map's) and never spawns by
 //! itself: it is given a [`Spawn`]. The one exception is tokio's blocking pool, on which names are resolved and roots
 //! of `https://` backends are read, so that neither can hold a worker up.
 //!
@@ -11,7 +11,7 @@
 //! |---|---|
 //! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
 //! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
-//! | a connection is taken from the pool or dialled | `pool`, `dial`, `stream` |
+//! | a connection is taken from the pool or dialled | `pool`, `dial`, [`mod@budget`], `stream` |
 //! | the request is sent, once more only where that is safe | `forward` |
 //! | what comes back is judged and streamed | [`mod@law`] (response), [`mod@body`] |
 //! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
@@ -45,6 +45,7 @@ mod upload;
 mod wait;
 
 pub mod body;
+pub mod budget;
 pub mod error;
 pub mod law;
 pub mod pages;
@@ -55,9 +56,10 @@ pub mod tunnel;
 mod tests;
 
 pub use body::{Body, BodyError};
+pub use budget::UpstreamBudget;
 pub use error::{Fault, ForwardError};
 pub use forward::{Forwarded, Proxy};
-pub use law::inspect;
+pub use law::{asks_for_websocket, inspect};
 pub use pages::refuse;
 pub use refusal::Refusal;
 pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
@@ -74,11 +76,18 @@ pub struct ProxyConfig {
     pub keep_alive: Duration,
     /// Response heads beyond this are refused (502).
     pub response_head_limit: usize,
+    /// How many sockets to backends may be open: one count for all workers. Unlimited by default.
+    pub budget: UpstreamBudget,
 }
 
 impl Default for ProxyConfig {
     fn default() -> Self {
-        Self { idle_limit: 64, keep_alive: Duration::from_secs(60), response_head_limit: 64 * 1024 }
+        Self {
+            idle_limit: 64,
+            keep_alive: Duration::from_secs(60),
+            response_head_limit: 64 * 1024,
+            budget: UpstreamBudget::default(),
+        }
     }
 }
 

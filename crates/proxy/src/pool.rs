@@ -9,6 +9,7 @@ use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
     future::poll_fn,
+    pin::pin,
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
@@ -23,7 +24,7 @@ use vestibule_names::{UpstreamAddr, UpstreamScheme};
 use vestibule_vhost::UpstreamTls;
 
 use crate::{
-    ProxyConfig, Spawn,
+    ProxyConfig, Spawn, UpstreamBudget,
     stream::Gauge,
     upload::{Exchange, Upload},
 };
@@ -66,6 +67,8 @@ pub(crate) struct Backend {
 pub(crate) struct Link {
     pub(crate) sender: SendRequest<Upload>,
     pub(crate) gauge: Arc<Gauge>,
+    /// Never sent on; ends with the task.
+    pub(crate) ended: oneshot::Receiver<Infallible>,
     /// Never sent on; the task sees its end.
     pub(crate) _held: oneshot::Sender<Infallible>,
 }
@@ -133,7 +136,8 @@ impl Pool {
         backends.entry(addr.clone()).or_default().push(Rc::clone(&backend));
         drop(backends);
         if self.sweeper.replace(Sweeper::Running) == Sweeper::Asleep {
-            (self.spawn)(Box::pin(sweep(Rc::downgrade(self), self.config.keep_alive / SWEEPS)));
+            let every = self.config.keep_alive / SWEEPS;
+            (self.spawn)(Box::pin(sweep(Rc::downgrade(self), every, self.config.budget.clone())));
         }
         backend
     }
@@ -151,6 +155,19 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// Takes the connection that has been idle for the longest, of whichever backend. A walk over the backends: only
+    /// for a budget that is spent, which also bounds how many of them have a connection.
+    pub(crate) fn evict(&self) -> Option<Link> {
+        let backends = self.backends.borrow();
+        let oldest = backends.values().flatten().min_by_key(|backend| {
+            // The front is the oldest of its backend; a backend without any comes after all others.
+            let since = backend.idle.borrow().front().map(|idle| idle.since);
+            (since.is_none(), since)
+        })?;
+        let idle = oldest.idle.borrow_mut().pop_front()?;
+        Some(idle.link)
     }
 
     /// Makes a lease of a connection.
@@ -196,10 +213,21 @@ impl Pool {
     }
 }
 
-/// Runs while a backend is known, and does not keep the pool alive.
-async fn sweep(pool: Weak<Pool>, every: Duration) {
+/// Runs while a backend is known, and does not keep the pool alive. Between two rounds it lets go of an idle connection
+/// whenever a worker had to refuse a request: else what is idle here would hold its place for as long as it is kept
+/// alive, and who asks elsewhere would be refused as long.
+async fn sweep(pool: Weak<Pool>, every: Duration, budget: UpstreamBudget) {
+    let mut round = pin!(sleep(every));
     loop {
-        sleep(every).await;
+        tokio::select! {
+            biased;
+            () = &mut round => round.set(sleep(every)),
+            () = budget.wanted() => {
+                let Some(pool) = pool.upgrade() else { return };
+                drop(pool.evict());
+                continue;
+            }
+        }
         let Some(pool) = pool.upgrade() else { return };
         if pool.sweep() == 0 {
             pool.sweeper.set(Sweeper::Asleep);
@@ -220,6 +248,16 @@ impl Backend {
 
     pub(crate) fn mark_up(&self) {
         self.down_until.set(None);
+    }
+}
+
+impl Link {
+    /// Closes the connection, and waits until it is closed.
+    pub(crate) async fn close(self) {
+        let Self { sender, ended, _held: held, .. } = self;
+        drop((sender, held));
+        // Nothing is ever sent: the error is the end that is waited for.
+        let _: Result<Infallible, _> = ended.await;
     }
 }
 

@@ -17,12 +17,22 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use crate::budget::Place;
+
 /// What may come beyond the limit of a response head before the head is complete: interim responses, and the part of
 /// the body that is read with the head.
 const HEAD_SLACK: u64 = 512 * 1024;
 
-/// A connected socket.
-pub(crate) enum Socket {
+/// A connected socket, and its place in the budget: wherever the socket goes (under TLS, into hyper, out again as a
+/// tunnel), the place goes along, and comes back when the socket is closed.
+pub(crate) struct Socket {
+    // The order of the fields is the order in which they are dropped.
+    pub(crate) end: End,
+    pub(crate) _place: Place,
+}
+
+/// Our end of a socket.
+pub(crate) enum End {
     /// TCP.
     Tcp(TcpStream),
     /// A Unix socket.
@@ -126,11 +136,7 @@ fn is_hangup(error: &io::Error) -> bool {
 macro_rules! on_wire {
     ($self:expr, $stream:ident => $call:expr) => {
         match &mut $self.wire {
-            Wire::Clear(Socket::Tcp(stream)) => {
-                let $stream = Pin::new(stream);
-                $call
-            }
-            Wire::Clear(Socket::Unix(stream)) => {
+            Wire::Clear(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }
@@ -196,12 +202,12 @@ impl AsyncWrite for Stream {
 
 macro_rules! on_socket {
     ($self:expr, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Socket::Tcp(stream) => {
+        match &mut $self.get_mut().end {
+            End::Tcp(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }
-            Socket::Unix(stream) => {
+            End::Unix(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }

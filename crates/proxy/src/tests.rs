@@ -5,6 +5,7 @@ mod rig;
 
 mod backends;
 mod bodies;
+mod budget;
 mod framing;
 mod http2;
 mod pooling;

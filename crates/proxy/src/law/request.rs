@@ -152,7 +152,7 @@ mod tests {
             builder = builder.header(*name, *value);
         }
         let mut head = builder.body(()).unwrap().into_parts().0;
-        let handshake = Handshake::read(&head);
+        let handshake = Handshake::read(&head.method, head.version, &head.headers);
         let caller = Caller {
             client: ClientAddr::new("192.0.2.1:1".parse().unwrap()),
             scheme: Scheme::Http,

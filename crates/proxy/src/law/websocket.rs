@@ -5,12 +5,13 @@
 
 use aws_lc_rs::digest;
 use http::{
-    HeaderMap, HeaderValue, Method, Version,
+    HeaderMap, HeaderValue, Method, Request, Version,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
-    request,
 };
+use http_body::Body;
 
 use super::names::elements;
+use crate::upload::Length;
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -31,16 +32,8 @@ pub(crate) struct Handshake {
 impl Handshake {
     /// What a request asks for: `None` unless every part of the opening handshake is there, once, and right
     /// (RFC 6455 section 4.2.1).
-    pub(crate) fn read(head: &request::Parts) -> Option<Self> {
-        // The common case first: one look-up for a request that asks for nothing.
-        let upgrade = only(&head.headers, &UPGRADE)?;
-        let asks = upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
-            && head.method == Method::GET
-            && head.version == Version::HTTP_11
-            && has_option(&head.headers)
-            && only(&head.headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-        let key = only(&head.headers, &SEC_WEBSOCKET_KEY).filter(|key| asks && is_key(key.as_bytes()))?;
-        Some(Self { accept: accept_key(key.as_bytes()) })
+    pub(crate) fn read(method: &Method, version: Version, headers: &HeaderMap) -> Option<Self> {
+        key(method, version, headers).map(|key| Self { accept: accept_key(key.as_bytes()) })
     }
 
     /// Puts the two hop-by-hop fields back on the request.
@@ -55,6 +48,24 @@ impl Handshake {
             && has_option(headers)
             && only(headers, &SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| accept.as_bytes() == self.accept)
     }
+}
+
+/// Will the request be forwarded as a WebSocket handshake, if it is forwarded at all? Only then can it become a
+/// tunnel. To be asked with the body as it came, before anything of it is read.
+pub fn asks_for_websocket<B: Body>(request: &Request<B>) -> bool {
+    key(request.method(), request.version(), request.headers()).is_some() && Length::of(request.body()) == Length::None
+}
+
+/// The key of a complete opening handshake.
+fn key<'a>(method: &Method, version: Version, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+    // The common case first: one look-up for a request that asks for nothing.
+    let upgrade = only(headers, &UPGRADE)?;
+    let asks = upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && method == Method::GET
+        && version == Version::HTTP_11
+        && has_option(headers)
+        && only(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    only(headers, &SEC_WEBSOCKET_KEY).filter(|key| asks && is_key(key.as_bytes()))
 }
 
 fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a HeaderValue> {
@@ -98,7 +109,8 @@ fn encode(octets: &[u8], digits: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use bytes::Bytes;
+    use http_body_util::{Empty, Full};
 
     use super::*;
 
@@ -115,7 +127,12 @@ mod tests {
         for (name, value) in fields {
             builder = builder.header(*name, *value);
         }
-        Handshake::read(&builder.body(()).unwrap().into_parts().0)
+        let request = builder.body(Empty::<Bytes>::new()).unwrap();
+        let handshake = Handshake::read(request.method(), request.version(), request.headers());
+        assert_eq!(asks_for_websocket(&request), handshake.is_some());
+        let (head, _) = request.into_parts();
+        assert!(!asks_for_websocket(&Request::from_parts(head, Full::new(Bytes::from_static(b"body")))));
+        handshake
     }
 
     #[test]

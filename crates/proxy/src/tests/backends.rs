@@ -12,7 +12,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// An address where nobody listens, and what keeps it so: a socket that is bound and no more.
-fn nobody() -> (UpstreamAddr, TcpSocket) {
+pub(super) fn nobody() -> (UpstreamAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let target = UpstreamTarget::Address(socket.local_addr().unwrap());

@@ -152,6 +152,16 @@ impl Gate {
     pub(super) fn pool_counts(&self) -> (usize, usize) {
         self.state.proxy.pool_counts()
     }
+
+    /// The sockets to backends that are open or on their way.
+    pub(super) fn sockets(&self) -> u32 {
+        self.state.plan.config.budget.open()
+    }
+
+    /// Is that backend asked last, because it took no connection?
+    pub(super) fn is_down(&self, addr: &UpstreamAddr) -> bool {
+        self.state.proxy.is_down(addr)
+    }
 }
 
 async fn serve(state: Rc<State>, stream: TcpStream, peer: SocketAddr) {

@@ -59,6 +59,7 @@ fn a_backend_is_verified_by_its_name() {
             if expected == 502 {
                 assert!(answer.contains("upstream_tls"), "{answer}");
                 assert_eq!(gate.faults(), [(Fault::Upstream, Refusal::UpstreamTls)]);
+                assert_eq!(gate.sockets(), 0);
             }
         }
     });
@@ -79,6 +80,7 @@ fn a_handshake_that_never_ends_is_a_connect_timeout() {
         let (_peer, answer) = tokio::join!(origin.accept(), gate.ask(GET));
         assert_eq!(status(&answer), 504);
         assert_eq!(gate.faults(), [(Fault::Upstream, Refusal::ConnectTimeout)]);
+        assert_eq!(gate.sockets(), 0);
     });
 }
 

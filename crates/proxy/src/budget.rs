@@ -1,0 +1,114 @@
+//! [`UpstreamBudget`]: how many sockets to backends the whole gateway may have open at once.
+//!
+//! One HTTP/2 connection of a client opens as many upstream sockets as it has streams, so that a limit on clients'
+//! connections bounds the process's descriptors in no way: this does. It counts, and nothing more: who may be closed
+//! to make room is the pool's matter, and what the client is told the error's.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+use tokio::sync::Notify;
+
+/// A count of upstream sockets and its limit, shared by all workers. Cheap to clone; clones count together.
+///
+/// It is touched when a socket is opened or closed, never for a request on a connection that is already there.
+#[derive(Clone, Debug)]
+pub struct UpstreamBudget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limit: u32,
+    open: AtomicU32,
+    refused: AtomicU64,
+    wanted: Notify,
+}
+
+/// The right to have one socket open; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Shared>);
+
+impl UpstreamBudget {
+    /// A budget of so many sockets.
+    pub fn new(limit: u32) -> Self {
+        let (open, refused) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { limit, open, refused, wanted: Notify::new() }) }
+    }
+
+    /// The sockets that are open now, those on the way to being connected included.
+    pub fn open(&self) -> u32 {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were refused because the budget was spent, since the start.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// A place, if there is one.
+    pub(crate) fn take(&self) -> Option<Place> {
+        // A count alone: nothing else is published by it, so no order is asked for.
+        self.shared
+            .open
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < self.shared.limit).then(|| open + 1))
+            .ok()
+            .map(|_| Place(Arc::clone(&self.shared)))
+    }
+
+    /// Counts a request that got no place, and asks every pool to let go of something idle: this worker has nothing
+    /// idle left, but the others may.
+    pub(crate) fn refuse(&self) {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        self.shared.wanted.notify_waiters();
+    }
+
+    /// Ends when a worker had to refuse.
+    pub(crate) async fn wanted(&self) {
+        self.shared.wanted.notified().await;
+    }
+}
+
+impl Default for UpstreamBudget {
+    /// As good as unlimited.
+    fn default() -> Self {
+        Self::new(u32::MAX)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_share_places_and_never_exceed_the_limit() {
+        for limit in [0, 1, 7] {
+            let budget = UpstreamBudget::new(limit);
+            let places: Vec<Place> = (0..=limit).filter_map(|_| budget.clone().take()).collect();
+            assert_eq!((places.len(), budget.open()), (limit as usize, limit));
+            assert!(budget.take().is_none());
+            drop(places);
+            assert_eq!(budget.open(), 0);
+        }
+    }
+
+    #[test]
+    fn threads_take_no_more_than_there_is() {
+        let budget = UpstreamBudget::new(100);
+        let taken: usize = std::thread::scope(|scope| {
+            let takers: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..100).filter_map(|_| budget.take()).collect::<Vec<_>>())).collect();
+            let places: Vec<_> = takers.into_iter().map(|taker| taker.join().unwrap()).collect();
+            places.iter().map(Vec::len).sum()
+        });
+        assert_eq!((taken, budget.open()), (100, 0));
+    }
+}
