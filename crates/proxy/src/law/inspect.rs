@@ -62,9 +62,13 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// A length as RFC 9110 section 8.6 writes it, and no more than fits the signed 64 bits of most readers.
+/// A length as RFC 9110 section 8.6 writes it, and no more than fits the signed 64 bits of most readers. One spelling
+/// only: a zero in front is allowed by the grammar, but some readers take it for octal, and it is written for no reason.
 pub(super) fn content_length(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    if text.len() > 1 && text.starts_with('0') {
+        return None;
+    }
     text.parse::<i64>().ok().and_then(|length| u64::try_from(length).ok())
 }
 
@@ -236,6 +240,8 @@ mod tests {
             ("5 5", Err(Refusal::BadFraming)),
             ("0x5", Err(Refusal::BadFraming)),
             ("5e0", Err(Refusal::BadFraming)),
+            ("05", Err(Refusal::BadFraming)),
+            ("00", Err(Refusal::BadFraming)),
             ("", Err(Refusal::BadFraming)),
         ] {
             for version in ["1.1", "h2"] {

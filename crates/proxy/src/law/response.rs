@@ -143,7 +143,7 @@ mod tests {
         check(200, &[("content-length", "5"), ("content-length", "5")], Ok(&["content-length: 5"]));
         check(204, &[("content-length", "0")], Ok(&[]));
         check(304, &[("content-length", "9")], Ok(&["content-length: 9"]));
-        for length in ["+5", "5,6", "5,", "", "0x5", "99999999999999999999"] {
+        for length in ["+5", "5,6", "5,", "", "0x5", "99999999999999999999", "02", "00", "2, 02"] {
             check(200, &[("content-length", length)], Err(ResponseBreach::ContentLength));
         }
         check(200, &[("content-length", "5"), ("content-length", "6")], Err(ResponseBreach::ContentLength));
