@@ -28,6 +28,7 @@ struct Seen<'a> {
     host: Option<&'a HeaderValue>,
     content_length: Option<&'a HeaderValue>,
     transfer_encoding: Option<&'a HeaderValue>,
+    expect: Option<&'a HeaderValue>,
 }
 
 impl<'a> Seen<'a> {
@@ -39,10 +40,13 @@ impl<'a> Seen<'a> {
                 header::CONTENT_LENGTH => only(&mut seen.content_length, value, Refusal::BadFraming)?,
                 header::TRANSFER_ENCODING => only(&mut seen.transfer_encoding, value, Refusal::BadFraming)?,
                 header::CONNECTION => connection(value)?,
-                header::EXPECT => expect(value)?,
+                header::EXPECT => {
+                    only(&mut seen.expect, value, Refusal::ExpectationFailed)?;
+                    expect(value)?;
+                }
                 _ => {}
             }
-            if version == Version::HTTP_2 && is_connection_specific(name) {
+            if version == Version::HTTP_2 && (is_connection_specific(name) || is_padded(value)) {
                 return Err(Refusal::BadHeader);
             }
         }
@@ -83,6 +87,13 @@ fn only<'a>(slot: &mut Option<&'a HeaderValue>, value: &'a HeaderValue, doubled:
 fn is_connection_specific(name: &HeaderName) -> bool {
     matches!(*name, header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE)
         || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// RFC 9113 section 8.2.1: a value neither begins nor ends with a blank. The parser of HTTP/1.1 strips them, so that
+/// only here a reader could see another value than the next one.
+fn is_padded(value: &HeaderValue) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
 /// Exactly `chunked`. 501 is for a list that is well-formed and that we could decode if we knew its codings
@@ -310,5 +321,25 @@ mod tests {
         check("POST / 1.1\nhost: a.test\nexpect: 100-Continue", Ok(()));
         check("POST / 1.1\nhost: a.test\nexpect: 200-ok", Err(Refusal::ExpectationFailed));
         check("POST / 1.1\nhost: a.test\nexpect: 100-continue\nexpect: x", Err(Refusal::ExpectationFailed));
+        let twice = "POST / 1.1\nhost: a.test\nexpect: 100-continue\nexpect: 100-continue";
+        check(twice, Err(Refusal::ExpectationFailed));
+        check("POST / 1.1\nhost: a.test\nexpect: 100-continue, 100-continue", Err(Refusal::ExpectationFailed));
+    }
+
+    #[test]
+    fn values_of_http2_have_no_blanks_around_them() {
+        for (value, expected) in [
+            ("a", Ok(())),
+            ("", Ok(())),
+            ("a b\tc", Ok(())),
+            (" a", Err(Refusal::BadHeader)),
+            ("a ", Err(Refusal::BadHeader)),
+            ("\ta", Err(Refusal::BadHeader)),
+            ("a\t", Err(Refusal::BadHeader)),
+            (" ", Err(Refusal::BadHeader)),
+        ] {
+            let request = Request::get("https://a.test/").version(Version::HTTP_2).header("x", value);
+            assert_eq!(inspect(&request.body(()).unwrap()), expected, "{value:?}");
+        }
     }
 }
