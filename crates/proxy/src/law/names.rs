@@ -94,24 +94,41 @@ pub(super) enum Claim {
     Disguise,
 }
 
-/// Judges a request field by its (lower-case) name.
+/// What a walk over the bytes of a name finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// Letters, digits and hyphens.
+    Usual,
+    /// Something else that a token may have (RFC 9110 section 5.6.2).
+    Unusual,
+    /// An underscore, which every CGI-like backend takes for a hyphen.
+    Underscored,
+}
+
+/// Judges a request field by its (lower-case) name. RFC 3875 section 4.1.18 lets a CGI-like backend know names only
+/// by letters, digits and underscores, and what becomes of every other byte is its own choice: one that makes all of
+/// them `_` would take `x!forwarded-for` for ours. So names are compared with each such byte folded.
 pub(super) fn claim(name: &HeaderName) -> Claim {
     let name = name.as_str().as_bytes();
-    let mut dotted = false;
+    match spelling(name) {
+        Spelling::Underscored => Claim::Disguise,
+        Spelling::Unusual if folds_onto_a_reserved_name(name) => Claim::Disguise,
+        Spelling::Usual if name == b"proxy" => Claim::Disguise,
+        Spelling::Usual if is_identity(name) => Claim::Identity,
+        Spelling::Usual | Spelling::Unusual => Claim::Plain,
+    }
+}
+
+fn spelling(name: &[u8]) -> Spelling {
+    let mut spelling = Spelling::Usual;
     for byte in name {
         match byte {
-            b'_' => return Claim::Disguise,
-            b'.' => dotted = true,
-            _ => {}
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => {}
+            b'_' => return Spelling::Underscored,
+            _ => spelling = Spelling::Unusual,
         }
     }
-    if dotted {
-        return if folds_onto_a_reserved_name(name) { Claim::Disguise } else { Claim::Plain };
-    }
-    if name == b"proxy" {
-        return Claim::Disguise;
-    }
-    if is_identity(name) { Claim::Identity } else { Claim::Plain }
+    spelling
 }
 
 fn folds_onto_a_reserved_name(name: &[u8]) -> bool {
@@ -119,38 +136,46 @@ fn folds_onto_a_reserved_name(name: &[u8]) -> bool {
     // A longer name can still begin like an identity header: the prefix is enough to judge it.
     let len = name.len().min(FOLD_LIMIT);
     for (to, from) in folded.iter_mut().zip(name) {
-        *to = if *from == b'.' { b'-' } else { *from };
+        *to = if from.is_ascii_alphanumeric() { *from } else { b'-' };
     }
     let folded = &folded[..len];
     is_identity(folded) || is_framing(folded) || folded == b"proxy"
 }
 
-/// Names by which backends are told who the client is, where it came from, or what it asked for.
+/// Names by which backends are told who the client is, where it came from, or what it asked for. The first byte
+/// spares most names the rest. `CF-Connecting-IP` and `True-Client-IP` are those of two large networks: a backend that
+/// is moved behind us often still reads them.
 fn is_identity(name: &[u8]) -> bool {
     match name.first() {
-        Some(b'x') => {
-            name.starts_with(b"x-forwarded")
-                || name.starts_with(b"x-original-")
-                || name.starts_with(b"x-client-cert")
-                || name.starts_with(b"x-ssl-")
-                || name.starts_with(b"x-arr-")
-                || matches!(
-                    name,
-                    b"x-real-ip"
-                        | b"x-rewrite-url"
-                        | b"x-client-ip"
-                        | b"x-cluster-client-ip"
-                        | b"x-host"
-                        | b"x-http-host-override"
-                        | b"x-request-id"
-                )
-        }
-        Some(b'f') => name == b"forwarded",
+        Some(b'x') => name.get(1) == Some(&b'-') && is_extended_identity(&name[2..]),
         Some(b'c') => name.starts_with(b"client-cert") || name == b"cf-connecting-ip",
-        Some(b's') => name.starts_with(b"ssl-client-"),
+        Some(b'f') => matches!(name, b"forwarded" | b"forwarded-for" | b"front-end-https"),
+        Some(b'r') => {
+            matches!(name, b"remote-addr" | b"remote-host" | b"remote-port" | b"remote-user" | b"remote-ident")
+        }
+        Some(b's') => name.starts_with(b"ssl-client-") || name == b"script-name",
         Some(b't') => name == b"true-client-ip",
         _ => false,
     }
+}
+
+/// What follows `x-`.
+fn is_extended_identity(name: &[u8]) -> bool {
+    [&b"forwarded"[..], b"original-", b"client-cert", b"ssl-", b"arr-"].iter().any(|prefix| name.starts_with(prefix))
+        || matches!(
+            name,
+            b"real-ip"
+                | b"client-ip"
+                | b"cluster-client-ip"
+                | b"remote-addr"
+                | b"remote-user"
+                | b"scheme"
+                | b"url-scheme"
+                | b"rewrite-url"
+                | b"host"
+                | b"http-host-override"
+                | b"request-id"
+        )
 }
 
 fn is_framing(name: &[u8]) -> bool {
@@ -302,6 +327,17 @@ mod tests {
             "SSL-Client-Verify",
             "True-Client-IP",
             "X-Request-Id",
+            "Forwarded-For",
+            "Front-End-Https",
+            "X-Scheme",
+            "X-Url-Scheme",
+            "X-Client-IP",
+            "X-Cluster-Client-IP",
+            "CF-Connecting-IP",
+            "Script-Name",
+            "Remote-Addr",
+            "Remote-User",
+            "X-Remote-User",
         ] {
             check(name, Claim::Identity);
         }
@@ -312,6 +348,15 @@ mod tests {
             "x_real_ip",
             "X-Real_IP",
             "client.cert",
+            "X!Forwarded-For",
+            "X'Forwarded-For",
+            "X~Forwarded~For",
+            "x|real|ip",
+            "remote+user",
+            "script`name",
+            "front^end^https",
+            "forwarded#for",
+            "content&length",
             "Content_Length",
             "content.length",
             "transfer.encoding",
@@ -321,10 +366,33 @@ mod tests {
         ] {
             check(name, Claim::Disguise);
         }
-        for name in
-            ["accept", "x-custom", "com.example.trace", "x-http-method-override", "proxy-status", "x", "sec-ch-ua"]
-        {
+        for name in [
+            "accept",
+            "x-custom",
+            "com.example.trace",
+            "a!b",
+            "x-http-method-override",
+            "proxy-status",
+            "x",
+            "x-",
+            "xforwarded-for",
+            "sec-ch-ua",
+            "remote-control",
+            "forwarded-by-mail",
+        ] {
             check(name, Claim::Plain);
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_token_disguises_a_name() {
+        for mark in "!#$%&'*+.^_`|~".chars() {
+            for name in ["x-forwarded-for", "forwarded-for", "x-real-ip", "remote-user", "content-length"] {
+                let at_first = name.replacen('-', &mark.to_string(), 1);
+                let everywhere = name.replace('-', &mark.to_string());
+                check(&at_first, Claim::Disguise);
+                check(&everywhere, Claim::Disguise);
+            }
         }
     }
 
