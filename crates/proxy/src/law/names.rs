@@ -2,7 +2,9 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{self, CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        self, CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
 };
 
 /// The longest name that is compared in its folded spelling; no name in the tables is longer.
@@ -261,6 +263,30 @@ pub(crate) fn retain_trailers(trailers: &mut HeaderMap) {
     }
 }
 
+/// Says in `Trailer` only what may be there. The field is written afresh or, with nothing left to say, removed: our
+/// own codec sends no trailer that it does not name.
+pub(super) fn rewrite_trailer(headers: &mut HeaderMap) {
+    if !headers.contains_key(TRAILER) {
+        return;
+    }
+    let mut said = String::new();
+    for name in headers.get_all(TRAILER).iter().flat_map(elements) {
+        if let Ok(name) = HeaderName::from_bytes(name)
+            && may_be_a_trailer(&name)
+        {
+            said.push_str(if said.is_empty() { "" } else { ", " });
+            said.push_str(name.as_str());
+        }
+    }
+    headers.remove(TRAILER);
+    // Names of fields are always a value of one.
+    if let Ok(said) = HeaderValue::try_from(said)
+        && !said.is_empty()
+    {
+        headers.insert(TRAILER, said);
+    }
+}
+
 fn may_be_a_trailer(name: &HeaderName) -> bool {
     if HopSet::default().note(name) == Noted::HopByHop || claim(name) != Claim::Plain {
         return false;
@@ -408,6 +434,26 @@ mod tests {
             assert_eq!(headers.len(), 1, "{name}");
         }
         assert_eq!(HopSet::default().note(&header::ACCEPT), Noted::Other);
+    }
+
+    #[test]
+    fn only_what_may_be_a_trailer_is_announced() {
+        for (lines, expected) in [
+            (&["x-sum"][..], Some("x-sum")),
+            (&["X-Sum, digest", "grpc-status"], Some("x-sum, digest, grpc-status")),
+            (&["x-sum, content-length, X-Forwarded-For,, cookie"], Some("x-sum")),
+            (&["transfer-encoding"], None),
+            (&["a b, <script>"], None),
+            (&[""], None),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(TRAILER, HeaderValue::from_static(line));
+            }
+            rewrite_trailer(&mut headers);
+            assert_eq!(headers.get_all(TRAILER).iter().collect::<Vec<_>>(), Vec::from_iter(expected), "{lines:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, TE, TRAILER, TRANSFER_ENCODING},
     request,
 };
 use vestibule_vhost::HeaderChanges;
@@ -10,7 +10,7 @@ use vestibule_vhost::HeaderChanges;
 use super::{
     Handshake, forwarded,
     inspect::content_length,
-    names::{Claim, HopSet, Noted, claim, elements, remove_nominated},
+    names::{Claim, HopSet, Noted, claim, elements, remove_nominated, rewrite_trailer},
 };
 use crate::{Caller, Refusal, Trust, upload::Length};
 
@@ -33,6 +33,12 @@ pub(crate) fn rewrite_request(head: &mut request::Parts, order: &Order<'_>) -> R
     let headers = &mut head.headers;
     let wants_trailers = sweep(headers, order.caller.trust) == Trailers::Wanted;
     frame(headers, order.body)?;
+    if order.body == Length::Unknown {
+        rewrite_trailer(headers);
+    } else {
+        // Only behind a chunked body there is a place for trailers (RFC 9112 section 7.1.2).
+        headers.remove(TRAILER);
+    }
     join_cookies(headers)?;
     if order.handshake.is_some() {
         Handshake::write(headers);
@@ -253,6 +259,15 @@ mod tests {
             let found = rewrite(&[("content-length", written)], Trust::Client, body, &HeaderChanges::default());
             assert_eq!(found.err(), Some(Refusal::BadFraming), "{written} {body:?}");
         }
+    }
+
+    #[test]
+    fn trailers_are_announced_where_they_can_be() {
+        let trailer = ("trailer", "x-sum, content-length");
+        let expected = ["trailer: x-sum", "transfer-encoding: chunked"];
+        check(&[trailer], Trust::Client, Length::Unknown, &expected);
+        check(&[trailer], Trust::Client, Length::None, &[]);
+        check(&[trailer], Trust::Client, Length::Exact(1), &["content-length: 1"]);
     }
 
     #[test]

@@ -10,8 +10,9 @@ use vestibule_vhost::HeaderChanges;
 use super::{
     Handshake,
     inspect::content_length,
-    names::{HopSet, remove_nominated},
+    names::{HopSet, remove_nominated, rewrite_trailer},
     request::apply,
+    websocket::names_websocket,
 };
 
 /// Why a well-formed response may not be passed on. All are the backend's fault.
@@ -54,8 +55,11 @@ pub(crate) fn rewrite_response(head: &mut response::Parts, answer: &Answer<'_>) 
         return Err(ResponseBreach::Status(head.status.as_u16()));
     }
     frame(headers, head.status)?;
+    // RFC 9110 section 15.5.22: a 426 says what to upgrade to, and only one upgrade can be done through us.
+    let wants_upgrade = head.status == StatusCode::UPGRADE_REQUIRED && names_websocket(headers);
     sweep(headers);
-    if switches {
+    rewrite_trailer(headers);
+    if switches || wants_upgrade {
         Handshake::write(headers);
     }
     apply(headers, &answer.changes.response_remove, &answer.changes.response_set);
@@ -183,6 +187,23 @@ mod tests {
             ],
             Ok(&["server: kestrel", "strict-transport-security: max-age=1"]),
         );
+    }
+
+    #[test]
+    fn a_426_says_what_can_be_done_through_us() {
+        let kept = ["connection: upgrade", "upgrade: websocket"];
+        check(426, &[("connection", "Upgrade"), ("upgrade", "WebSocket")], Ok(&kept));
+        for upgrade in ["h2c", "websocket, h2c", "TLS/1.2", ""] {
+            check(426, &[("connection", "Upgrade"), ("upgrade", upgrade)], Ok(&[]));
+        }
+        check(426, &[("upgrade", "websocket"), ("upgrade", "h2c")], Ok(&[]));
+        check(400, &[("connection", "Upgrade"), ("upgrade", "websocket")], Ok(&[]));
+    }
+
+    #[test]
+    fn trailers_are_announced_that_may_come() {
+        check(200, &[("trailer", "x-sum, set-cookie")], Ok(&["trailer: x-sum"]));
+        check(200, &[("trailer", "set-cookie")], Ok(&[]));
     }
 
     #[test]

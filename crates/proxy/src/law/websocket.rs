@@ -36,7 +36,7 @@ impl Handshake {
         key(method, version, headers).map(|key| Self { accept: accept_key(key.as_bytes()) })
     }
 
-    /// Puts the two hop-by-hop fields back on the request.
+    /// Puts the two hop-by-hop fields back on a message.
     pub(super) fn write(headers: &mut HeaderMap) {
         headers.insert(CONNECTION, UPGRADE_OPTION);
         headers.insert(UPGRADE, WEBSOCKET);
@@ -44,10 +44,15 @@ impl Handshake {
 
     /// Does a 101 confirm this handshake (RFC 6455 section 4.1)?
     pub(super) fn is_confirmed_by(&self, headers: &HeaderMap) -> bool {
-        only(headers, &UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        names_websocket(headers)
             && has_option(headers)
             && only(headers, &SEC_WEBSOCKET_ACCEPT).is_some_and(|accept| accept.as_bytes() == self.accept)
     }
+}
+
+/// Does a message say exactly `Upgrade: websocket`?
+pub(super) fn names_websocket(headers: &HeaderMap) -> bool {
+    only(headers, &UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Will the request be forwarded as a WebSocket handshake, if it is forwarded at all? Only then can it become a
