@@ -174,9 +174,9 @@ impl fmt::Debug for Shared {
 }
 
 /// What [`Vault::prepare`] would say of a request, without a vault: for `vestibule check` as an ordinary user, who may
-/// not enter the gateway's folder.
-pub fn check(request: &IdentityRequest) -> Vec<Diagnostic> {
-    let checked = match request.files(gateway_uid()) {
+/// not enter the gateway's folder. `gateway_uid` is the user as whom the gateway runs: it decides whose files it may use.
+pub fn check(request: &IdentityRequest, gateway_uid: u32) -> Vec<Diagnostic> {
+    let checked = match request.files(gateway_uid) {
         None => check_local(request).map(|()| Vec::new()),
         Some(files) => files.load(SystemTime::now(), &tls::crypto_provider()).map(|pair| pair.warnings),
     };

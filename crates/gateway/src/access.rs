@@ -4,14 +4,15 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -61,15 +62,16 @@ pub(crate) struct AccessEvent<'a> {
 /// Where workers send their buffers.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessSender {
-    queue: Option<SyncSender<Message>>,
+    queue: Option<SyncSender<Lines>>,
+    /// Asks for the file to be opened anew before the next line.
+    reopen: Arc<AtomicBool>,
     dropped: Arc<AtomicU64>,
 }
 
-#[derive(Debug)]
-enum Message {
-    Lines(Vec<u8>, u64),
-    Reopen,
-}
+/// Whole lines, and how many.
+type Lines = (Vec<u8>, u64);
+/// How often the writing thread looks whether its file was moved away.
+const MOVED_POLL: Duration = Duration::from_secs(1);
 
 impl AccessSender {
     /// Lines that were dropped since the start.
@@ -77,29 +79,25 @@ impl AccessSender {
         self.dropped.load(Relaxed)
     }
 
-    /// Opens the file anew: it was moved away. Called from the control thread.
+    /// Has the file opened anew before the next line.
     pub(crate) fn reopen(&self) {
-        if let Some(queue) = &self.queue
-            && queue.try_send(Message::Reopen).is_err()
-        {
-            tracing::warn!("the access log is too busy to be reopened now");
-        }
+        self.reopen.store(true, Relaxed);
     }
 }
 
 /// Starts the writing thread, unless access events go nowhere. The thread ends when every sender is gone.
 pub(crate) fn start(log: &AccessLog) -> io::Result<(AccessSender, Option<thread::JoinHandle<()>>)> {
-    let dropped = Arc::new(AtomicU64::new(0));
-    let mut sink = match log {
-        AccessLog::Off => return Ok((AccessSender { queue: None, dropped }, None)),
+    let (dropped, reopen) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let sink = match log {
+        AccessLog::Off => return Ok((AccessSender { queue: None, reopen, dropped }, None)),
         AccessLog::Stdout => Sink::Stdout,
         AccessLog::File(path) => Sink::File(open(path)?, path.clone()),
     };
     let (queue, lines) = sync_channel(QUEUE_LIMIT);
-    let lost = Arc::clone(&dropped);
-    let thread =
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&lines, &mut sink, &lost))?;
-    Ok((AccessSender { queue: Some(queue), dropped }, Some(thread)))
+    let sender = AccessSender { queue: Some(queue), reopen: Arc::clone(&reopen), dropped: Arc::clone(&dropped) };
+    let writer = Writer { sink, reopen, looked: Instant::now(), torn: false };
+    let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&lines, &dropped))?;
+    Ok((sender, Some(thread)))
 }
 
 enum Sink {
@@ -111,29 +109,63 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o640).open(path)
 }
 
-fn write_all(lines: &Receiver<Message>, sink: &mut Sink, lost: &AtomicU64) {
-    for message in lines {
-        let (bytes, count) = match message {
-            Message::Lines(bytes, count) => (bytes, count),
-            Message::Reopen => {
-                if let Sink::File(file, path) = sink {
-                    match open(path) {
-                        Ok(fresh) => *file = fresh,
-                        Err(error) => {
-                            tracing::warn!(path = %path.display(), %error, "the access log cannot be reopened")
-                        }
-                    }
-                }
-                continue;
+/// The writing thread's side.
+struct Writer {
+    sink: Sink,
+    reopen: Arc<AtomicBool>,
+    looked: Instant,
+    /// Did the last write stop in the middle of a line?
+    torn: bool,
+}
+
+impl Writer {
+    fn run(mut self, lines: &Receiver<Lines>, dropped: &AtomicU64) {
+        for (bytes, count) in lines {
+            self.follow();
+            if self.write(&bytes).is_err() {
+                dropped.fetch_add(count, Relaxed);
             }
-        };
-        let written = match sink {
-            Sink::Stdout => io::stdout().lock().write_all(&bytes),
-            Sink::File(file, _) => file.write_all(&bytes),
-        };
-        if written.is_err() {
-            lost.fetch_add(count, Relaxed);
         }
+    }
+
+    /// Opens the file anew when somebody asked for it, or moved it away.
+    fn follow(&mut self) {
+        let Sink::File(file, path) = &mut self.sink else { return };
+        let asked = self.reopen.swap(false, Relaxed);
+        if !asked && self.looked.elapsed() < MOVED_POLL {
+            return;
+        }
+        self.looked = Instant::now();
+        if asked || !is_same(file, path) {
+            match open(path) {
+                Ok(fresh) => {
+                    *file = fresh;
+                    self.torn = false;
+                }
+                Err(error) => tracing::warn!(path = %path.display(), %error, "the access log cannot be reopened"),
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let sink: &mut dyn Write = match &mut self.sink {
+            Sink::Stdout => &mut io::stdout().lock(),
+            Sink::File(file, _) => file,
+        };
+        if self.torn {
+            sink.write_all(b"\n")?; // a fragment stays a line of its own
+        }
+        self.torn = true;
+        sink.write_all(bytes)?;
+        self.torn = false;
+        Ok(())
+    }
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
+        _ => false,
     }
 }
 
@@ -177,10 +209,15 @@ impl AccessLine {
         let lines = std::mem::take(&mut self.lines);
         let bytes = std::mem::take(&mut self.buffer);
         let Some(queue) = &self.sender.queue else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Message::Lines(bytes, lines))
-        {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send((bytes, lines)) {
             self.sender.dropped.fetch_add(lines, Relaxed);
         }
+    }
+}
+
+impl Drop for AccessLine {
+    fn drop(&mut self) {
+        self.flush(); // what a drain cut is written too
     }
 }
 

@@ -7,10 +7,12 @@ mod activate;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod unproven;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
+    ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -21,27 +23,33 @@ use vestibule_diagnostics::{Diagnostic, Report, Source, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_site::parse_site;
 use vestibule_vhost::{Claim, Claims, TableChange};
-use vestibule_watch::{Change, OpenError, SiteFile};
+use vestibule_watch::{Change, OpenError, Presence, SiteFile};
 
+use self::unproven::{Origin, Unproven};
 use crate::{
     admin::model::SiteState,
-    ledger::{Entry, GoodVersion, Ledger, LedgerError},
+    fault::chain,
+    ledger::{Entry, Ledger, LedgerError, Version},
     live::{Counters, LiveSite},
 };
 
 /// What is known of one site file.
 struct Record {
+    /// Of the file as it is; the version that is live may only be the same owner's.
     owner: TenantId,
     state: SiteState,
     /// What the table leads to; `None` while no name leads here.
     live: Option<Arc<LiveSite>>,
     counters: Arc<Counters>,
     reports: Box<[Report]>,
-    /// The text of the version that is live, while it waits for a name of somebody else.
-    waiting: Option<Box<[u8]>>,
+    /// The version that is live, while it waits for a name of somebody else.
+    waiting: Option<Version>,
     /// A version that fails for its certificate files alone: tried again when they change.
-    unproven: Option<Box<[u8]>>,
+    unproven: Option<Unproven>,
 }
+
+/// Shown for a file that cannot be opened and that nobody has served before.
+const UNKNOWN_OWNER: TenantId = TenantId(u32::MAX);
 
 /// Every site that the gateway knows of, live or not. Only the control side touches it.
 pub(crate) struct Sites {
@@ -54,23 +62,20 @@ pub(crate) struct Sites {
 
 /// What sites are judged against.
 pub(crate) struct Surroundings {
-    /// `None` for a review: certificates are checked, and none is signed.
-    pub(crate) vault: Option<Vault>,
+    pub(crate) certifier: Certifier,
     pub(crate) ledger: Option<Ledger>,
     /// The gateway's own addresses: an upstream that leads back would be a loop.
     pub(crate) listen: Vec<SocketAddr>,
     /// The gateway's admin socket.
     pub(crate) admin_socket: PathBuf,
-    pub(crate) thoroughness: Thoroughness,
 }
 
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Thoroughness {
-    /// A running gateway: remarks that hold for every public site are left to `certs`, they would cost memory per site.
-    Run,
-    /// `check`: everything is said.
-    Check,
+/// Who judges certificates.
+pub(crate) enum Certifier {
+    /// A running gateway. Remarks that hold for every public site are left to `certs`: they would cost memory per site.
+    Vault(Vault),
+    /// A review, for a gateway that runs as this user: everything is said, and nothing is signed.
+    Review { gateway_uid: u32 },
 }
 
 /// What a batch comes to: to be committed, then published.
@@ -89,123 +94,164 @@ impl Sites {
 
     /// Takes changes in. Sites that are woken by a released name come after the batch, so that a renamed file keeps its
     /// names.
-    pub(crate) fn apply(&mut self, changes: Vec<Change>) -> Result<Step, LedgerError> {
+    pub(crate) fn apply(&mut self, changes: Vec<Change>) -> Step {
         let mut step = Step::default();
         for change in changes {
             let id = change_id(&change).clone();
-            // A file must never stop the changes of others, not even one that finds a bug of ours.
-            match catch_unwind(AssertUnwindSafe(|| self.take(change, &mut step))) {
-                Ok(result) => result?,
-                Err(_) => tracing::error!(site = %id, "a bug: this change panicked; the site stays as it was"),
-            }
+            self.contain(&id, &mut step, |sites, step| sites.take(change, step));
         }
-        self.wake(&mut step)?;
-        Ok(step)
+        self.wake(&mut step);
+        step
     }
 
-    fn take(&mut self, change: Change, step: &mut Step) -> Result<(), LedgerError> {
+    /// A file must never stop the changes of others, not even one that finds a bug of ours.
+    fn contain(&mut self, id: &SiteId, step: &mut Step, walk: impl FnOnce(&mut Self, &mut Step)) {
+        if catch_unwind(AssertUnwindSafe(|| walk(self, step))).is_err() {
+            tracing::error!(site = %id, "a bug: this change panicked; the site stays as it was");
+        }
+    }
+
+    fn take(&mut self, change: Change, step: &mut Step) {
         match change {
             Change::Written(file) => self.written(file, step),
             Change::Unreadable(id, error) => self.unreadable(&id, &error, step),
-            Change::Removed(id) => {
-                self.removed(&id, step);
-                Ok(())
-            }
+            Change::Removed(id) => self.removed(&id, step),
         }
     }
 
-    /// Writes a step's entries to the ledger, on disk when this returns.
-    pub(crate) fn commit(&self, entries: &[Entry]) -> Result<(), LedgerError> {
-        self.surroundings.ledger.as_ref().map_or(Ok(()), |ledger| ledger.commit(entries))
+    /// Writes a step's entries to the ledger, on disk when this returns without an error. What could not be written is
+    /// kept, and written with the next step.
+    pub(crate) fn commit(&mut self, entries: Vec<Entry>) -> Result<(), LedgerError> {
+        self.surroundings.ledger.as_mut().map_or(Ok(()), |ledger| ledger.commit(entries))
     }
 
-    /// After the first complete scan: what the ledger knows of files that are not there any more is released.
-    pub(crate) fn forget_missing(&mut self) -> Result<Step, LedgerError> {
+    /// Entries that the ledger could not take yet.
+    pub(crate) fn uncommitted(&self) -> usize {
+        self.surroundings.ledger.as_ref().map_or(0, Ledger::backlog)
+    }
+
+    /// Has any file been seen? An empty folder at a start may be a mount that failed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// After the first complete scan: sites that the ledger knows and the scan did not see. Those whose file is gone
+    /// are released; those that cannot be looked at are served at their last good version.
+    pub(crate) fn settle_missing(&mut self, confirm: impl Fn(&SiteId) -> Presence) -> Step {
         let mut step = Step::default();
         let mut known = self.claims.sites();
-        if let Some(ledger) = &self.surroundings.ledger {
-            known.extend(ledger.sites()?);
-        }
+        known.extend(self.surroundings.ledger.iter().flat_map(Ledger::sites));
         for id in known {
-            if !self.records.contains_key(&id) {
-                self.removed(&id, &mut step);
+            if self.records.contains_key(&id) {
+                continue;
             }
+            self.contain(&id, &mut step, |sites, step| match confirm(&id) {
+                Presence::Gone => sites.removed(&id, step),
+                Presence::There => {} // it came just now: a batch follows
+                Presence::Unknown(error) => sites.unreadable(&id, &error, step),
+            });
         }
-        self.wake(&mut step)?;
-        Ok(step)
+        self.wake(&mut step);
+        step
     }
 
-    /// Looks at certificate files again: swaps what changed, and tries again what failed for them.
-    pub(crate) fn refresh_files(&mut self) -> Result<Step, LedgerError> {
+    /// Looks at the certificate files of some sites, from one site on: swaps what changed, and tries again what failed
+    /// for them. Says where to go on; `None` when it was through.
+    pub(crate) fn refresh_files(&mut self, from: Option<&SiteId>, limit: usize) -> (Step, Option<SiteId>) {
         let mut step = Step::default();
-        for id in self.with_files.clone() {
-            let Some(record) = self.records.get(&id) else { continue };
-            if let Some(identity) = record.live.as_ref().and_then(|live| live.identity.as_ref()) {
-                match identity.refresh() {
-                    vestibule_certs::Refresh::Unchanged => {}
-                    vestibule_certs::Refresh::Swapped => tracing::info!(site = %id, "certificate swapped"),
-                    vestibule_certs::Refresh::Refused(why) => {
-                        let why = why.first().map_or("", |diagnostic| diagnostic.message.as_str());
-                        tracing::warn!(site = %id, why, "changed certificate files refused, the old certificate stays");
-                    }
+        let start = from.map_or(Bound::Unbounded, Bound::Excluded);
+        let ids: Vec<_> = self.with_files.range((start, Bound::Unbounded)).take(limit).cloned().collect();
+        for id in &ids {
+            self.contain(id, &mut step, |sites, step| sites.refresh(id, step));
+        }
+        self.wake(&mut step);
+        let next = if ids.len() == limit { ids.last().cloned() } else { None };
+        (step, next)
+    }
+
+    fn refresh(&mut self, id: &SiteId, step: &mut Step) {
+        let Some(record) = self.records.get_mut(id) else { return };
+        if let Some(identity) = record.live.as_ref().and_then(|live| live.identity.as_ref()) {
+            match identity.refresh() {
+                vestibule_certs::Refresh::Unchanged => {}
+                vestibule_certs::Refresh::Swapped => tracing::info!(site = %id, "certificate swapped"),
+                vestibule_certs::Refresh::Refused(why) => {
+                    let why = why.first().map_or("", |diagnostic| diagnostic.message.as_str());
+                    tracing::warn!(site = %id, why, "changed certificate files refused, the old certificate stays");
                 }
             }
-            if let Some(text) = &record.unproven {
-                let file = SiteFile { id: id.clone(), owner: record.owner, bytes: text.to_vec() };
-                self.written(file, &mut step)?;
+        }
+        if let Some(unproven) = record.unproven.take_if(|unproven| unproven.has_changed()) {
+            match unproven.origin {
+                Origin::LastGood => self.revive(id, unproven.version, step),
+                Origin::File => {
+                    let Version { owner, text } = unproven.version;
+                    self.written(SiteFile { id: id.clone(), owner, bytes: text }, step);
+                }
             }
         }
-        self.wake(&mut step)?;
-        Ok(step)
     }
 
     /// A file that was read: its version goes live, or the last good one stays.
-    fn written(&mut self, file: SiteFile, step: &mut Step) -> Result<(), LedgerError> {
+    fn written(&mut self, file: SiteFile, step: &mut Step) {
         let SiteFile { id, owner, bytes } = file;
         let source = source(&id, &bytes);
         let mut parsed = parse_site(&bytes);
         let diagnostics = std::mem::take(&mut parsed.diagnostics);
-        let site = parsed.value.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
-        let Some(site) = site else {
+        let Some(site) = parsed.value.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) else {
             return self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
         };
-        match self.activate(&id, owner, &site, &bytes, diagnostics, step) {
+        let version = Version { owner, text: bytes };
+        match self.activate(&id, &version, &site, diagnostics, step) {
             Ok(remarks) => {
                 let record = self.record(&id, owner);
                 record.reports = reports(&remarks, &source);
                 record.unproven = None;
-                let partial = record.waiting.is_some();
-                record.state = if partial { SiteState::Partial } else { SiteState::Live };
-                self.remember_good(id, owner, bytes, step)
+                record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
+                if let Some(ledger) = &self.surroundings.ledger
+                    && ledger.good(&id).as_ref() != Some(&version)
+                {
+                    step.ledger.push(Entry::Good(id, version));
+                }
             }
             Err(diagnostics) => {
-                let only_files = diagnostics.iter().filter(|d| d.is_error()).all(is_of_certificate_files);
-                self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step)?;
-                if only_files {
-                    self.with_files.insert(id.clone());
-                    self.record(&id, owner).unproven = Some(bytes.into());
-                }
-                Ok(())
+                self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
+                self.note_unproven(&id, Unproven::of(Origin::File, version, &site, &diagnostics));
             }
         }
     }
 
+    /// A version that fails for its certificate files alone is tried again when they change.
+    fn note_unproven(&mut self, id: &SiteId, unproven: Option<Unproven>) {
+        if unproven.is_some() {
+            self.with_files.insert(id.clone());
+        }
+        if let Some(record) = self.records.get_mut(id) {
+            record.unproven = unproven;
+        }
+    }
+
     /// A file that is there but cannot be opened safely.
-    fn unreadable(&mut self, id: &SiteId, error: &OpenError, step: &mut Step) -> Result<(), LedgerError> {
+    fn unreadable(&mut self, id: &SiteId, error: &OpenError, step: &mut Step) {
         let code = match error {
             OpenError::TooLarge { .. } => catalogue::FILE_TOO_LARGE,
             OpenError::BadName => catalogue::BAD_FILE_NAME,
             _ => catalogue::FILE_UNREADABLE,
         };
         let diagnostic = Diagnostic::new(code, format!("the site file {}", chain(error)));
-        self.keep_last_good(id, None, reports(&[diagnostic], &source(id, b"")), step)
+        self.keep_last_good(id, None, reports(&[diagnostic], &source(id, b"")), step);
     }
 
     /// A file that is gone: its names are free at once.
     fn removed(&mut self, id: &SiteId, step: &mut Step) {
         let record = self.records.remove(id);
+        self.release(id, record.and_then(|record| record.live), step);
+    }
+
+    /// Gives up everything that a site held.
+    fn release(&mut self, id: &SiteId, live: Option<Arc<LiveSite>>, step: &mut Step) {
         self.with_files.remove(id);
-        if let Some(live) = record.and_then(|record| record.live) {
+        if let Some(live) = live {
             step.table.extend(live.vhost.hosts.iter().cloned().map(TableChange::Remove));
         }
         let settlement = self.claims.release(id);
@@ -215,77 +261,74 @@ impl Sites {
     }
 
     /// The file has an error: what is live stays live; after a start the last good version comes from the ledger.
-    fn keep_last_good(
-        &mut self,
-        id: &SiteId,
-        owner: Option<TenantId>,
-        reports: Box<[Report]>,
-        step: &mut Step,
-    ) -> Result<(), LedgerError> {
-        let known = self.records.contains_key(id);
-        let restored = if known { None } else { self.restore(id, owner, step)? };
-        let owner = owner.or(restored).unwrap_or(TenantId::OPERATOR);
+    /// `owner` is the file's, unless it could not be opened.
+    fn keep_last_good(&mut self, id: &SiteId, owner: Option<TenantId>, reports: Box<[Report]>, step: &mut Step) {
+        let owner = match (self.records.get(id).map(|record| record.owner), owner) {
+            (None, owner) => self.restore(id, owner, step),
+            (Some(before), owner) => {
+                if owner.is_some_and(|owner| owner != before) {
+                    self.removed(id, step); // as after a restart: see `restore`
+                }
+                self.record(id, owner.unwrap_or(before)).unproven = None;
+                owner.unwrap_or(before)
+            }
+        };
         let record = self.record(id, owner);
         record.reports = reports;
-        record.unproven = None;
         record.state =
             if record.live.is_some() || record.waiting.is_some() { SiteState::Stale } else { SiteState::Broken };
-        Ok(())
     }
 
-    /// Brings the last good version of a site back from the ledger, if it was the same owner's. Says whose it was.
-    fn restore(
-        &mut self,
-        id: &SiteId,
-        owner: Option<TenantId>,
-        step: &mut Step,
-    ) -> Result<Option<TenantId>, LedgerError> {
-        let Some(ledger) = &self.surroundings.ledger else { return Ok(None) };
-        let Some(GoodVersion { owner: good_owner, text }) = ledger.good(id)? else { return Ok(None) };
-        if owner.is_some_and(|owner| owner != good_owner) {
-            return Ok(None); // another user's file under the old name: its predecessor's site is over
-        }
-        if let Some(site) = parse_site(&text).valid() {
-            let result = self.activate(id, good_owner, site, &text, Vec::new(), step);
-            if let Err(diagnostics) = result {
-                let why = diagnostics.first().map_or("", |diagnostic| diagnostic.message.as_str());
-                tracing::warn!(site = %id, why, "the last good version cannot be served any more");
+    /// Brings the last good version of a site back from the ledger, unless the file is another user's now: then its
+    /// predecessor's site is over. Says whose the site is.
+    fn restore(&mut self, id: &SiteId, owner: Option<TenantId>, step: &mut Step) -> TenantId {
+        match self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(id)) {
+            None => owner.unwrap_or(UNKNOWN_OWNER),
+            Some(version) if owner.is_some_and(|owner| owner != version.owner) => {
+                self.release(id, None, step);
+                owner.unwrap_or(version.owner)
+            }
+            Some(version) => {
+                let owner = version.owner;
+                self.revive(id, version, step);
+                owner
             }
         }
-        Ok(Some(good_owner))
-    }
-
-    /// Notes a version as the last good one, unless the ledger has just that.
-    fn remember_good(&self, id: SiteId, owner: TenantId, text: Vec<u8>, step: &mut Step) -> Result<(), LedgerError> {
-        let version = GoodVersion { owner, text };
-        if let Some(ledger) = &self.surroundings.ledger
-            && ledger.good(&id)?.as_ref() != Some(&version)
-        {
-            step.ledger.push(Entry::Good(id, version));
-        }
-        Ok(())
     }
 
     /// Sites that waited for a name that is free now are settled again. Each wake ends a wait, so this ends.
-    fn wake(&mut self, step: &mut Step) -> Result<(), LedgerError> {
+    fn wake(&mut self, step: &mut Step) {
         while let Some(id) = step.woken.pop_front() {
-            let Some(record) = self.records.get_mut(&id) else { continue };
-            let Some(text) = record.waiting.take() else { continue };
-            let (owner, state) = (record.owner, record.state);
-            if let Some(site) = parse_site(&text).valid() {
-                let result = self.activate(&id, owner, site, &text, Vec::new(), step);
-                let record = self.record(&id, owner);
-                match (result, state) {
-                    (Ok(remarks), SiteState::Live | SiteState::Partial) => {
-                        record.reports = reports(&remarks, &source(&id, &text));
-                        record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
-                    }
-                    (Ok(_), SiteState::Stale | SiteState::Broken) => {} // what its file says still stands
-                    (Err(_), _) => record.waiting = Some(text),
+            let Some(version) = self.records.get_mut(&id).and_then(|record| record.waiting.take()) else { continue };
+            self.contain(&id, step, |sites, step| sites.revive(&id, version, step));
+        }
+    }
+
+    /// Activates a version that was good before: one that waited for a name, or one from the ledger.
+    fn revive(&mut self, id: &SiteId, version: Version, step: &mut Step) {
+        let Some(site) = parse_site(&version.text).value else { return };
+        let result = self.activate(id, &version, &site, Vec::new(), step);
+        let source = source(id, &version.text);
+        let record = self.record(id, version.owner);
+        match result {
+            Ok(remarks) => {
+                if matches!(record.state, SiteState::Live | SiteState::Partial) {
+                    record.reports = reports(&remarks, &source);
+                    record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
+                } else {
+                    record.state = SiteState::Stale; // what the broken file says still stands
                 }
             }
+            Err(diagnostics) => {
+                if matches!(record.state, SiteState::Live | SiteState::Partial) {
+                    record.reports = reports(&diagnostics, &source);
+                }
+                if record.live.is_some() {
+                    record.waiting = Some(version.clone());
+                }
+                self.note_unproven(id, Unproven::of(Origin::LastGood, version, &site, &diagnostics));
+            }
         }
-        Ok(())
     }
 
     /// The record of a site, made when missing. The owner is the file's as it is now.
@@ -318,20 +361,4 @@ fn source(id: &SiteId, bytes: &[u8]) -> Source {
 
 fn reports(diagnostics: &[Diagnostic], source: &Source) -> Box<[Report]> {
     diagnostics.iter().map(|diagnostic| Report::new(diagnostic, source)).collect()
-}
-
-/// Does this error go away when certificate files change, without an edit of the site file?
-fn is_of_certificate_files(diagnostic: &Diagnostic) -> bool {
-    diagnostic.code.entry().number.starts_with("V05")
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -43,9 +43,9 @@ pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
     let Accepted { stream, client, local, protocol, permit } = accepted;
     let handshake = worker.config().timeouts.handshake;
     let facts = ConnectionFacts { client, local, scheme: Scheme::Http, shown: None };
-    let outcome = match protocol {
+    match protocol {
         Protocol::Http => match timeout(handshake, clear(stream)).await {
-            Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts).await,
+            Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts, permit).await,
             Ok(Err(outcome)) => outcome,
             Err(_) => Outcome::HandshakeTimeout,
         },
@@ -53,14 +53,12 @@ pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
             Ok(Ok(secured)) => {
                 let codec = codec_of(&secured.stream);
                 let facts = ConnectionFacts { scheme: Scheme::Https, shown: Some(secured.host), ..facts };
-                serve(worker, secured.stream, codec, facts).await
+                serve(worker, secured.stream, codec, facts, permit).await
             }
             Ok(Err(outcome)) => outcome,
             Err(_) => Outcome::HandshakeTimeout,
         },
-    };
-    drop(permit);
-    outcome
+    }
 }
 
 /// Step 1 on a clear port: is it HTTP at all, and which?

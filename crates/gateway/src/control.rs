@@ -11,6 +11,7 @@ use vestibule_watch::StopHandle;
 use crate::{
     admin::{self, AdminSockets},
     house::House,
+    worker::DrainSignal,
 };
 
 /// What the control thread is asked to do.
@@ -26,11 +27,14 @@ enum Command {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     commands: UnboundedSender<Command>,
+    /// Told directly: a drain waits for no thread that may be busy.
+    drain: DrainSignal,
 }
 
 impl Stopper {
     /// Drain: take nothing new, finish what is open within the grace period, end.
     pub fn stop(&self) {
+        self.drain.tell();
         self.send(Command::Drain);
     }
 
@@ -58,6 +62,7 @@ pub(crate) fn spawn(
     watching: StopHandle,
 ) -> io::Result<(Stopper, thread::JoinHandle<()>)> {
     let (commands, queue) = unbounded_channel(); // fed by signals, not by clients
+    let drain = house.shared.drain.clone();
     let body = move || {
         let socket = house.shared.config.admin_socket.clone();
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -69,7 +74,7 @@ pub(crate) fn spawn(
         }
     };
     let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
-    Ok((Stopper { commands }, thread))
+    Ok((Stopper { commands, drain }, thread))
 }
 
 async fn run(house: House, sockets: AdminSockets, watching: StopHandle, mut queue: UnboundedReceiver<Command>) {
@@ -81,7 +86,6 @@ async fn run(house: House, sockets: AdminSockets, watching: StopHandle, mut queu
                 Command::Drain => {
                     tracing::info!("draining");
                     tell_systemd(sd_notify::NotifyState::Stopping);
-                    house.shared.drain.tell();
                 }
                 Command::Reload => {
                     tracing::info!("rescanning the sites folder, reopening the access log");

@@ -20,7 +20,12 @@ pub enum ExplainError {
 }
 
 /// Explains a URL against a table.
-pub(crate) fn explain(table: &VhostTable<LiveSite>, url: &str) -> Result<Explanation, ExplainError> {
+/// `https_port` is where redirects to HTTPS lead, if anywhere.
+pub(crate) fn explain(
+    table: &VhostTable<LiveSite>,
+    url: &str,
+    https_port: Option<u16>,
+) -> Result<Explanation, ExplainError> {
     let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
         (_, Some(rest)) => (false, rest),
@@ -33,6 +38,7 @@ pub(crate) fn explain(table: &VhostTable<LiveSite>, url: &str) -> Result<Explana
     let raw_path = target.split('?').next().unwrap_or("");
     let path = path::normalise(if raw_path.is_empty() { "/" } else { raw_path })?;
     let host = authority.host.key().into_owned();
+    let asked = Asked { host: &host, path: &path, secure, https_port };
 
     let scheme = if secure { "https" } else { "http" };
     let shown =
@@ -55,19 +61,21 @@ pub(crate) fn explain(table: &VhostTable<LiveSite>, url: &str) -> Result<Explana
                 "404 unknown_host".to_owned()
             };
         }
-        Some(site) => in_site(table, site, &host, secure, &path, &mut told),
+        Some(site) => in_site(table, site, &asked, &mut told),
     }
     Ok(told)
 }
 
-fn in_site(
-    table: &VhostTable<LiveSite>,
-    site: &LiveSite,
-    host: &str,
+/// The parts of the URL that decide.
+struct Asked<'a> {
+    host: &'a str,
+    path: &'a str,
     secure: bool,
-    path: &str,
-    told: &mut Explanation,
-) {
+    https_port: Option<u16>,
+}
+
+fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, told: &mut Explanation) {
+    let Asked { host, path, secure, https_port } = *asked;
     let vhost = &site.vhost;
     told.site = Some(vhost.id.to_string());
     let by = vhost.hosts.iter().find(|pattern| pattern.matches(host));
@@ -80,7 +88,7 @@ fn in_site(
         "the TLS handshake is refused with the alert unrecognized_name".clone_into(&mut told.outcome);
         return;
     }
-    if !secure && !clear_only && vhost.redirect_to_https == RedirectToHttps::Yes {
+    if !secure && !clear_only && https_port.is_some() && vhost.redirect_to_https == RedirectToHttps::Yes {
         told.steps.push("clear HTTP is redirected to HTTPS (redirect_to_https)".to_owned());
         "308 to the same URL on HTTPS".clone_into(&mut told.outcome);
         return;

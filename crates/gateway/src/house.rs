@@ -16,18 +16,21 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use vestibule_certs::Vault;
 use vestibule_listener::{ConnectionLimits, Permits, Protocol};
-use vestibule_watch::{Batch, Next, StopHandle, WatchConfig};
+use vestibule_names::SiteId;
+use vestibule_proxy::UpstreamBudget;
+use vestibule_watch::{Batch, Next, OpenError, Presence, StopHandle, WatchConfig};
 
 use crate::{
     Config, StartError, access,
-    change::{Sites, Step, Surroundings, Thoroughness},
+    change::{Certifier, Sites, Step, Surroundings},
     config::{BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
-    ledger::{Ledger, LedgerError},
+    fault::chain,
+    ledger::Ledger,
     live::SiteTable,
     totals::Totals,
     worker::{self, DrainSignal, Shared},
@@ -35,6 +38,9 @@ use crate::{
 
 /// Changes that are walked, committed and published in one step: bounds how long the admin interface waits at a start.
 const STEP_LIMIT: usize = 1000;
+
+/// Sites whose certificate files are looked at in one step.
+const LOOK_LIMIT: usize = 100;
 
 /// What the control side knows; shared by its threads only.
 #[derive(Clone)]
@@ -110,26 +116,29 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         of_first.filter(|listener| listener.protocol == protocol).map(|listener| listener.local).collect()
     };
     let (http, https) = (addresses(Protocol::Http), addresses(Protocol::Https));
-    let connections = config.limits.connections.unwrap_or_else(vestibule_listener::descriptor_budget);
+    // Half of the descriptors are for clients, half for backends; asking for more does not make more.
+    let half = vestibule_listener::descriptor_budget();
+    let connections = config.limits.connections.unwrap_or(half).min(half);
     let limits = ConnectionLimits { total: connections, per_client: config.limits.connections_per_client };
     let (access, access_thread) =
         access::start(&config.access).map_err(|source| StartError::Io { path: "the access log".into(), source })?;
+    let admin_address = config.admin_address.map(|addr| addr.0);
     let shared = Shared {
         table: SiteTable::new(),
         vault: vault.clone(),
         permits: Permits::new(limits),
         totals: Arc::new(Totals::new()),
         access,
+        upstream_sockets: UpstreamBudget::new(half),
         drain: DrainSignal::new(),
         https_port: https.first().map(SocketAddr::port),
         config: Arc::new(config),
     };
     let surroundings = Surroundings {
-        vault: Some(vault),
+        certifier: Certifier::Vault(vault),
         ledger: Some(ledger),
-        listen: http.iter().chain(&*https).copied().collect(),
+        listen: http.iter().chain(&*https).copied().chain(admin_address).collect(),
         admin_socket: shared.config.admin_socket.clone(),
-        thoroughness: Thoroughness::Run,
     };
     let house = House {
         shared,
@@ -163,10 +172,11 @@ fn start(
         file_limit: config.limits.site_file.0,
         rescan: config.timeouts.rescan,
     };
+    let (walker, confirm_config) = (house.clone(), watch_config.clone());
+    let confirm = move |id: &SiteId| vestibule_watch::confirm(&confirm_config, id);
+    let sites = spawn("sites", move || walk_changes(&walker, &queue, &confirm)).map_err(no_thread)?;
     let (stop, ready) = (watching.clone(), Arc::clone(&house.ready));
     let watch = spawn("watch", move || watch_folder(watch_config, &stop, &batches, &ready)).map_err(no_thread)?;
-    let walker = house.clone();
-    let sites = spawn("sites", move || walk_changes(&walker, &queue)).map_err(no_thread)?;
     let workers = bound
         .into_iter()
         .enumerate()
@@ -188,31 +198,42 @@ fn watch_folder(config: WatchConfig, stop: &StopHandle, batches: &SyncSender<Bat
     ready.settle(false); // says nothing new once the first scan was live
 }
 
-/// The `sites` thread: batches as they come, certificate files in between.
-fn walk_changes(house: &House, queue: &Receiver<Batch>) {
+/// The `sites` thread: batches as they come, certificate files in between, a few at a time.
+fn walk_changes(house: &House, queue: &Receiver<Batch>, confirm: &dyn Fn(&SiteId) -> Presence) {
     let mut next_look = Instant::now() + CERTIFICATE_POLL;
+    let mut from = None;
+    let mut pass = Duration::ZERO;
     loop {
         match queue.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
-            Ok(batch) => take_batch(house, batch),
+            Ok(batch) => take_batch(house, batch, confirm),
             Err(RecvTimeoutError::Timeout) => {
                 let began = Instant::now();
-                publish(house, |sites| sites.refresh_files());
-                // Looking costs at most a hundredth of the time, however many files there are.
-                next_look = Instant::now() + CERTIFICATE_POLL.max(began.elapsed() * 100);
+                from = publish(house, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
+                pass += began.elapsed();
+                next_look = Instant::now();
+                if from.is_none() {
+                    // Looking costs at most a hundredth of the time, however many files there are.
+                    next_look += CERTIFICATE_POLL.max(std::mem::take(&mut pass) * 100);
+                }
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-fn take_batch(house: &House, batch: Batch) {
+fn take_batch(house: &House, batch: Batch, confirm: &dyn Fn(&SiteId) -> Presence) {
     let Batch { mut changes, complete } = batch;
     while !changes.is_empty() {
         let rest = changes.split_off(changes.len().min(STEP_LIMIT));
-        publish(house, |sites| sites.apply(std::mem::replace(&mut changes, rest)));
+        publish(house, |sites| (sites.apply(std::mem::replace(&mut changes, rest)), ()));
     }
     if complete && !house.ready.is_live() {
-        publish(house, Sites::forget_missing);
+        if house.sites().is_empty() {
+            // As after a mount that failed: nobody has left, as far as anybody can tell.
+            publish(house, |sites| (sites.settle_missing(|_| Presence::Unknown(empty_folder())), ()));
+        } else {
+            publish(house, |sites| (sites.settle_missing(confirm), ()));
+        }
         tracing::info!(
             sites = house.sites().standing().served,
             milliseconds = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -222,24 +243,25 @@ fn take_batch(house: &House, batch: Batch) {
     }
 }
 
+fn empty_folder() -> OpenError {
+    OpenError::Io(std::io::Error::other(
+        "the sites folder is empty; if all sites are really gone, start once with any one site file in it",
+    ))
+}
+
 /// Walks a change, commits it, publishes it: in this order, so that what is live is on disk.
-fn publish(house: &House, walk: impl FnOnce(&mut Sites) -> Result<Step, LedgerError>) {
+fn publish<T>(house: &House, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
     let mut sites = house.sites();
-    let step = match walk(&mut sites) {
-        Ok(step) => step,
-        Err(error) => {
-            tracing::error!(%error, "a site change could not be walked");
-            return;
-        }
-    };
-    if let Err(error) = sites.commit(&step.ledger) {
-        // A full disk must not stop changes: they are live now, and may be missing after a restart.
-        tracing::error!(%error, "a site change is live but not in the ledger");
+    let (step, told) = walk(&mut sites);
+    if let Err(error) = sites.commit(step.ledger) {
+        // A full disk must not stop changes: they are live now, and written as soon as the disk takes them.
+        tracing::error!(error = chain(&error), entries = sites.uncommitted(), "site changes are not in the ledger yet");
     }
     if !step.table.is_empty() {
         let table = house.shared.table.publish(step.table);
         tracing::debug!(generation = %table.generation(), "published");
     }
+    told
 }
 
 impl Threads {

@@ -3,6 +3,7 @@
 //! `kill -9` at any point loses nothing that was live.
 
 use std::{
+    collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -20,16 +21,20 @@ const FILE: &str = "ledger.redb";
 /// Pages kept in memory, bytes.
 const CACHE_LIMIT: usize = 8 * 1024 * 1024;
 
-/// Open for writing; locked against other processes.
+/// Open for writing; locked against other processes. After an error of the disk it is opened anew for the next commit.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    database: Database,
+    database: Option<Database>,
     path: PathBuf,
+    /// What could not be written yet, the latest of each: bounded by what there is.
+    backlog: BTreeMap<Subject, Entry>,
+    #[cfg(test)]
+    failing: bool,
 }
 
-/// The last good version of a site file.
+/// A version of a site file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GoodVersion {
+pub(crate) struct Version {
     pub(crate) owner: TenantId,
     pub(crate) text: Vec<u8>,
 }
@@ -39,8 +44,24 @@ pub(crate) struct GoodVersion {
 pub(crate) enum Entry {
     Claim(HostPattern, Claim),
     Release(HostPattern),
-    Good(SiteId, GoodVersion),
+    Good(SiteId, Version),
     Forget(SiteId),
+}
+
+/// What an entry is about: a later one replaces an earlier one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Name(HostPattern),
+    Site(SiteId),
+}
+
+impl Entry {
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Claim(name, _) | Self::Release(name) => Subject::Name(name.clone()),
+            Self::Good(site, _) | Self::Forget(site) => Subject::Site(site.clone()),
+        }
+    }
 }
 
 /// Why the ledger cannot be used.
@@ -69,34 +90,34 @@ impl Ledger {
     /// Opens or creates the ledger of a state folder.
     pub(crate) fn open(state: &Path) -> Result<Self, LedgerError> {
         let path = state.join(FILE);
-        let result = Database::builder().set_cache_size(CACHE_LIMIT).create(&path);
-        let database = match result {
-            Ok(database) => database,
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(LedgerError::Locked { path }),
-            Err(source) => return Err(storage(&path, source)),
-        };
-        // Site files may hold what only their owner should read.
-        if let Err(error) = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)) {
-            return Err(storage(&path, redb::Error::Io(error)));
-        }
-        let ledger = Self { database, path };
-        ledger.write(|transaction| {
-            transaction.open_table(CLAIMS)?;
-            transaction.open_table(GOOD)?;
-            Ok(())
-        })?;
-        Ok(ledger)
+        Ok(Self {
+            database: Some(open(&path)?),
+            path,
+            backlog: BTreeMap::new(),
+            #[cfg(test)]
+            failing: false,
+        })
     }
 
-    /// Writes a batch as one commit, on disk when this returns.
-    pub(crate) fn commit(&self, entries: &[Entry]) -> Result<(), LedgerError> {
-        if entries.is_empty() {
+    /// Writes a batch, and what is left of earlier ones, as one commit; on disk when this returns.
+    pub(crate) fn commit(&mut self, entries: Vec<Entry>) -> Result<(), LedgerError> {
+        self.backlog.extend(entries.into_iter().map(|entry| (entry.subject(), entry)));
+        if self.backlog.is_empty() {
             return Ok(());
         }
-        self.write(|transaction| {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => open(&self.path)?,
+        };
+        #[cfg(test)]
+        if std::mem::take(&mut self.failing) {
+            return Err(storage(&self.path, redb::Error::PreviousIo));
+        }
+        // After an error the database refuses everything until it is opened anew: it is dropped then.
+        write(&database, |transaction| {
             let mut claims = transaction.open_table(CLAIMS)?;
             let mut good = transaction.open_table(GOOD)?;
-            for entry in entries {
+            for entry in self.backlog.values() {
                 match entry {
                     Entry::Claim(name, claim) => {
                         claims.insert(&*name.to_string(), (claim.site.as_str(), claim.tenant.0, claim.since))?;
@@ -114,45 +135,93 @@ impl Ledger {
             }
             Ok(())
         })
+        .map_err(|source| storage(&self.path, source))?;
+        self.database = Some(database);
+        self.backlog.clear();
+        Ok(())
+    }
+
+    /// As a full disk would: the next commit fails, and those after it succeed.
+    #[cfg(test)]
+    pub(crate) fn fail_once(&mut self) {
+        self.failing = true;
+    }
+
+    /// How many entries wait for a disk that takes them.
+    pub(crate) fn backlog(&self) -> usize {
+        self.backlog.len()
     }
 
     /// Every claim.
     pub(crate) fn claims(&self) -> Result<Vec<(HostPattern, Claim)>, LedgerError> {
-        read_claims(&self.database).map_err(|source| storage(&self.path, source))
+        let Some(database) = &self.database else { return Ok(Vec::new()) };
+        read_claims(database).map_err(|source| storage(&self.path, source))
     }
 
-    /// The last good version of a site.
-    pub(crate) fn good(&self, site: &SiteId) -> Result<Option<GoodVersion>, LedgerError> {
+    /// The last good version of a site. A disk that cannot be read must not stop a change: then none is known.
+    pub(crate) fn good(&self, site: &SiteId) -> Option<Version> {
+        match self.backlog.get(&Subject::Site(site.clone())) {
+            Some(Entry::Good(_, version)) => return Some(version.clone()),
+            Some(_) => return None,
+            None => {}
+        }
+        let database = self.database.as_ref()?;
         let read = || -> Result<_, redb::Error> {
-            let table = self.database.begin_read()?.open_table(GOOD)?;
+            let table = database.begin_read()?.open_table(GOOD)?;
             Ok(table.get(site.as_str())?.map(|row| {
                 let (owner, text) = row.value();
-                GoodVersion { owner: TenantId(owner), text: text.to_vec() }
+                Version { owner: TenantId(owner), text: text.to_vec() }
             }))
         };
-        read().map_err(|source| storage(&self.path, source))
+        self.told(read()).flatten()
     }
 
-    /// Every site with a last good version.
-    pub(crate) fn sites(&self) -> Result<Vec<SiteId>, LedgerError> {
+    /// Every site with a last good version; none when the disk cannot be read.
+    pub(crate) fn sites(&self) -> Vec<SiteId> {
+        let Some(database) = &self.database else { return Vec::new() };
         let read = || -> Result<_, redb::Error> {
-            let table = self.database.begin_read()?.open_table(GOOD)?;
+            let table = database.begin_read()?.open_table(GOOD)?;
             let rows = table.iter()?.map(|row| row.map(|(site, _)| SiteId::new(site.value())));
             Ok(rows.collect::<Result<Vec<_>, _>>()?)
         };
-        read().map_err(|source| storage(&self.path, source))
+        self.told(read()).unwrap_or_default()
     }
 
-    fn write(&self, fill: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>) -> Result<(), LedgerError> {
-        let run = || -> Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
-            transaction.set_quick_repair(true); // a start after kill -9 does not walk the whole file
-            fill(&transaction)?;
-            transaction.commit()?;
-            Ok(())
-        };
-        run().map_err(|source| storage(&self.path, source))
+    fn told<T>(&self, result: Result<T, redb::Error>) -> Option<T> {
+        result
+            .inspect_err(|error| tracing::error!(path = %self.path.display(), %error, "the ledger cannot be read"))
+            .ok()
     }
+}
+
+fn open(path: &Path) -> Result<Database, LedgerError> {
+    let database = match Database::builder().set_cache_size(CACHE_LIMIT).create(path) {
+        Ok(database) => database,
+        Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(LedgerError::Locked { path: path.to_owned() }),
+        Err(source) => return Err(storage(path, source)),
+    };
+    // Site files may hold what only their owner should read.
+    if let Err(error) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+        return Err(storage(path, redb::Error::Io(error)));
+    }
+    write(&database, |transaction| {
+        transaction.open_table(CLAIMS)?;
+        transaction.open_table(GOOD)?;
+        Ok(())
+    })
+    .map_err(|source| storage(path, source))?;
+    Ok(database)
+}
+
+fn write(
+    database: &Database,
+    fill: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true); // a start after kill -9 does not walk the whole file
+    fill(&transaction)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// The claims of a ledger that no gateway has open; `None` when there is none to read.
@@ -192,10 +261,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path();
         let name = HostPattern::parse("*.a.test").expect("a pattern");
-        let version = GoodVersion { owner: TenantId(1000), text: b"hosts: a.test\n".to_vec() };
-        let ledger = Ledger::open(dir).expect("opens");
+        let version = Version { owner: TenantId(1000), text: b"hosts: a.test\n".to_vec() };
+        let mut ledger = Ledger::open(dir).expect("opens");
         ledger
-            .commit(&[
+            .commit(vec![
                 Entry::Claim(name.clone(), claim("a.yaml", 7)),
                 Entry::Good(SiteId::new("a.yaml"), version.clone()),
             ])
@@ -204,11 +273,11 @@ mod tests {
         assert!(read_claims_of(dir).is_none(), "locked");
         drop(ledger);
         assert_eq!(read_claims_of(dir), Some(vec![(name.clone(), claim("a.yaml", 7))]));
-        let ledger = Ledger::open(dir).expect("opens again");
-        assert_eq!(ledger.good(&SiteId::new("a.yaml")).expect("reads"), Some(version));
-        ledger.commit(&[Entry::Release(name), Entry::Forget(SiteId::new("a.yaml"))]).expect("commits");
+        let mut ledger = Ledger::open(dir).expect("opens again");
+        assert_eq!(ledger.good(&SiteId::new("a.yaml")), Some(version));
+        ledger.commit(vec![Entry::Release(name), Entry::Forget(SiteId::new("a.yaml"))]).expect("commits");
         assert_eq!(ledger.claims().expect("reads"), vec![]);
-        assert_eq!(ledger.sites().expect("reads"), vec![]);
+        assert_eq!(ledger.sites(), vec![]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod config;
 mod connection;
 mod control;
 mod explain;
+mod fault;
 mod house;
 mod ledger;
 mod live;

@@ -60,6 +60,11 @@ impl Counters {
         self.in_flight.load(Relaxed)
     }
 
+    /// Has the site been asked for anything?
+    pub(crate) fn are_used(&self) -> bool {
+        self.requests() > 0 || self.in_flight() > 0 || self.tunnels() > 0
+    }
+
     pub(crate) fn tunnels(&self) -> u32 {
         self.tunnels.load(Relaxed)
     }

@@ -175,7 +175,7 @@ impl http_body::Body for Tracked {
             match &frame {
                 Some(Ok(frame)) => {
                     record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                    record.complete = expected == Some(record.bytes);
+                    record.complete = frame.is_trailers() || expected == Some(record.bytes);
                 }
                 Some(Err(error)) => {
                     record.complete = false;

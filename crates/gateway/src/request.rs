@@ -4,13 +4,16 @@
 use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri};
+use http_body::Body as _;
 use hyper::body::Incoming;
+use vestibule_listener::Permit;
 use vestibule_names::{Authority, ClientAddr, HostRef, path};
 use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme, Trust};
 use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 
 use crate::{
+    fault::chain,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
     vitals::Vitals,
@@ -37,11 +40,13 @@ struct Inner {
     worker: Rc<Worker>,
     facts: ConnectionFacts,
     vitals: Arc<Vitals>,
+    /// Held by the connection, and after an upgrade by its tunnel.
+    _permit: Permit,
 }
 
 impl Walker {
-    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>) -> Self {
-        Self { inner: Rc::new(Inner { worker, facts, vitals }) }
+    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>, permit: Permit) -> Self {
+        Self { inner: Rc::new(Inner { worker, facts, vitals, _permit: permit }) }
     }
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.inner.worker
@@ -59,7 +64,7 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
     let mut record = Record::new(walker.clone(), &request);
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
-    let response = match answer(&walker, request, &mut record).await {
+    let response = match answer(&walker, Undelivered(Some(request)), &mut record).await {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Tunnel(response, tunnel, place)) => {
             return Ok(open_tunnel(&walker, record, response, tunnel, place));
@@ -78,20 +83,53 @@ enum Answer {
     Tunnel(Response<Body>, proxy::Tunnel, Place),
 }
 
+/// A request that nobody has taken yet. When we answer it ourselves, the rest of its body is discarded.
+struct Undelivered(Option<Request<Incoming>>);
+
+impl Undelivered {
+    fn request(&self) -> &Request<Incoming> {
+        self.0.as_ref().expect("only deliver takes it, and consumes this")
+    }
+
+    fn deliver(mut self) -> Request<Incoming> {
+        self.0.take().expect("only deliver takes it, and consumes this")
+    }
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        if let Some(request) = self.0.take().filter(|request| request.version() == Version::HTTP_2)
+            && !request.body().is_end_stream()
+        {
+            tokio::task::spawn_local(proxy::discard(request.into_body()));
+        }
+    }
+}
+
 /// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA will be
 /// answered between the first step and the second: before anything of a tenant's has a say.
-async fn answer(walker: &Walker, request: Request<Incoming>, record: &mut Record) -> Result<Answer, Refusal> {
-    proxy::inspect(&request)?;
+async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) -> Result<Answer, Refusal> {
+    let request = undelivered.request();
+    proxy::inspect(request)?;
     let worker = walker.worker();
-    if target_length(&request) > worker.config().limits.request_target.0 {
+    let limits = &worker.config().limits;
+    if target_length(request) > limits.request_target.0 {
         return Err(Refusal::UriTooLong);
     }
-    let asked = asked_authority(&request)?.to_owned();
+    if request.headers().len() > limits.request_headers as usize {
+        return Err(Refusal::HeadersTooLarge); // the codec of HTTP/2 counts bytes only
+    }
+    if walker.facts().scheme == Scheme::Https
+        && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
+    {
+        return Err(Refusal::BadRequest);
+    }
+    let asked = asked_authority(request)?.to_owned();
     let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
     let site = site_of(walker, &authority)?;
     record.site = Some(Arc::clone(&site));
     let trust = worker.trust(walker.facts().client);
-    let scheme = effective_scheme(walker, &request, trust);
+    let scheme = effective_scheme(walker, request, trust);
     if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
         return redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response);
     }
@@ -113,7 +151,7 @@ async fn answer(walker: &Walker, request: Request<Incoming>, record: &mut Record
                 trust,
                 request_id: record.id,
             };
-            forward(walker, request, &path, &site, &route, caller, record).await
+            forward(walker, undelivered.deliver(), &path, &site, &route, caller, record).await
         }
     }
 }
@@ -174,15 +212,18 @@ fn moved(
     scheme: Scheme,
     target: &uri::Uri,
 ) -> Option<String> {
-    let to_https =
-        scheme == Scheme::Http && site.identity.is_some() && site.vhost.redirect_to_https == RedirectToHttps::Yes;
+    let https_port = walker.worker().https_port();
+    let to_https = scheme == Scheme::Http
+        && https_port.is_some()
+        && site.identity.is_some()
+        && site.vhost.redirect_to_https == RedirectToHttps::Yes;
     let host = authority.host.key();
     let canonical = site.vhost.canonical.as_ref().map(|name| name.as_str()).filter(|name| *name != host);
     if !to_https && canonical.is_none() {
         return None;
     }
     let (scheme, port) = if to_https {
-        ("https", walker.worker().https_port().filter(|port| *port != 443))
+        ("https", https_port.filter(|port| *port != 443))
     } else {
         match scheme {
             Scheme::Http => ("http", authority.port.filter(|port| *port != 80)),
@@ -192,7 +233,10 @@ fn moved(
     let host = canonical.unwrap_or(&host);
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let path = path::normalise(target.path()).ok()?; // refused one step later
+    let path = match target.path() {
+        ASTERISK => "/".into(),
+        path => path::normalise(path).ok()?, // refused one step later
+    };
     let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
     Some(format!("{scheme}://{host}{port}{path}{query}"))
 }
@@ -213,6 +257,7 @@ fn local_redirect(
     path: &str,
     query: Option<&str>,
 ) -> Result<Response<Body>, Refusal> {
+    let path = if path == ASTERISK { "/" } else { path };
     let rest = if route.path.as_str() == "/" { path } else { path.strip_prefix(route.path.as_str()).unwrap_or("") };
     let host = match &authority.host {
         HostRef::Address(std::net::IpAddr::V6(address)) => format!("[{address}]"),
@@ -251,7 +296,7 @@ async fn forward(
     caller: Caller<'_>,
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
-    let tunnel_place = if request.headers().contains_key(header::UPGRADE) {
+    let tunnel_place = if proxy::asks_for_websocket(&request) {
         Some(site.counters.begin_tunnel(site.vhost.limits.tunnels).ok_or(Refusal::SiteBusy)?)
     } else {
         None
@@ -274,27 +319,16 @@ async fn forward(
     })
 }
 
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 /// Step 7: after a 101 the connection lives on as a tunnel of its own; its record ends with it.
 fn open_tunnel(
     walker: &Walker,
-    record: Record,
+    mut record: Record,
     response: Response<Body>,
     tunnel: proxy::Tunnel,
     place: Place,
 ) -> Response<Tracked> {
     walker.vitals().become_tunnel();
+    record.place = None; // it is no request in flight any more
     let guard = OpenConnection::new(walker.worker());
     tokio::task::spawn_local(async move {
         let end = tunnel.run().await;

@@ -7,13 +7,13 @@ use std::{
 
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_vhost::{Claim, VhostTable};
-use vestibule_watch::{Change, SiteFile, WatchConfig};
+use vestibule_watch::{Change, OpenError, SiteFile, WatchConfig};
 
 use crate::{
     admin::model::{ClaimRow, Explanation, Review},
-    change::{Sites, Surroundings, Thoroughness, change_id},
+    change::{Certifier, Sites, Surroundings, change_id},
     explain::{ExplainError, explain as explain_in},
-    ledger::{LedgerError, read_claims_of},
+    ledger::read_claims_of,
 };
 
 /// In which context files are checked.
@@ -31,6 +31,8 @@ pub struct Context {
     pub claims: Option<Vec<ClaimRow>>,
     /// The gateway's own addresses: upstreams that lead back are refused.
     pub listen: Vec<SocketAddr>,
+    /// Where redirects to HTTPS lead, if anywhere.
+    pub https_port: Option<u16>,
 }
 
 /// Why nothing could be checked.
@@ -48,9 +50,6 @@ pub enum ReviewError {
     /// The folder cannot be read.
     #[error(transparent)]
     Watch(#[from] vestibule_watch::WatchError),
-    /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
     /// The URL.
     #[error(transparent)]
     Url(#[from] ExplainError),
@@ -62,7 +61,7 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
     if files.is_empty() {
         let changes = context.scan()?;
         let ids: Vec<_> = changes.iter().map(change_id).cloned().collect();
-        drop(sites.apply(changes)?);
+        drop(sites.apply(changes));
         return Ok(ids.into_iter().map(|id| review(&sites, &id, id.as_str().to_owned())).collect());
     }
     let named = files.iter().map(|path| context.named(path)).collect::<Result<Vec<_>, _>>()?;
@@ -70,11 +69,11 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
         // Nobody has recorded who came first: the other files of the folder are the context.
         let others = context.scan().unwrap_or_default();
         let others = others.into_iter().filter(|other| named.iter().all(|(id, _)| id != change_id(other))).collect();
-        drop(sites.apply(others)?);
+        drop(sites.apply(others));
     }
     let mut reviews = Vec::new();
     for (path, (id, change)) in files.iter().zip(named) {
-        drop(sites.apply(vec![change])?);
+        drop(sites.apply(vec![change]));
         reviews.push(review(&sites, &id, path.display().to_string()));
     }
     Ok(reviews)
@@ -83,8 +82,8 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
 /// Explains a URL from the files alone.
 pub fn explain(context: &Context, url: &str) -> Result<Explanation, ReviewError> {
     let mut sites = context.sites();
-    let step = sites.apply(context.scan()?)?;
-    Ok(explain_in(&VhostTable::empty().with(step.table), url)?)
+    let step = sites.apply(context.scan()?);
+    Ok(explain_in(&VhostTable::empty().with(step.table), url, context.https_port)?)
 }
 
 fn review(sites: &Sites, id: &SiteId, file: String) -> Review {
@@ -97,10 +96,18 @@ fn review(sites: &Sites, id: &SiteId, file: String) -> Review {
 }
 
 impl Context {
+    fn watch(&self) -> WatchConfig {
+        WatchConfig { dir: self.sites.clone(), file_limit: self.file_limit, rescan: std::time::Duration::MAX }
+    }
+
     fn scan(&self) -> Result<Vec<Change>, ReviewError> {
-        let config =
-            WatchConfig { dir: self.sites.clone(), file_limit: self.file_limit, rescan: std::time::Duration::MAX };
-        Ok(vestibule_watch::scan(&config)?)
+        Ok(vestibule_watch::scan(&self.watch())?)
+    }
+
+    /// The user as whom the gateway runs: the owner of its folder, or we ourselves before there is one.
+    fn gateway_uid(&self) -> u32 {
+        let owner = std::fs::metadata(&self.state).map(|folder| std::os::unix::fs::MetadataExt::uid(&folder));
+        owner.unwrap_or_else(|_| rustix::process::geteuid().as_raw())
     }
 
     fn knows_claims(&self) -> bool {
@@ -113,35 +120,37 @@ impl Context {
             None => read_claims_of(&self.state).unwrap_or_default(),
         };
         let surroundings = Surroundings {
-            vault: None, // certificates are checked, none is signed
+            certifier: Certifier::Review { gateway_uid: self.gateway_uid() },
             ledger: None,
             listen: self.listen.clone(),
             admin_socket: self.admin_socket.clone(),
-            thoroughness: Thoroughness::Check,
         };
         Sites::new(surroundings, claims)
     }
 
-    /// A file that was named: its id as `run` would see it, or the path itself for a draft elsewhere.
+    /// A file that was named: as `run` would see it, or a draft elsewhere.
     fn named(&self, path: &Path) -> Result<(SiteId, Change), ReviewError> {
-        use std::os::unix::fs::MetadataExt;
-        let failed = |source| ReviewError::File { path: path.to_owned(), source };
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        let id = self.id_within(path).unwrap_or_else(|| SiteId::new(&path.display().to_string()));
-        if metadata.len() > self.file_limit {
-            let error = vestibule_watch::OpenError::TooLarge { limit: self.file_limit };
-            return Ok((id.clone(), Change::Unreadable(id, error)));
+        let config = self.watch();
+        if let Some(id) = vestibule_watch::site_id(&config, path) {
+            let change = vestibule_watch::read_site(&config, &id);
+            return match change {
+                Change::Written(_) => Ok((id, change)),
+                Change::Unreadable(_, OpenError::Io(source)) => {
+                    Err(ReviewError::File { path: path.to_owned(), source })
+                }
+                Change::Unreadable(..) => Ok((id, change)),
+                Change::Removed(_) => {
+                    let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+                    Err(ReviewError::File { path: path.to_owned(), source })
+                }
+            };
         }
-        let bytes = std::fs::read(path).map_err(failed)?;
-        let file = SiteFile { id: id.clone(), owner: TenantId(metadata.uid()), bytes };
-        Ok((id, Change::Written(file)))
-    }
-
-    fn id_within(&self, path: &Path) -> Option<SiteId> {
-        let dir = std::fs::canonicalize(&self.sites).ok()?;
-        let path = std::fs::canonicalize(path).ok()?;
-        let relative = path.strip_prefix(dir).ok()?.to_str()?.to_owned();
-        (relative.matches('/').count() <= 1).then(|| SiteId::new(&relative))
+        let id = SiteId::new(&path.display().to_string());
+        match vestibule_watch::read_draft(path, self.file_limit) {
+            Ok((owner, bytes)) => Ok((id.clone(), Change::Written(SiteFile { id, owner, bytes }))),
+            Err(OpenError::Io(source)) => Err(ReviewError::File { path: path.to_owned(), source }),
+            Err(error) => Ok((id.clone(), Change::Unreadable(id, error))),
+        }
     }
 }
 

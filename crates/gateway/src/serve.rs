@@ -20,6 +20,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+use vestibule_listener::Permit;
+
 use crate::{
     request::{self, ConnectionFacts, Walker},
     stream::Watched,
@@ -81,13 +83,19 @@ impl Outcome {
 }
 
 /// Serves HTTP on a stream that is ready for it.
-pub(crate) async fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts) -> Outcome
+pub(crate) async fn serve<S>(
+    worker: Rc<Worker>,
+    stream: S,
+    codec: Codec,
+    facts: ConnectionFacts,
+    permit: Permit,
+) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
     let io = Watched::new(stream, Arc::clone(&vitals));
-    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals));
+    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), permit);
     let service = service_fn(move |request| request::walk(walker.clone(), request));
     match codec {
         Codec::Http1 => {
@@ -231,6 +239,7 @@ impl<'w> Watchdog<'w> {
         if self.closing_since.is_none() && self.worker.is_draining() {
             let noticed = *self.drain_noticed.get_or_insert_with(Instant::now);
             if !vitals.is_fresh() || noticed.elapsed() >= FIRST_REQUEST_GRACE {
+                self.look_again(cx, CLOSE_GRACE);
                 return self.begin_close();
             }
             self.look_again(cx, FIRST_REQUEST_GRACE);
@@ -261,14 +270,13 @@ impl<'w> Watchdog<'w> {
     }
 
     fn judge(&mut self, vitals: &Vitals) -> Verdict {
-        match vitals.overdue(&self.worker.config().timeouts) {
-            None => Verdict::Fine,
-            Some(Overdue::Idle) => match self.closing_since {
-                None => self.begin_close(),
-                Some(since) if since.elapsed() < CLOSE_GRACE => Verdict::Fine,
-                Some(_) => Verdict::Cut(Overdue::Idle), // it did not follow the polite close
-            },
-            Some(overdue) => Verdict::Cut(overdue),
+        let overdue = vitals.overdue(&self.worker.config().timeouts);
+        match (self.closing_since, overdue) {
+            (_, Some(overdue @ (Overdue::Head | Overdue::WriteStall))) => Verdict::Cut(overdue),
+            (None, Some(Overdue::Idle)) => self.begin_close(),
+            // It did not follow the polite close, and nothing of it is being answered.
+            (Some(since), _) if since.elapsed() >= CLOSE_GRACE && vitals.is_at_rest() => Verdict::Cut(Overdue::Idle),
+            (Some(_), _) | (None, None) => Verdict::Fine,
         }
     }
 }

@@ -88,6 +88,11 @@ impl Vitals {
         self.used.store(true, Relaxed);
     }
 
+    /// Is no request open?
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.requests_open.load(Relaxed) == 0
+    }
+
     /// Is its first request still to come?
     pub(crate) fn is_fresh(&self) -> bool {
         !self.used.load(Relaxed)

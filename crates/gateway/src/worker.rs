@@ -21,7 +21,7 @@ use tokio::{
 };
 use vestibule_listener::{Accepted, Acceptor, BoundListener, Permits};
 use vestibule_names::{ClientAddr, RequestId};
-use vestibule_proxy::{Proxy, ProxyConfig, Trust};
+use vestibule_proxy::{Proxy, ProxyConfig, Trust, UpstreamBudget};
 
 use crate::{
     access::AccessLine,
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) vault: vestibule_certs::Vault,
     pub(crate) permits: Permits,
     pub(crate) totals: Arc<Totals>,
+    /// Sockets to backends that all workers may have open together.
+    pub(crate) upstream_sockets: UpstreamBudget,
     pub(crate) access: crate::access::AccessSender,
     pub(crate) drain: DrainSignal,
     /// The first bound TLS port: where redirects to HTTPS lead.
@@ -195,6 +197,7 @@ impl Worker {
             idle_limit: shared.config.limits.idle_upstream_connections as usize,
             keep_alive: shared.config.timeouts.upstream_keep_alive,
             response_head_limit: RESPONSE_HEAD_LIMIT,
+            budget: shared.upstream_sockets.clone(),
         };
         let spawn = Rc::new(|task| drop(tokio::task::spawn_local(task)));
         Self {
@@ -296,6 +299,7 @@ mod tests {
             vault: vestibule_certs::Vault::open(&dir.join("certs")).expect("opens"),
             permits: Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 }),
             totals: Arc::new(Totals::new()),
+            upstream_sockets: UpstreamBudget::new(1),
             access: crate::access::start(&config.access).expect("starts").0,
             drain: DrainSignal::new(),
             https_port: None,

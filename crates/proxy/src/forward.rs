@@ -134,7 +134,7 @@ impl Proxy {
     /// The walk: prepare, send, receive.
     pub(crate) async fn carry(&self, request: Request<Incoming>, terms: &Terms<'_>) -> Result<Forwarded, ForwardError> {
         let Action::Upstream(group) = &terms.route.action else { return Err(ForwardError::NoUpstream) };
-        let Parcel { request, exchange, handshake, client } = prepare(request, terms)?;
+        let Parcel { request, exchange, handshake, client } = prepare(request, terms, &self.inner.pool.spawn)?;
         let (lease, response) = self.send(request, exchange, group, terms.timeouts).await?;
         receive(lease, response, handshake.map(|handshake| (handshake, client)), terms)
     }
@@ -229,11 +229,19 @@ impl Proxy {
 }
 
 /// Everything that is done with a request before a connection is thought of.
-fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>) -> Result<Parcel, ForwardError> {
+fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>, spawn: &Spawn) -> Result<Parcel, ForwardError> {
     let client = upgrade::on(&mut request);
     let (mut head, incoming) = request.into_parts();
     let body = Length::of(&incoming);
     let limit = terms.limits.request_body.map(|limit| limit.0);
+    let version = head.version;
+    // Made first: whatever is refused from here on, the rest of the body is seen to.
+    let (upload, exchange) = if body == Length::None {
+        (Upload::none(), None)
+    } else {
+        let (upload, exchange) = Upload::new(incoming, version, limit, terms.timeouts.request_body, Rc::clone(spawn));
+        (upload, Some(exchange))
+    };
     if let (Length::Exact(length), Some(limit)) = (body, limit)
         && length > limit
     {
@@ -244,16 +252,9 @@ fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>) -> Result<Parcel, 
         if body == Length::None { Handshake::read(&head.method, head.version, &head.headers) } else { None };
     let (path, stripped) = strip(terms.path, &terms.route.path, terms.route.prefix);
     head.uri = rewrite_target(std::mem::take(&mut head.uri), path).map_err(ForwardError::Refused)?;
-    let version = head.version;
     let order =
         Order { caller: terms.caller, stripped, changes: &terms.route.headers, handshake: handshake.as_ref(), body };
     rewrite_request(&mut head, &order).map_err(ForwardError::Refused)?;
-    let (upload, exchange) = if body == Length::None {
-        (Upload::none(), None)
-    } else {
-        let (upload, exchange) = Upload::new(incoming, version, limit, terms.timeouts.request_body);
-        (upload, Some(exchange))
-    };
     Ok(Parcel { request: Request::from_parts(head, upload), exchange, handshake, client })
 }
 

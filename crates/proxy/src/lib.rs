@@ -37,6 +37,7 @@ use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
 use vestibule_names::{ClientAddr, RequestId};
 
 mod dial;
+mod discard;
 mod forward;
 mod pool;
 mod stream;
@@ -57,6 +58,7 @@ mod tests;
 
 pub use body::{Body, BodyError};
 pub use budget::UpstreamBudget;
+pub use discard::discard;
 pub use error::{Fault, ForwardError};
 pub use forward::{Forwarded, Proxy};
 pub use law::{asks_for_websocket, inspect};

@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::{ForwardError, law::retain_trailers, wait::IdleWait};
+use crate::{ForwardError, Spawn, discard, law::retain_trailers, wait::IdleWait};
 
 /// How long a body is, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,7 @@ struct Streaming {
     allowance: u64,
     wait: IdleWait,
     exchange: Rc<Exchange>,
+    spawn: Spawn,
 }
 
 /// Why the body ended before its end. hyper closes the connection to the backend for it, and nobody else sees it.
@@ -90,6 +91,7 @@ impl Upload {
         version: Version,
         limit: Option<u64>,
         idle: Duration,
+        spawn: Spawn,
     ) -> (Self, Rc<Exchange>) {
         let exchange = Rc::new(Exchange {
             phase: Cell::new(Phase::Sending),
@@ -102,8 +104,20 @@ impl Upload {
             allowance: limit.unwrap_or(u64::MAX),
             wait: IdleWait::new(idle),
             exchange: Rc::clone(&exchange),
+            spawn,
         };
         (Self(Some(streaming)), exchange)
+    }
+}
+
+/// A backend that answers early, or none at all, leaves a body half read: its rest is discarded.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(Streaming { incoming, version: Version::HTTP_2, spawn, .. }) = self.0.take()
+            && !incoming.is_end_stream()
+        {
+            spawn(Box::pin(discard(incoming)));
+        }
     }
 }
 

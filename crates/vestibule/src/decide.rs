@@ -86,6 +86,7 @@ pub(crate) fn review_context(
 ) -> vestibule_gateway::review::Context {
     let folders = folders(place, settings, surroundings);
     let (http, https) = listeners(&ListenFlags::default(), settings, surroundings);
+    let https_port = https.first().map(|addr| addr.0.port());
     let listen = http.into_iter().chain(https).map(|addr| addr.0).collect::<Vec<SocketAddr>>();
     vestibule_gateway::review::Context {
         sites: folders.sites,
@@ -95,6 +96,7 @@ pub(crate) fn review_context(
         file_limit: settings.limits.site_file.0,
         claims: None,
         listen,
+        https_port,
     }
 }
 

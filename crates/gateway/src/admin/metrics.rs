@@ -56,6 +56,14 @@ impl Scrape {
         gauge(encoder, "sites", "Sites that are served", standing.served as u64)?;
         gauge(encoder, "sites_stale", "Sites kept at their last good version", standing.stale as u64)?;
         gauge(encoder, "sites_broken", "Site files with an error and nothing to serve", standing.broken as u64)?;
+        gauge(
+            encoder,
+            "ledger_backlog",
+            "Changes that the ledger could not take yet",
+            self.0.sites().uncommitted() as u64,
+        )?;
+        gauge(encoder, "upstream_sockets", "Open connections to backends", u64::from(shared.upstream_sockets.open()))?;
+        counter(encoder, "upstream_sockets_refused", "Connections over the budget", shared.upstream_sockets.refused())?;
         gauge(encoder, "connections", "Open client connections", shared.permits.open())?;
         gauge(encoder, "requests_in_flight", "Requests being answered", shared.totals.in_flight())?;
         counter(encoder, "requests", "Requests answered", shared.totals.requests())?;

@@ -16,6 +16,8 @@ pub struct Status {
     pub generation: u64,
     /// True once the first scan is live.
     pub ready: bool,
+    /// True once it takes nothing new.
+    pub draining: bool,
     /// Bound clear addresses, with real ports.
     pub http: Vec<String>,
     /// Bound TLS addresses.
@@ -40,6 +42,9 @@ pub struct Status {
     pub requests_in_flight: u64,
     /// Requests answered since the start.
     pub requests: u64,
+    /// Changes that the ledger could not take yet (a full or failing disk): they are live, and would be missing after a
+    /// restart.
+    pub uncommitted: usize,
     /// Sites that are not `live`, with what to do: the same as in `sites`, at most 100.
     pub attention: Vec<SiteRow>,
 }

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, UnixListener, UnixStream},
     sync::Semaphore,
     time::timeout,
 };
@@ -85,6 +85,11 @@ fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
     if path.exists() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another gateway answers on this socket"));
     }
+    if let Err(error) = fs::remove_file(&fresh)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error); // else: left behind by a start that was killed
+    }
     let listener = std::os::unix::net::UnixListener::bind(&fresh)?;
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
     fs::rename(&fresh, path)?;
@@ -100,6 +105,8 @@ pub(crate) async fn serve(house: House, sockets: AdminSockets) -> io::Result<Inf
     let over_socket = async {
         loop {
             match unix.accept().await {
+                // Our own process only connects when a site names this socket as its upstream, in whatever spelling.
+                Ok((stream, _)) if is_our_own(&stream) => tracing::warn!("a site leads to the admin socket: refused"),
                 Ok((stream, _)) => open(&house, &permits, stream, Door::Socket),
                 Err(_) => tokio::time::sleep(BACK_OFF).await,
             }
@@ -118,6 +125,11 @@ pub(crate) async fn serve(house: House, sockets: AdminSockets) -> io::Result<Inf
         never = over_socket => Ok(never),
         never = over_address => Ok(never),
     }
+}
+
+/// Who cannot be told is refused too.
+fn is_our_own(stream: &UnixStream) -> bool {
+    stream.peer_cred().map_or(true, |peer| peer.pid().is_none_or(|pid| pid.unsigned_abs() == std::process::id()))
 }
 
 fn open<S>(house: &House, permits: &Arc<Semaphore>, stream: S, door: Door)
@@ -158,7 +170,7 @@ fn answer(house: &House, request: &Request<Incoming>, door: Door) -> Response<Fu
         ("/v1/claims", Door::Socket) => json(&house.sites().claim_rows()),
         ("/v1/explain", Door::Socket) => match query.url {
             None => failure(StatusCode::BAD_REQUEST, "write /v1/explain?url=https%3A%2F%2Fblog.example.com%2F"),
-            Some(url) => match explain(&house.shared.table.load(), &url) {
+            Some(url) => match explain(&house.shared.table.load(), &url, house.shared.https_port) {
                 Ok(explanation) => json(&explanation),
                 Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
             },
@@ -194,9 +206,9 @@ impl Query {
 
 fn status(house: &House) -> Status {
     let table = house.shared.table.load();
-    let (standing, attention) = {
+    let (standing, attention, uncommitted) = {
         let sites = house.sites();
-        (sites.standing(), sites.attention(ATTENTION_LIMIT))
+        (sites.standing(), sites.attention(ATTENTION_LIMIT), sites.uncommitted())
     };
     let config = &house.shared.config;
     let texts = |addrs: &[std::net::SocketAddr]| addrs.iter().map(ToString::to_string).collect();
@@ -205,7 +217,8 @@ fn status(house: &House) -> Status {
         pid: std::process::id(),
         uptime_seconds: house.started.elapsed().as_secs(),
         generation: table.generation().0,
-        ready: house.ready.is_live(),
+        ready: house.ready.is_live() && !house.shared.drain.is_told(),
+        draining: house.shared.drain.is_told(),
         http: texts(&house.http),
         https: texts(&house.https),
         sites_dir: config.sites.display().to_string(),
@@ -218,6 +231,7 @@ fn status(house: &House) -> Status {
         connections: house.shared.permits.open(),
         requests_in_flight: house.shared.totals.in_flight(),
         requests: house.shared.totals.requests(),
+        uncommitted,
         attention,
     }
 }

@@ -12,8 +12,11 @@ use vestibule_site::{
 };
 use vestibule_vhost::{Claim, TableChange, TlsPolicy, Vhost, compile};
 
-use super::{Sites, Step, Surroundings, Thoroughness};
-use crate::{ledger::Entry, live::LiveSite};
+use super::{Certifier, Sites, Step, Surroundings};
+use crate::{
+    ledger::{Entry, Version},
+    live::LiveSite,
+};
 
 impl Sites {
     /// Makes this version the live one: table changes and ledger entries go into `step`. Returns the remarks (no errors),
@@ -21,12 +24,12 @@ impl Sites {
     pub(super) fn activate(
         &mut self,
         id: &SiteId,
-        owner: TenantId,
+        version: &Version,
         site: &Site,
-        text: &[u8],
         mut remarks: Vec<Diagnostic>,
         step: &mut Step,
     ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let owner = version.owner;
         let preview = self.claims.preview(id, owner, &site.hosts);
         remarks.extend(preview.diagnostics);
         remarks.extend(self.surroundings.loops(site));
@@ -48,7 +51,7 @@ impl Sites {
         step.woken.extend(settlement.woken);
         self.swap(id, owner, vhost, identity, step);
         let waits = settlement.granted.len() < site.hosts.len();
-        self.record(id, owner).waiting = waits.then(|| text.into());
+        self.record(id, owner).waiting = waits.then(|| version.clone());
         Ok(remarks)
     }
 
@@ -85,24 +88,21 @@ impl Sites {
         if vhost.tls == TlsPolicy::Off || vhost.hosts.is_empty() {
             return None;
         }
-        let before =
-            self.records.get(id).filter(|record| record.owner == owner).and_then(|record| record.live.as_ref());
-        if let Some(live) = before
-            && live.vhost.tls == vhost.tls
-            && live.vhost.hosts == vhost.hosts
-            && live.identity.is_some()
-        {
-            return live.identity.clone();
-        }
         let origin = match &vhost.tls {
             TlsPolicy::Files { chain, key } => Origin::Files { chain: chain.clone(), key: key.clone() },
             TlsPolicy::Auto | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
         };
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts: vhost.hosts.clone(), origin };
-        let (identity, findings) = match self.surroundings.vault.as_ref().map(|vault| vault.prepare(&request)) {
-            Some(Ok(prepared)) => (Some(prepared.identity), prepared.warnings),
-            Some(Err(diagnostics)) => (None, diagnostics),
-            None => (None, vestibule_certs::check(&request)),
+        let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());
+        if let Some(identity) = before.filter(|identity| *identity.request() == request) {
+            return Some(identity);
+        }
+        let (identity, findings) = match &self.surroundings.certifier {
+            Certifier::Vault(vault) => match vault.prepare(&request) {
+                Ok(prepared) => (Some(prepared.identity), prepared.warnings),
+                Err(diagnostics) => (None, diagnostics),
+            },
+            Certifier::Review { gateway_uid } => (None, vestibule_certs::check(&request, *gateway_uid)),
         };
         remarks.extend(findings.into_iter().map(|finding| placed(finding, &site.tls)));
         identity
@@ -148,7 +148,7 @@ impl Surroundings {
 
     /// Public names without a certificate of their own: served, but no browser trusts the local CA.
     fn public_names(&self, site: &Site) -> Option<Diagnostic> {
-        if self.thoroughness == Thoroughness::Run || site.tls.value != Tls::Auto {
+        if matches!(self.certifier, Certifier::Vault(_)) || site.tls.value != Tls::Auto {
             return None;
         }
         let public = site.hosts.iter().find(|host| !host.value.is_private())?;

@@ -76,7 +76,7 @@ impl Sites {
 
     /// Counters of the sites that have been asked for anything, for metrics.
     pub(crate) fn each_counted(&self, mut see: impl FnMut(&SiteId, &Counters)) {
-        for (id, record) in self.records.iter().filter(|(_, record)| record.counters.requests() > 0) {
+        for (id, record) in self.records.iter().filter(|(_, record)| record.counters.are_used()) {
             see(id, &record.counters);
         }
     }
@@ -100,7 +100,7 @@ impl Sites {
         }
     }
 
-    /// The file's own findings, and for the holder of a name who else asks for it.
+    /// The file's own findings, who else asks for its names, and why changed certificate files were not taken.
     fn all_reports(&self, id: &SiteId, record: &Record) -> Vec<Report> {
         let contested = self.claims.contenders(id).into_iter().map(|(name, contender)| {
             let message =
@@ -109,7 +109,13 @@ impl Sites {
             diagnostic.severity = Severity::Warning;
             Report::new(&diagnostic, &source(id, b""))
         });
-        record.reports.iter().cloned().chain(contested).collect()
+        let refused = record.live.as_ref().and_then(|live| live.identity.as_ref()?.facts().last_refusal).map(|why| {
+            let message = format!("the changed certificate files are refused, and the old certificate stays: {why}");
+            let mut diagnostic = Diagnostic::new(catalogue::CERTIFICATE_INVALID, message);
+            diagnostic.severity = Severity::Warning;
+            Report::new(&diagnostic, &source(id, b""))
+        });
+        record.reports.iter().cloned().chain(contested).chain(refused).collect()
     }
 }
 

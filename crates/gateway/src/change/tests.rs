@@ -32,12 +32,12 @@ impl Story {
     }
 
     fn publish(&mut self, step: Step) {
-        self.sites.commit(&step.ledger).expect("the ledger takes it");
+        self.sites.commit(step.ledger).expect("the ledger takes it");
         self.table.publish(step.table);
     }
 
     fn apply(&mut self, changes: Vec<Change>) {
-        let step = self.sites.apply(changes).expect("walks");
+        let step = self.sites.apply(changes);
         self.publish(step);
     }
 
@@ -63,11 +63,10 @@ fn open(dir: &std::path::Path) -> (Sites, LiveTable<LiveSite>) {
     let ledger = Ledger::open(dir).expect("opens");
     let claims = ledger.claims().expect("reads");
     let surroundings = Surroundings {
-        vault: None,
+        certifier: Certifier::Review { gateway_uid: 0 },
         ledger: Some(ledger),
         listen: vec!["0.0.0.0:443".parse().expect("an address")],
         admin_socket: dir.join("admin.sock"),
-        thoroughness: Thoroughness::Run,
     };
     (Sites::new(surroundings, claims), LiveTable::new())
 }
@@ -199,7 +198,7 @@ fn what_went_while_the_gateway_was_down_is_released() {
     let mut story = story.restart();
     story.apply(vec![written("new.yaml", 1000, &site("a.test", "new"))]);
     assert_eq!(story.answer("a.test"), None, "held by the ledger until the scan is complete");
-    let step = story.sites.forget_missing().expect("walks");
+    let step = story.sites.settle_missing(|_| Presence::Gone);
     story.publish(step);
     assert_eq!(story.answer("a.test").as_deref(), Some("new"));
 }
@@ -213,6 +212,81 @@ fn an_upstream_that_leads_back_is_refused() {
         let reports = story.row("a.yaml").reports;
         assert!(reports.iter().any(|report| report.code == "V0406"), "{upstream}: {reports:?}");
     }
+}
+
+fn unreadable(id: &str) -> Change {
+    Change::Unreadable(SiteId::new(id), OpenError::Symlink)
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_makes_nobody_the_operator() {
+    let mut story = Story::new();
+    story.write("a.yaml", &site("shared.test", "holder"));
+    story.write("b.yaml", &site("shared.test", "waiter"));
+    story.apply(vec![unreadable("b.yaml")]);
+    assert_eq!(story.row("b.yaml").owner, 1000);
+    story.apply(vec![removed("a.yaml")]);
+    let table = story.table.load();
+    let live = table.resolve("shared.test").expect("the wait is over");
+    assert_eq!(live.vhost.tenant, TenantId(1000));
+    story.apply(vec![unreadable("never-seen.yaml")]);
+    assert_eq!(story.row("never-seen.yaml").owner, UNKNOWN_OWNER.0);
+}
+
+#[test]
+fn another_users_broken_file_ends_the_site_at_once_as_it_would_after_a_restart() {
+    let mut story = Story::new();
+    story.write("a.yaml", &site("a.test", "one"));
+    story.write("b.yaml", &site("a.test", "waiter"));
+    story.apply(vec![written("a.yaml", 1001, BROKEN)]);
+    assert_eq!((story.answer("a.test").as_deref(), story.state("a.yaml")), (Some("waiter"), SiteState::Broken));
+    let mut story = story.restart();
+    story.apply(vec![written("a.yaml", 1001, BROKEN), written("b.yaml", 1000, &site("a.test", "waiter"))]);
+    assert_eq!((story.answer("a.test").as_deref(), story.state("a.yaml")), (Some("waiter"), SiteState::Broken));
+}
+
+#[test]
+fn a_site_that_cannot_be_looked_at_after_a_restart_keeps_its_names_and_its_last_good_version() {
+    let mut story = Story::new();
+    story.write("closed/a.yaml", &site("a.test", "one"));
+    let mut story = story.restart();
+    story.apply(vec![written("b.yaml", 1001, &site("a.test", "taker"))]);
+    let closed = || OpenError::Io(std::io::ErrorKind::PermissionDenied.into());
+    let step = story.sites.settle_missing(|_| Presence::Unknown(closed()));
+    story.publish(step);
+    assert_eq!(story.answer("a.test").as_deref(), Some("one"));
+    assert_eq!((story.state("closed/a.yaml"), story.state("b.yaml")), (SiteState::Stale, SiteState::Partial));
+}
+
+#[test]
+fn a_ledger_that_failed_is_opened_anew_and_loses_nothing() {
+    let mut story = Story::new();
+    story.write("a.yaml", &site("a.test", "one"));
+    let step = story.sites.apply(vec![written("b.yaml", 1000, &site("b.test", "two"))]);
+    let ledger = story.sites.surroundings.ledger.as_mut().expect("a ledger");
+    ledger.fail_once();
+    assert!(story.sites.commit(step.ledger).is_err());
+    assert!(story.sites.uncommitted() > 0);
+    story.write("c.yaml", &site("c.test", "three"));
+    assert_eq!(story.sites.uncommitted(), 0);
+    let mut story = story.restart();
+    story.apply(["a.yaml", "b.yaml", "c.yaml"].map(|id| written(id, 1000, BROKEN)).into());
+    assert_eq!(["a.test", "b.test", "c.test"].map(|host| story.answer(host).is_some()), [true; 3]);
+}
+
+#[test]
+fn what_waits_for_certificate_files_goes_live_when_they_fit() {
+    let mut story = Story::new();
+    let missing = story.dir.path().join("chain.pem");
+    let text = format!("hosts: a.test\nrespond: one\ntls: {{chain: {0}, key: {0}}}\n", missing.display());
+    story.write("a.yaml", &text);
+    assert_eq!(story.state("a.yaml"), SiteState::Broken);
+    let (step, next) = story.sites.refresh_files(None, 10);
+    assert!(step.table.is_empty() && next.is_none(), "nothing has changed");
+    std::fs::write(&missing, "no certificate either").expect("written");
+    story.sites.refresh_files(None, 10);
+    let reports = story.row("a.yaml").reports;
+    assert!(reports.iter().any(|report| report.code != "V0501" && report.code.starts_with("V05")), "{reports:?}");
 }
 
 /// A small generator: the same numbers in every run.
@@ -259,7 +333,7 @@ fn after_any_story_a_restart_brings_the_same_table_back() {
         let before: Vec<_> = hosts.iter().map(|host| story.answer(host)).collect();
         let mut story = story.restart();
         story.apply(files.iter().map(|(id, (owner, text))| written(id, *owner, text)).collect());
-        let step = story.sites.forget_missing().expect("walks");
+        let step = story.sites.settle_missing(|_| Presence::Gone);
         story.publish(step);
         let after: Vec<_> = hosts.iter().map(|host| story.answer(host)).collect();
         assert_eq!(before, after, "seed {seed}");

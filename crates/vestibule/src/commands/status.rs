@@ -39,7 +39,11 @@ pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
 }
 
 fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
-    let state = if status.ready { paint.good("ready") } else { paint.doubtful("starting") };
+    let state = match (status.draining, status.ready) {
+        (true, _) => paint.doubtful("draining"),
+        (false, true) => paint.good("ready"),
+        (false, false) => paint.doubtful("starting"),
+    };
     let up = duration(status.uptime_seconds);
     writeln!(out, "vestibule {}, {state}, pid {}, up {up}", escaped(&status.version), status.pid)?;
     let mut line = |name: &str, text: &str| writeln!(out, "  {name:<12}{}", escaped(text));
@@ -52,6 +56,10 @@ fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), 
     let open = usize::try_from(status.connections).unwrap_or(usize::MAX);
     line("clients", &format!("{}, {} requests in flight", counted(open, "connection"), status.requests_in_flight))?;
     line("requests", &format!("{} answered", status.requests))?;
+    if status.uncommitted > 0 {
+        let what = counted(status.uncommitted, "change");
+        line("ledger", &format!("cannot be written: {what} would be missing after a restart; is the disk full?"))?;
+    }
     write_attention(&status.attention, status.stale + status.broken, out, paint)
 }
 
@@ -131,6 +139,8 @@ mod tests {
             connections: 1,
             requests_in_flight: 0,
             requests: 12,
+            uncommitted: 0,
+            draining: false,
             attention,
         }
     }
