@@ -7,7 +7,9 @@ use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use vestibule_testkit::{Answer, Gateway, HttpOrigin, Protocol, ScriptedOrigin, Site, Step, client, origin::always};
+use vestibule_testkit::{
+    Answer, Curl, Gateway, HttpOrigin, Protocol, ScriptedOrigin, Site, Step, backend::Refusing, client, origin::always,
+};
 
 const MIB: usize = 1 << 20;
 /// What a body of any size may add to the gateway's memory.
@@ -237,4 +239,23 @@ async fn a_body_that_stops_arriving_is_given_up() {
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut received)).await;
     assert!(read.is_ok(), "still waiting for the rest of the body");
     assert!(received.is_empty() || received.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&received));
+}
+
+#[tokio::test]
+async fn our_own_answers_reach_a_client_that_is_still_sending() {
+    let dead = Refusing::bind();
+    let site =
+        Site::new("a.test").respond("fine").line(&format!("routes: {{/dead: \"{dead}\", /gone: {{redirect: /}}}}"));
+    let gateway = Gateway::builder().site("a.yaml", &site).start().await;
+    let body = "x".repeat(2048);
+    for protocol in ["--http1.1", "--http2"] {
+        for (path, expected) in [("/", "200"), ("/dead", "502"), ("/gone", "308"), ("/%2f", "400")] {
+            for _ in 0..10 {
+                let url = format!("https://a.test{path}");
+                let curl = Curl::new(&gateway).args([protocol, "--data-binary", &body, "--output", "/dev/null"]);
+                let written = curl.args(["--write-out", "%{http_code}", &url]).run().await;
+                assert_eq!(written.stdout, expected, "{protocol} {path}: {}", written.stderr);
+            }
+        }
+    }
 }

@@ -278,3 +278,20 @@ async fn a_site_at_its_limit_says_when_to_come_back_and_others_do_not_notice() {
     assert_eq!(first.await.unwrap(), 200);
     assert_eq!(gateway.get("a.test", "/echo").await.status, 200);
 }
+
+#[tokio::test]
+async fn no_site_leads_to_the_admin_socket_in_whatever_spelling() {
+    let gateway = Gateway::builder().site("a.yaml", &Site::new("a.test").respond("fine")).start().await;
+    let socket = gateway.admin_socket();
+    let (folder, name) = (socket.parent().unwrap(), socket.file_name().unwrap());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let alias = elsewhere.path().join("alias.sock");
+    std::os::unix::fs::symlink(&socket, &alias).unwrap();
+    for spelling in [alias, folder.join("..").join(folder.file_name().unwrap()).join(name)] {
+        let spelling = format!("unix:{}", spelling.display());
+        gateway.add("b.yaml", &Site::new("b.test").upstream(&spelling)).await;
+        let answer = gateway.get("b.test", "/v1/claims").await;
+        assert_eq!(answer.status, 502, "{spelling}: {}", answer.text());
+    }
+    assert_eq!(gateway.get("a.test", "/").await.text(), "fine");
+}
