@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `inspect` | refuses a request before anything of it is used |
 //! | `request` | rewrites a request for the backend |
+//! | `told` | settles what a trusted proxy says of the client |
 //! | `forwarded` | says whom and how we forward for |
+//! | `hearsay` | judges what else a trusted proxy passes on |
 //! | `names` | which names are hop-by-hop, which speak of identity, which may be nominated or stand in trailers |
 //! | `websocket` | the one upgrade that is forwarded |
 //! | `response` | judges and rewrites a response |
@@ -22,14 +24,17 @@
 //! - A fragment never reaches us: the `http` crate cuts it off the target, so it is never forwarded either.
 
 mod forwarded;
+mod hearsay;
 mod inspect;
 mod names;
 mod request;
 mod response;
+mod told;
 mod websocket;
 
 pub use inspect::inspect;
 pub use response::ResponseBreach;
+pub use told::{Told, told};
 pub use websocket::asks_for_websocket;
 
 pub(crate) use names::retain_trailers;
