@@ -18,7 +18,8 @@
 //! Decided here, and not obvious:
 //! - `Expect: 100-continue` is not forwarded. The server side sends the one `100 Continue` when the body is first
 //!   polled, which is when a backend has taken the connection: a refusal or a dead backend answers without inviting
-//!   the body. An interim 100 of the backend is swallowed by the client side, so there are never two.
+//!   the body. An interim 100 of the backend is swallowed by the client side, so there are never two. See decision 5.
+//! - Of a trusted proxy that speaks by `X-Forwarded-*`, `Forwarded` is not believed; both are written from the former.
 //! - `Alt-Svc` of a backend is dropped: it would speak for an authority and port that all tenants share.
 //! - `Server`, `Date`, `Strict-Transport-Security` and cookies of a backend pass.
 //! - A fragment never reaches us: the `http` crate cuts it off the target, so it is never forwarded either.

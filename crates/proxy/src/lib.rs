@@ -132,6 +132,6 @@ impl Scheme {
 pub enum Trust {
     /// No: they are removed.
     Client,
-    /// Yes: ours are appended.
+    /// Yes, as far as they are well-formed: they are settled and written afresh, and the peer is appended.
     Proxy,
 }
