@@ -1,7 +1,10 @@
 //! `cargo xtask bench`: measures the release build, and fails when a promise of the README is broken.
 
+mod peers;
 mod report;
 mod swap;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -12,6 +15,8 @@ use crate::{Outcome, step::succeed, workspace};
 pub(crate) enum Bench {
     /// Edits site files under a steady load: how soon an edit is live, and whether anything was dropped.
     Swap(SwapArgs),
+    /// Gives nginx, HAProxy, Caddy and Apache the same job, one after the other, and prints what it costs each.
+    Peers(peers::PeersArgs),
 }
 
 /// How much of it.
@@ -30,9 +35,14 @@ pub(crate) struct SwapArgs {
 
 /// Runs it on a release build.
 pub(crate) fn run(bench: &Bench) -> Outcome {
-    let Bench::Swap(args) = bench;
-    succeed(&mut workspace::cargo(&["build", "--quiet", "--locked", "--release", "--package", "vestibule"]))?;
-    let binary = workspace::target_dir()?.join("release/vestibule");
+    match bench {
+        Bench::Swap(args) => run_swap(args),
+        Bench::Peers(args) => peers::run(args),
+    }
+}
+
+fn run_swap(args: &SwapArgs) -> Outcome {
+    let binary = release_build()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let report = runtime.block_on(swap::run(binary, args.sites, args.edits))?;
     if args.json {
@@ -41,4 +51,10 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         println!("{report}");
     }
     report.judge()
+}
+
+/// Builds the gateway as it ships, and says where it is.
+fn release_build() -> Outcome<PathBuf> {
+    succeed(&mut workspace::cargo(&["build", "--quiet", "--locked", "--release", "--package", "vestibule"]))?;
+    Ok(workspace::target_dir()?.join("release/vestibule"))
 }

@@ -2,7 +2,10 @@
 //!
 //! Nothing is compiled or downloaded by other means, and nothing present is upgraded.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{Outcome, step::succeed};
 
@@ -54,11 +57,15 @@ fn apt_get() -> Command {
     command
 }
 
-/// In the search path, or where Debian keeps the programs of the administrator, which ordinary users' paths leave out.
 fn found(program: &str) -> bool {
+    path_of(program).is_some()
+}
+
+/// In the search path, or where Debian keeps the programs of the administrator, which ordinary users' paths leave out.
+pub(crate) fn path_of(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let administrator = ["/usr/sbin", "/sbin"].map(|dir| Path::new(dir).to_path_buf());
-    std::env::split_paths(&path).chain(administrator).any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path).chain(administrator).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 /// A curl without HTTP/2 (a home-made one in the path) would turn every HTTP/2 test into an HTTP/1.1 test.

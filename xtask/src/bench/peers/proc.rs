@@ -1,0 +1,103 @@
+//! Processor time and memory of a process and all its descendants, from proc(5).
+
+use std::{collections::BTreeMap, fs};
+
+/// What the bench reads of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    /// User and system time, in clock ticks.
+    ticks: u64,
+    resident_pages: u64,
+}
+
+/// Of a proxy: all its processes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// User and system time so far, in clock ticks.
+    pub(super) ticks: u64,
+    /// Resident memory; pages shared between processes count in each.
+    pub(super) resident_kib: u64,
+}
+
+impl Usage {
+    /// Of that process and everything below it; `None` when it is gone.
+    pub(super) fn of(root: u32) -> Option<Self> {
+        let mut stats = BTreeMap::new();
+        for entry in fs::read_dir("/proc").ok()?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            // Gone between the listing and here is fine.
+            let stat = fs::read_to_string(entry.path().join("stat")).ok();
+            stats.extend(stat.as_deref().and_then(parse).map(|stat| (pid, stat)));
+        }
+        let page_kib = u64::try_from(rustix::param::page_size() / 1024).ok()?;
+        sum(root, &stats, page_kib)
+    }
+}
+
+/// Microseconds of so many clock ticks.
+pub(super) fn microseconds(ticks: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "ticks of a run are few")]
+    let per_tick = 1_000_000.0 / rustix::param::clock_ticks_per_second() as f64;
+    #[expect(clippy::cast_precision_loss, reason = "ticks of a run are few")]
+    let ticks = ticks as f64;
+    ticks * per_tick
+}
+
+fn sum(root: u32, stats: &BTreeMap<u32, Stat>, page_kib: u64) -> Option<Usage> {
+    stats.get(&root)?;
+    let mut usage = Usage::default();
+    let mut family = vec![root];
+    while let Some(pid) = family.pop() {
+        let stat = stats.get(&pid)?;
+        usage.ticks += stat.ticks;
+        usage.resident_kib += stat.resident_pages * page_kib;
+        family
+            .extend(stats.iter().filter(|(child, stat)| stat.parent == pid && **child != pid).map(|(child, _)| *child));
+    }
+    Some(usage)
+}
+
+/// The name, in parentheses, may hold spaces and parentheses itself: fields are counted from the last one.
+fn parse(stat: &str) -> Option<Stat> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    // Field 3 of proc(5) is the first here.
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    Some(Stat { parent: u32::try_from(field(4)?).ok()?, ticks: field(14)? + field(15)?, resident_pages: field(24)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_lines() {
+        let line = |name: &str| {
+            format!(
+                "7 ({name}) S 3 7 7 0 -1 4194560 100 0 0 0 120 45 9 9 20 0 1 0 88 22000000 512 18446744073709551615 1"
+            )
+        };
+        let expected = Some(Stat { parent: 3, ticks: 165, resident_pages: 512 });
+        for name in ["nginx", "nginx: worker) R 9 (", ""] {
+            assert_eq!(parse(&line(name)), expected, "{name:?}");
+        }
+        for broken in ["", "7 (nginx", "7 (nginx) S 3 7"] {
+            assert_eq!(parse(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn a_family_is_summed_and_nobody_else() {
+        let stat = |parent, ticks| Stat { parent, ticks, resident_pages: 10 };
+        let stats =
+            BTreeMap::from([(1, stat(0, 1_000)), (5, stat(1, 1)), (6, stat(5, 2)), (7, stat(6, 4)), (8, stat(1, 8))]);
+        assert_eq!(sum(5, &stats, 4), Some(Usage { ticks: 7, resident_kib: 120 }));
+        assert_eq!(sum(9, &stats, 4), None);
+    }
+
+    #[test]
+    fn we_use_memory_ourselves() {
+        assert!(Usage::of(std::process::id()).is_some_and(|usage| usage.resident_kib > 0));
+    }
+}
