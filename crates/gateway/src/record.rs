@@ -2,6 +2,7 @@
 //! with the body. However a request ends, the record ends it once: counters, access event, vitals, its place.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -29,6 +30,8 @@ const CLIENT_GONE: u16 = 499;
 pub(crate) struct Record {
     walker: Walker,
     pub(crate) id: RequestId,
+    /// Whom a trusted proxy saw; `None` without one.
+    pub(crate) client: Option<IpAddr>,
     started: Instant,
     /// `None` when no access log wants it.
     seen: Option<Seen>,
@@ -69,6 +72,7 @@ impl Record {
         });
         Self {
             id: walker.worker().next_request_id(),
+            client: None,
             walker,
             started: Instant::now(),
             seen,
@@ -104,7 +108,7 @@ impl Record {
         AccessEvent {
             ts: (now.as_secs_f64() * 1000.0).round() / 1000.0,
             request_id: self.id.to_string(),
-            client: self.walker.facts().client.ip().to_string(),
+            client: self.client.unwrap_or(self.walker.facts().client.ip()).to_string(),
             scheme: match self.walker.facts().scheme {
                 Scheme::Http => "http",
                 Scheme::Https => "https",

@@ -129,7 +129,9 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
     let site = site_of(walker, &authority)?;
     record.site = Some(Arc::clone(&site));
     let trust = worker.trust(walker.facts().client);
-    let scheme = effective_scheme(walker, request, trust);
+    let told = proxy::told(request.headers(), trust);
+    record.client = told.client;
+    let scheme = told.scheme.unwrap_or(walker.facts().scheme);
     if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
         return redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response);
     }
@@ -191,17 +193,6 @@ fn site_of(walker: &Walker, authority: &Authority<'_>) -> Result<Arc<LiveSite>, 
     let same = **shown == *host
         || walker.worker().resolve(shown).is_some_and(|of_handshake| of_handshake.vhost.id == site.vhost.id);
     if same && site.identity.is_some() { Ok(site) } else { Err(Refusal::Misdirected) }
-}
-
-/// The client's own scheme: ours, or what a trusted proxy says of it.
-fn effective_scheme<B>(walker: &Walker, request: &Request<B>, trust: Trust) -> Scheme {
-    let told = || request.headers().get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    match (trust, walker.facts().scheme) {
-        (Trust::Proxy, Scheme::Http) if told().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) => {
-            Scheme::Https
-        }
-        (_, scheme) => scheme,
-    }
 }
 
 /// Step 3: where the site as a whole says to go instead: to HTTPS, to its canonical name, or both at once.
