@@ -9,7 +9,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use vestibule_listener::Permit;
 use vestibule_names::{Authority, ClientAddr, HostRef, path};
-use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme, Trust};
+use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme};
 use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 
 use crate::{
