@@ -36,6 +36,9 @@ pub(super) enum Generator {
 /// would resume the session instead, which is another, cheaper job.
 const CONNECTIONS_PER_SECOND: u32 = 1_000;
 
+/// h2load sets its own lists over those of the OpenSSL settings, which wrk obeys.
+const H2LOAD_TLS: &str = "--tls13-ciphers=TLS_AES_128_GCM_SHA256 --groups=X25519";
+
 impl Workload {
     /// As the command line and the JSON name it.
     pub(super) fn name(self) -> String {
@@ -100,12 +103,12 @@ impl Workload {
                 };
                 words(format!("wrk -t1 -c{connections} -d{seconds}s --timeout 10s -s {script} {url}"))
             }
-            Generator::H2load => words(format!("h2load -t1 -c8 -m32 -D{seconds} --log-file={log} {url}")),
+            Generator::H2load => words(format!("h2load {H2LOAD_TLS} -t1 -c8 -m32 -D{seconds} --log-file={log} {url}")),
             Generator::H2loadRate => {
                 let total = CONNECTIONS_PER_SECOND * seconds;
                 let rate = CONNECTIONS_PER_SECOND / 100;
                 let pace = format!("-r{rate} --rate-period=10ms");
-                words(format!("h2load --h1 -t1 -c{total} -n{total} {pace} --log-file={log} {url}"))
+                words(format!("h2load {H2LOAD_TLS} --h1 -t1 -c{total} -n{total} {pace} --log-file={log} {url}"))
             }
         }
     }
