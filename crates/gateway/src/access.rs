@@ -154,10 +154,20 @@ impl Writer {
         };
         if self.torn {
             sink.write_all(b"\n")?; // a fragment stays a line of its own
+            self.torn = false;
         }
-        self.torn = true;
-        sink.write_all(bytes)?;
-        self.torn = false;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match sink.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    rest = &rest[count..];
+                    self.torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ mod tests;
 mod unproven;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     net::SocketAddr,
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,10 +22,10 @@ use vestibule_certs::Vault;
 use vestibule_diagnostics::{Diagnostic, Report, Source, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_site::parse_site;
-use vestibule_vhost::{Claim, Claims, TableChange};
-use vestibule_watch::{Change, OpenError, Presence, SiteFile};
+use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
+use vestibule_watch::{Change, OpenError, SiteFile};
 
-use self::unproven::{Origin, Unproven};
+use self::unproven::{Files, Unproven};
 use crate::{
     admin::model::SiteState,
     fault::chain,
@@ -44,8 +44,10 @@ struct Record {
     reports: Box<[Report]>,
     /// The version that is live, while it waits for a name of somebody else.
     waiting: Option<Version>,
-    /// A version that fails for its certificate files alone: tried again when they change.
-    unproven: Option<Unproven>,
+    /// The file as it is, when its certificate files alone keep it from going live.
+    unproven_file: Option<Unproven>,
+    /// The same of its last good version.
+    unproven_good: Option<Unproven>,
 }
 
 /// Shown for a file that cannot be opened and that nobody has served before.
@@ -84,6 +86,8 @@ pub(crate) struct Step {
     pub(crate) table: Vec<TableChange<LiveSite>>,
     pub(crate) ledger: Vec<Entry>,
     woken: VecDeque<SiteId>,
+    /// Sites whose last good version this step has given up so far.
+    forgotten: HashSet<SiteId>,
 }
 
 impl Sites {
@@ -135,21 +139,16 @@ impl Sites {
         self.records.is_empty()
     }
 
-    /// After the first complete scan: sites that the ledger knows and the scan did not see. Those whose file is gone
-    /// are released; those that cannot be looked at are served at their last good version.
-    pub(crate) fn settle_missing(&mut self, confirm: impl Fn(&SiteId) -> Presence) -> Step {
+    /// After the first complete scan: what it did not see of the sites that the ledger knows. A look at each says whether
+    /// its file is gone (and the site released), or cannot be read (and the last good version served).
+    pub(crate) fn settle_missing(&mut self, look: impl Fn(&SiteId) -> Change) -> Step {
         let mut step = Step::default();
         let mut known = self.claims.sites();
         known.extend(self.surroundings.ledger.iter().flat_map(Ledger::sites));
         for id in known {
-            if self.records.contains_key(&id) {
-                continue;
+            if !self.records.contains_key(&id) {
+                self.contain(&id, &mut step, |sites, step| sites.take(look(&id), step));
             }
-            self.contain(&id, &mut step, |sites, step| match confirm(&id) {
-                Presence::Gone => sites.removed(&id, step),
-                Presence::There => {} // it came just now: a batch follows
-                Presence::Unknown(error) => sites.unreadable(&id, &error, step),
-            });
         }
         self.wake(&mut step);
         step
@@ -181,14 +180,11 @@ impl Sites {
                 }
             }
         }
-        if let Some(unproven) = record.unproven.take_if(|unproven| unproven.has_changed()) {
-            match unproven.origin {
-                Origin::LastGood => self.revive(id, unproven.version, step),
-                Origin::File => {
-                    let Version { owner, text } = unproven.version;
-                    self.written(SiteFile { id: id.clone(), owner, bytes: text }, step);
-                }
-            }
+        if let Some(file) = record.unproven_file.take_if(|unproven| unproven.has_changed()) {
+            let Version { owner, text } = file.version;
+            self.written(SiteFile { id: id.clone(), owner, bytes: text }, step);
+        } else if let Some(good) = record.unproven_good.take_if(|unproven| unproven.has_changed()) {
+            self.revive(id, good.version, step);
         }
     }
 
@@ -202,32 +198,45 @@ impl Sites {
             return self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
         };
         let version = Version { owner, text: bytes };
+        let files = Files::of(&site);
         match self.activate(&id, &version, &site, diagnostics, step) {
             Ok(remarks) => {
                 let record = self.record(&id, owner);
                 record.reports = reports(&remarks, &source);
-                record.unproven = None;
+                (record.unproven_file, record.unproven_good) = (None, None);
                 record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
-                if let Some(ledger) = &self.surroundings.ledger
-                    && ledger.good(&id).as_ref() != Some(&version)
-                {
-                    step.ledger.push(Entry::Good(id, version));
-                }
+                self.attend(&id);
+                self.remember(id, version, step);
             }
             Err(diagnostics) => {
                 self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
-                self.note_unproven(&id, Unproven::of(Origin::File, version, &site, &diagnostics));
+                self.record(&id, owner).unproven_file = Unproven::of(version, files, &diagnostics);
+                self.attend(&id);
             }
         }
     }
 
-    /// A version that fails for its certificate files alone is tried again when they change.
-    fn note_unproven(&mut self, id: &SiteId, unproven: Option<Unproven>) {
-        if unproven.is_some() {
-            self.with_files.insert(id.clone());
+    /// Notes a version as the last good one, unless the ledger has just that.
+    fn remember(&self, id: SiteId, version: Version, step: &mut Step) {
+        if let Some(ledger) = &self.surroundings.ledger
+            && (step.forgotten.remove(&id) || ledger.good(&id).as_ref() != Some(&version))
+        {
+            step.ledger.push(Entry::Good(id, version));
         }
-        if let Some(record) = self.records.get_mut(id) {
-            record.unproven = unproven;
+    }
+
+    /// Sees to it that the certificate files of a site are looked at for as long as somebody waits for their change.
+    fn attend(&mut self, id: &SiteId) {
+        let waits = self.records.get(id).is_some_and(|record| {
+            let shows_files = |live: &LiveSite| matches!(live.vhost.tls, TlsPolicy::Files { .. });
+            record.live.as_deref().is_some_and(shows_files)
+                || record.unproven_file.is_some()
+                || record.unproven_good.is_some()
+        });
+        if waits {
+            self.with_files.insert(id.clone());
+        } else {
+            self.with_files.remove(id);
         }
     }
 
@@ -257,6 +266,7 @@ impl Sites {
         let settlement = self.claims.release(id);
         step.ledger.extend(settlement.released.into_iter().map(Entry::Release));
         step.ledger.push(Entry::Forget(id.clone()));
+        step.forgotten.insert(id.clone());
         step.woken.extend(settlement.woken);
     }
 
@@ -266,15 +276,15 @@ impl Sites {
         let owner = match (self.records.get(id).map(|record| record.owner), owner) {
             (None, owner) => self.restore(id, owner, step),
             (Some(before), owner) => {
-                if owner.is_some_and(|owner| owner != before) {
+                if owner.is_some_and(|owner| !may_follow(owner, before)) {
                     self.removed(id, step); // as after a restart: see `restore`
                 }
-                self.record(id, owner.unwrap_or(before)).unproven = None;
                 owner.unwrap_or(before)
             }
         };
         let record = self.record(id, owner);
         record.reports = reports;
+        record.unproven_file = None;
         record.state =
             if record.live.is_some() || record.waiting.is_some() { SiteState::Stale } else { SiteState::Broken };
     }
@@ -284,14 +294,14 @@ impl Sites {
     fn restore(&mut self, id: &SiteId, owner: Option<TenantId>, step: &mut Step) -> TenantId {
         match self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(id)) {
             None => owner.unwrap_or(UNKNOWN_OWNER),
-            Some(version) if owner.is_some_and(|owner| owner != version.owner) => {
+            Some(version) if owner.is_some_and(|owner| !may_follow(owner, version.owner)) => {
                 self.release(id, None, step);
                 owner.unwrap_or(version.owner)
             }
             Some(version) => {
-                let owner = version.owner;
+                let good_owner = version.owner;
                 self.revive(id, version, step);
-                owner
+                owner.unwrap_or(good_owner)
             }
         }
     }
@@ -307,28 +317,34 @@ impl Sites {
     /// Activates a version that was good before: one that waited for a name, or one from the ledger.
     fn revive(&mut self, id: &SiteId, version: Version, step: &mut Step) {
         let Some(site) = parse_site(&version.text).value else { return };
+        let files = Files::of(&site);
         let result = self.activate(id, &version, &site, Vec::new(), step);
         let source = source(id, &version.text);
-        let record = self.record(id, version.owner);
+        let owner = self.records.get(id).map_or(version.owner, |record| record.owner);
+        let record = self.record(id, owner);
+        let is_file = matches!(record.state, SiteState::Live | SiteState::Partial);
+        let (Ok(findings) | Err(findings)) = &result;
+        if is_file {
+            record.reports = reports(findings, &source); // else: what the broken file says still stands
+        }
         match result {
-            Ok(remarks) => {
-                if matches!(record.state, SiteState::Live | SiteState::Partial) {
-                    record.reports = reports(&remarks, &source);
-                    record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
-                } else {
-                    record.state = SiteState::Stale; // what the broken file says still stands
-                }
+            Ok(_) => {
+                record.unproven_good = None;
+                record.state = match (is_file, record.waiting.is_some()) {
+                    (true, true) => SiteState::Partial,
+                    (true, false) => SiteState::Live,
+                    (false, _) => SiteState::Stale,
+                };
             }
             Err(diagnostics) => {
-                if matches!(record.state, SiteState::Live | SiteState::Partial) {
-                    record.reports = reports(&diagnostics, &source);
-                }
-                if record.live.is_some() {
+                if is_file {
                     record.waiting = Some(version.clone());
+                    record.state = if record.live.is_some() { SiteState::Partial } else { SiteState::Broken };
                 }
-                self.note_unproven(id, Unproven::of(Origin::LastGood, version, &site, &diagnostics));
+                record.unproven_good = Unproven::of(version, files, &diagnostics);
             }
         }
+        self.attend(id);
     }
 
     /// The record of a site, made when missing. The owner is the file's as it is now.
@@ -340,11 +356,18 @@ impl Sites {
             counters: Arc::default(),
             reports: Box::default(),
             waiting: None,
-            unproven: None,
+            unproven_file: None,
+            unproven_good: None,
         });
         record.owner = owner;
         record
     }
+}
+
+/// May a broken file of `owner` leave the version of `before` live? The operator's hand on a tenant's file ends nothing;
+/// another tenant's does.
+fn may_follow(owner: TenantId, before: TenantId) -> bool {
+    owner == before || owner == TenantId::OPERATOR || before == UNKNOWN_OWNER
 }
 
 /// Which site file a change is of.

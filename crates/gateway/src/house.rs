@@ -23,7 +23,7 @@ use vestibule_certs::Vault;
 use vestibule_listener::{ConnectionLimits, Permits, Protocol};
 use vestibule_names::SiteId;
 use vestibule_proxy::UpstreamBudget;
-use vestibule_watch::{Batch, Next, OpenError, Presence, StopHandle, WatchConfig};
+use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, WatchConfig};
 
 use crate::{
     Config, StartError, access,
@@ -172,9 +172,9 @@ fn start(
         file_limit: config.limits.site_file.0,
         rescan: config.timeouts.rescan,
     };
-    let (walker, confirm_config) = (house.clone(), watch_config.clone());
-    let confirm = move |id: &SiteId| vestibule_watch::confirm(&confirm_config, id);
-    let sites = spawn("sites", move || walk_changes(&walker, &queue, &confirm)).map_err(no_thread)?;
+    let (walker, look_config) = (house.clone(), watch_config.clone());
+    let look = move |id: &SiteId| look_for(&look_config, id);
+    let sites = spawn("sites", move || walk_changes(&walker, &queue, &look)).map_err(no_thread)?;
     let (stop, ready) = (watching.clone(), Arc::clone(&house.ready));
     let watch = spawn("watch", move || watch_folder(watch_config, &stop, &batches, &ready)).map_err(no_thread)?;
     let workers = bound
@@ -199,13 +199,13 @@ fn watch_folder(config: WatchConfig, stop: &StopHandle, batches: &SyncSender<Bat
 }
 
 /// The `sites` thread: batches as they come, certificate files in between, a few at a time.
-fn walk_changes(house: &House, queue: &Receiver<Batch>, confirm: &dyn Fn(&SiteId) -> Presence) {
+fn walk_changes(house: &House, queue: &Receiver<Batch>, look: &dyn Fn(&SiteId) -> Change) {
     let mut next_look = Instant::now() + CERTIFICATE_POLL;
     let mut from = None;
     let mut pass = Duration::ZERO;
     loop {
         match queue.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
-            Ok(batch) => take_batch(house, batch, confirm),
+            Ok(batch) => take_batch(house, batch, look),
             Err(RecvTimeoutError::Timeout) => {
                 let began = Instant::now();
                 from = publish(house, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
@@ -221,7 +221,7 @@ fn walk_changes(house: &House, queue: &Receiver<Batch>, confirm: &dyn Fn(&SiteId
     }
 }
 
-fn take_batch(house: &House, batch: Batch, confirm: &dyn Fn(&SiteId) -> Presence) {
+fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
     let Batch { mut changes, complete } = batch;
     while !changes.is_empty() {
         let rest = changes.split_off(changes.len().min(STEP_LIMIT));
@@ -230,9 +230,10 @@ fn take_batch(house: &House, batch: Batch, confirm: &dyn Fn(&SiteId) -> Presence
     if complete && !house.ready.is_live() {
         if house.sites().is_empty() {
             // As after a mount that failed: nobody has left, as far as anybody can tell.
-            publish(house, |sites| (sites.settle_missing(|_| Presence::Unknown(empty_folder())), ()));
+            let unknown = |id: &SiteId| Change::Unreadable(id.clone(), empty_folder());
+            publish(house, |sites| (sites.settle_missing(unknown), ()));
         } else {
-            publish(house, |sites| (sites.settle_missing(confirm), ()));
+            publish(house, |sites| (sites.settle_missing(look), ()));
         }
         tracing::info!(
             sites = house.sites().standing().served,
@@ -240,6 +241,16 @@ fn take_batch(house: &House, batch: Batch, confirm: &dyn Fn(&SiteId) -> Presence
             "the first scan is live"
         );
         house.ready.settle(true);
+    }
+}
+
+/// A site that the first scan did not see, though the ledger knows it: a folder that may be entered but not listed still
+/// gives its files.
+fn look_for(config: &WatchConfig, id: &SiteId) -> Change {
+    match vestibule_watch::confirm(config, id) {
+        Presence::Gone => Change::Removed(id.clone()),
+        Presence::Unknown(error) => Change::Unreadable(id.clone(), error),
+        Presence::There => vestibule_watch::read_site(config, id),
     }
 }
 

@@ -113,8 +113,7 @@ impl Ledger {
         if std::mem::take(&mut self.failing) {
             return Err(storage(&self.path, redb::Error::PreviousIo));
         }
-        // After an error the database refuses everything until it is opened anew: it is dropped then.
-        write(&database, |transaction| {
+        let written = write(&database, |transaction| {
             let mut claims = transaction.open_table(CLAIMS)?;
             let mut good = transaction.open_table(GOOD)?;
             for entry in self.backlog.values() {
@@ -134,11 +133,20 @@ impl Ledger {
                 }
             }
             Ok(())
-        })
-        .map_err(|source| storage(&self.path, source))?;
-        self.database = Some(database);
-        self.backlog.clear();
-        Ok(())
+        });
+        match written {
+            Ok(()) => {
+                self.database = Some(database);
+                self.backlog.clear();
+                Ok(())
+            }
+            Err(source) => {
+                // After an error the database refuses everything, reads too, until it is opened anew.
+                drop(database);
+                self.database = open(&self.path).ok();
+                Err(storage(&self.path, source))
+            }
+        }
     }
 
     /// As a full disk would: the next commit fails, and those after it succeed.
@@ -204,13 +212,21 @@ fn open(path: &Path) -> Result<Database, LedgerError> {
     if let Err(error) = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
         return Err(storage(path, redb::Error::Io(error)));
     }
-    write(&database, |transaction| {
-        transaction.open_table(CLAIMS)?;
-        transaction.open_table(GOOD)?;
-        Ok(())
-    })
-    .map_err(|source| storage(path, source))?;
+    if !has_tables(&database) {
+        write(&database, |transaction| {
+            transaction.open_table(CLAIMS)?;
+            transaction.open_table(GOOD)?;
+            Ok(())
+        })
+        .map_err(|source| storage(path, source))?;
+    }
     Ok(database)
+}
+
+/// A full disk can still be read: nothing is written to a ledger that has its tables.
+fn has_tables(database: &Database) -> bool {
+    let Ok(transaction) = database.begin_read() else { return false };
+    transaction.open_table(CLAIMS).is_ok() && transaction.open_table(GOOD).is_ok()
 }
 
 fn write(

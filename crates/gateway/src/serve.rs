@@ -25,7 +25,7 @@ use vestibule_listener::Permit;
 use crate::{
     request::{self, ConnectionFacts, Walker},
     stream::Watched,
-    vitals::{CLOSE_GRACE, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
+    vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
 
@@ -239,7 +239,7 @@ impl<'w> Watchdog<'w> {
         if self.closing_since.is_none() && self.worker.is_draining() {
             let noticed = *self.drain_noticed.get_or_insert_with(Instant::now);
             if !vitals.is_fresh() || noticed.elapsed() >= FIRST_REQUEST_GRACE {
-                self.look_again(cx, CLOSE_GRACE);
+                self.look_again(cx, CLOSING_LOOK);
                 return self.begin_close();
             }
             self.look_again(cx, FIRST_REQUEST_GRACE);
@@ -250,7 +250,7 @@ impl<'w> Watchdog<'w> {
         }
         let verdict = self.judge(vitals);
         let wait = match self.closing_since {
-            Some(_) => CLOSE_GRACE,
+            Some(_) => CLOSING_LOOK,
             None => vitals.next_look(&self.worker.config().timeouts),
         };
         self.look_again(cx, wait);
@@ -275,7 +275,7 @@ impl<'w> Watchdog<'w> {
             (_, Some(overdue @ (Overdue::Head | Overdue::WriteStall))) => Verdict::Cut(overdue),
             (None, Some(Overdue::Idle)) => self.begin_close(),
             // It did not follow the polite close, and nothing of it is being answered.
-            (Some(since), _) if since.elapsed() >= CLOSE_GRACE && vitals.is_at_rest() => Verdict::Cut(Overdue::Idle),
+            (Some(since), _) if since.elapsed().min(vitals.rested_for()) >= CLOSE_GRACE => Verdict::Cut(Overdue::Idle),
             (Some(_), _) | (None, None) => Verdict::Fine,
         }
     }

@@ -14,8 +14,12 @@ use crate::config::Timeouts;
 /// How long a drain waits for the first request of a connection that has just been opened.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a peer may take to follow a polite close.
-pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// How long a peer may take to follow a polite close, from its last response on: longer than what is buffered takes to
+/// be sent and than a closing stream lingers.
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// How often a closing connection is looked at.
+pub(crate) const CLOSING_LOOK: Duration = Duration::from_secs(1);
 
 /// Written by one worker only; atomics because hyper wants upgraded I/O to be `Send`.
 #[derive(Debug)]
@@ -88,9 +92,12 @@ impl Vitals {
         self.used.store(true, Relaxed);
     }
 
-    /// Is no request open?
-    pub(crate) fn is_at_rest(&self) -> bool {
-        self.requests_open.load(Relaxed) == 0
+    /// For how long nothing has been asked, answered or waited to be written.
+    pub(crate) fn rested_for(&self) -> Duration {
+        match (self.rest_since.load(Relaxed), self.stalled_since.load(Relaxed)) {
+            (since @ 1.., 0) => Duration::from_millis(self.mark().saturating_sub(since)),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Is its first request still to come?

@@ -61,17 +61,11 @@ impl Sites {
         let before = record.live.take();
         let gone = before.iter().flat_map(|live| &live.vhost.hosts).filter(|host| !vhost.hosts.contains(host));
         step.table.extend(gone.cloned().map(TableChange::Remove));
-        let has_files = matches!(vhost.tls, TlsPolicy::Files { .. });
         if !vhost.hosts.is_empty() {
             let live = Arc::new(LiveSite { vhost: Arc::new(vhost), identity, counters: Arc::clone(&record.counters) });
             let puts = live.vhost.hosts.iter().map(|host| TableChange::Put(host.clone(), Arc::clone(&live)));
             step.table.extend(puts);
             record.live = Some(live);
-        }
-        if has_files {
-            self.with_files.insert(id.clone());
-        } else {
-            self.with_files.remove(id);
         }
     }
 

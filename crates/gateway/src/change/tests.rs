@@ -198,7 +198,7 @@ fn what_went_while_the_gateway_was_down_is_released() {
     let mut story = story.restart();
     story.apply(vec![written("new.yaml", 1000, &site("a.test", "new"))]);
     assert_eq!(story.answer("a.test"), None, "held by the ledger until the scan is complete");
-    let step = story.sites.settle_missing(|_| Presence::Gone);
+    let step = story.sites.settle_missing(|id| Change::Removed(id.clone()));
     story.publish(step);
     assert_eq!(story.answer("a.test").as_deref(), Some("new"));
 }
@@ -252,7 +252,7 @@ fn a_site_that_cannot_be_looked_at_after_a_restart_keeps_its_names_and_its_last_
     let mut story = story.restart();
     story.apply(vec![written("b.yaml", 1001, &site("a.test", "taker"))]);
     let closed = || OpenError::Io(std::io::ErrorKind::PermissionDenied.into());
-    let step = story.sites.settle_missing(|_| Presence::Unknown(closed()));
+    let step = story.sites.settle_missing(|id| Change::Unreadable(id.clone(), closed()));
     story.publish(step);
     assert_eq!(story.answer("a.test").as_deref(), Some("one"));
     assert_eq!((story.state("closed/a.yaml"), story.state("b.yaml")), (SiteState::Stale, SiteState::Partial));
@@ -287,6 +287,45 @@ fn what_waits_for_certificate_files_goes_live_when_they_fit() {
     story.sites.refresh_files(None, 10);
     let reports = story.row("a.yaml").reports;
     assert!(reports.iter().any(|report| report.code != "V0501" && report.code.starts_with("V05")), "{reports:?}");
+}
+
+#[test]
+fn a_name_that_comes_free_does_not_end_the_wait_for_certificate_files() {
+    let mut story = Story::new();
+    let missing = story.dir.path().join("chain.pem");
+    story.write("a.yaml", &site("shared.test", "holder"));
+    story.write("b.yaml", &site("shared.test, b.test", "waiter"));
+    story.write("b.yaml", &format!("hosts: b.test\nrespond: new\ntls: {{chain: {0}, key: {0}}}\n", missing.display()));
+    assert_eq!(story.state("b.yaml"), SiteState::Stale);
+    story.apply(vec![removed("a.yaml")]);
+    assert_eq!(story.answer("shared.test").as_deref(), Some("waiter"));
+    let told = story.row("b.yaml").reports;
+    std::fs::write(&missing, "no certificate either").expect("written");
+    story.sites.refresh_files(None, 10);
+    assert_ne!(story.row("b.yaml").reports, told, "it was tried again");
+}
+
+#[test]
+fn a_file_that_went_and_came_in_one_step_keeps_its_last_good_version() {
+    let mut story = Story::new();
+    story.write("a.yaml", &site("a.test", "one"));
+    story.apply(vec![removed("a.yaml"), written("a.yaml", 1000, &site("a.test", "one"))]);
+    let mut story = story.restart();
+    story.apply(vec![written("a.yaml", 1000, BROKEN)]);
+    assert_eq!(story.answer("a.test").as_deref(), Some("one"));
+}
+
+#[test]
+fn the_operators_hand_on_a_tenants_file_ends_nothing() {
+    let mut story = Story::new();
+    story.write("a.yaml", &site("a.test", "one"));
+    for _ in 0..2 {
+        story.apply(vec![written("a.yaml", 0, BROKEN)]);
+        let table = story.table.load();
+        assert_eq!(table.resolve("a.test").expect("served").vhost.tenant, TenantId(1000));
+        assert_eq!(story.row("a.yaml").owner, 0);
+        story = story.restart();
+    }
 }
 
 /// A small generator: the same numbers in every run.
@@ -333,7 +372,7 @@ fn after_any_story_a_restart_brings_the_same_table_back() {
         let before: Vec<_> = hosts.iter().map(|host| story.answer(host)).collect();
         let mut story = story.restart();
         story.apply(files.iter().map(|(id, (owner, text))| written(id, *owner, text)).collect());
-        let step = story.sites.settle_missing(|_| Presence::Gone);
+        let step = story.sites.settle_missing(|id| Change::Removed(id.clone()));
         story.publish(step);
         let after: Vec<_> = hosts.iter().map(|host| story.answer(host)).collect();
         assert_eq!(before, after, "seed {seed}");

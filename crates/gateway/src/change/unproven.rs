@@ -14,40 +14,40 @@ use crate::ledger::Version;
 /// A version and the files it waits for.
 pub(super) struct Unproven {
     pub(super) version: Version,
-    pub(super) origin: Origin,
+    files: Files,
+}
+
+/// The certificate files that a site names, as they looked at one moment.
+pub(super) struct Files {
     chain: PathBuf,
     key: PathBuf,
     seen: [Option<Stamp>; 2],
 }
 
-/// Which version it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// What the file says now.
-    File,
-    /// One that was good before, and is served while the file has errors.
-    LastGood,
-}
-
 /// What changes when a file is replaced or written: device, inode, size, modification, change.
 type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
-impl Unproven {
-    /// `None` unless every error is one of certificate files, and the site names some.
-    pub(super) fn of(origin: Origin, version: Version, site: &Site, diagnostics: &[Diagnostic]) -> Option<Self> {
+impl Files {
+    /// `None` for a site that names none. To be taken before the files are judged: a change in between counts.
+    pub(super) fn of(site: &Site) -> Option<Self> {
         let Tls::Files { chain, key } = &site.tls.value else { return None };
-        let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        if !errors.all(|error| error.code.entry().number.starts_with("V05")) {
-            return None;
-        }
         let (chain, key) = (chain.value.clone(), key.value.clone());
         let seen = [stamp(&chain), stamp(&key)];
-        Some(Self { version, origin, chain, key, seen })
+        Some(Self { chain, key, seen })
+    }
+}
+
+impl Unproven {
+    /// `None` unless every error is one of certificate files, and the site names some.
+    pub(super) fn of(version: Version, files: Option<Files>, diagnostics: &[Diagnostic]) -> Option<Self> {
+        let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+        let only_files = errors.all(|error| error.code.entry().number.starts_with("V05"));
+        files.filter(|_| only_files).map(|files| Self { version, files })
     }
 
     /// Do its files look different now?
     pub(super) fn has_changed(&self) -> bool {
-        [stamp(&self.chain), stamp(&self.key)] != self.seen
+        [stamp(&self.files.chain), stamp(&self.files.key)] != self.files.seen
     }
 }
 
