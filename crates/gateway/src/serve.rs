@@ -96,7 +96,8 @@ where
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
     let io = Watched::new(stream, Arc::clone(&vitals));
     let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), permit);
-    let service = service_fn(move |request| request::walk(walker.clone(), request));
+    // Boxed: hyper moves the future of a request several times, and an idle connection keeps room for one.
+    let service = service_fn(move |request| Box::pin(request::walk(walker.clone(), request)));
     match codec {
         Codec::Http1 => {
             let connection = http1_builder(&worker).serve_connection(io, service).with_upgrades();
