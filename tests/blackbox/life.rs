@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UnixDatagram},
 };
 use vestibule_testkit::{
@@ -35,6 +35,33 @@ async fn a_stop_finishes_what_is_in_flight_and_takes_nothing_new() {
         assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "through the gate"));
         assert!(gateway.process().wait().await.success(), "{protocol:?}");
     }
+}
+
+/// Reads as a slow line would, until the end or so many bytes: the pause is part of what is tested.
+async fn read_slowly(stream: &mut (impl AsyncRead + Unpin), received: &mut Vec<u8>, until: usize) {
+    let mut piece = vec![0; 64 << 10];
+    while received.len() < until {
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => received.extend_from_slice(&piece[..count]),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_cuts_no_response_that_a_slow_client_still_reads() {
+    const SIZE: usize = 24 << 20;
+    let (mut gateway, _origin) = one_site().await;
+    let mut stream = gateway.tls("a.test").await;
+    let head = format!("GET /bytes/{SIZE} HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut received = Vec::new();
+    read_slowly(&mut stream, &mut received, 1 << 20).await;
+    gateway.terminate();
+    read_slowly(&mut stream, &mut received, usize::MAX).await;
+    assert!(received.len() > SIZE && received.ends_with(b"0\r\n\r\n"), "cut after {} bytes", received.len());
+    assert!(gateway.process().wait().await.success());
 }
 
 #[tokio::test]

@@ -214,6 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn rest_counts_from_the_last_response_and_not_while_a_write_waits() {
+        let vitals = aged();
+        assert!(vitals.rested_for() >= Duration::from_secs(59));
+        vitals.request_began();
+        assert_eq!(vitals.rested_for(), Duration::ZERO);
+        vitals.request_ended();
+        assert!(vitals.rested_for() < Duration::from_secs(59), "it began just now");
+        let vitals = aged();
+        vitals.write_stalled();
+        assert_eq!(vitals.rested_for(), Duration::ZERO, "what is buffered is still to be sent");
+    }
+
+    #[test]
     fn pings_of_http2_are_no_head() {
         let vitals = Vitals::new(Instant::now(), Codec::Http2);
         vitals.read();
