@@ -281,3 +281,44 @@ impl<'w> Watchdog<'w> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::tests::idle_worker;
+
+    /// What becomes of a connection that was asked to close so long ago.
+    fn judged(since: Duration, vitals: &Vitals) -> bool {
+        let dir = tempfile::tempdir().expect("a folder");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let worker = idle_worker(dir.path());
+            let mut watchdog = Watchdog::new(&worker, vitals);
+            watchdog.closing_since = Instant::now().checked_sub(since);
+            assert!(watchdog.closing_since.is_some(), "the machine is up for that long");
+            matches!(watchdog.judge(vitals), Verdict::Cut(_))
+        })
+    }
+
+    fn born(before: Duration) -> Vitals {
+        let then = std::time::Instant::now().checked_sub(before).expect("the machine is up for that long");
+        Vitals::new(then, Codec::Http1)
+    }
+
+    #[test]
+    fn a_closing_connection_is_cut_when_it_has_rested_and_not_before() {
+        let (long, minute) = (CLOSE_GRACE * 2, Duration::from_secs(30));
+        assert!(judged(long, &born(minute)), "it does not follow the polite close");
+        assert!(!judged(Duration::ZERO, &born(minute)), "it was told just now");
+
+        let answering = born(minute);
+        answering.request_began();
+        assert!(!judged(long, &answering), "a request is open");
+        answering.request_ended();
+        assert!(!judged(long, &answering), "the end of its response may still be on its way");
+
+        let slow = born(minute);
+        slow.write_stalled();
+        assert!(!judged(long, &slow), "what is written is not taken yet: that has a wait of its own");
+    }
+}

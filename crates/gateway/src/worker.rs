@@ -276,9 +276,14 @@ fn first_request_id() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::config::{AccessLog, Limits, Timeouts};
+
+    /// A worker that listens nowhere, with defaults. Must be made inside a run time.
+    pub(crate) fn idle_worker(dir: &std::path::Path) -> Rc<Worker> {
+        Rc::new(Worker::new(shared(dir)))
+    }
 
     fn shared(dir: &std::path::Path) -> Shared {
         let config = Config {
@@ -312,7 +317,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
         LocalSet::new().block_on(&runtime, async {
-            let worker = Rc::new(Worker::new(shared(dir.path())));
+            let worker = idle_worker(dir.path());
             let guard = OpenConnection::new(&worker);
             let other = OpenConnection::new(&worker);
             let task = tokio::task::spawn_local(async move {
@@ -333,7 +338,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
         LocalSet::new().block_on(&runtime, async {
-            let worker = Worker::new(shared(dir.path()));
+            let worker = idle_worker(dir.path());
             let ids: std::collections::HashSet<_> = (0..10_000).map(|_| worker.next_request_id()).collect();
             assert_eq!(ids.len(), 10_000);
         });
