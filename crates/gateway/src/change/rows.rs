@@ -15,6 +15,9 @@ use crate::{
     live::{Counters, LiveSite},
 };
 
+/// Sites named to the holder of a name that they ask for: anybody may write any number of files that ask.
+const CONTENDERS_LIMIT: usize = 10;
+
 /// How many sites stand how.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Standing {
@@ -102,7 +105,7 @@ impl Sites {
 
     /// The file's own findings, who else asks for its names, and why changed certificate files were not taken.
     fn all_reports(&self, id: &SiteId, record: &Record) -> Vec<Report> {
-        let contested = self.claims.contenders(id).into_iter().map(|(name, contender)| {
+        let contested = self.claims.contenders(id).into_iter().take(CONTENDERS_LIMIT).map(|(name, contender)| {
             let message =
                 format!("{name} is also asked for by {contender}; it stays with this site, which claimed it first");
             let mut diagnostic = Diagnostic::new(catalogue::HOST_CLAIMED, message);
