@@ -20,12 +20,13 @@ pub(crate) struct Cli {
 const FIRST_STEPS: &str = "\
 First steps:
   vestibule demo                            three backends and the gateway, ready to try
-  vestibule new blog.localhost 5000         write ./sites.d/blog.localhost.yaml
-  vestibule run                             serve every site file in ./sites.d
+  vestibule new blog.localhost 5000         write its site file into the sites folder
+  vestibule run                             serve every site file in that folder
   vestibule check                           would the site files be taken as they are?
 
 Exit codes are those of sysexits(3): 0 done, 64 wrong command line, 65 wrong input, 66 no such file,
-69 no gateway answers or an address is taken, 77 no permission, 78 a file needs editing.";
+69 no gateway answers or an address is taken, 73 cannot make a file,
+74 input or output failed, 77 no permission, 78 a file needs editing.";
 
 /// The commands, in the order in which one meets them.
 #[derive(Debug, Subcommand)]
