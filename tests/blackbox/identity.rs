@@ -14,7 +14,7 @@ const SPOOFED: &[(&str, &str)] = &[
     ("x-forwarded-for", "6.6.6.6"),
     ("x-forwarded-host", "evil.test"),
     ("x-forwarded-proto", "gopher"),
-    ("x-forwarded-port", "666"),
+    ("x-forwarded-port", "z666"),
     ("x-forwarded-server", "evil"),
     ("x-forwarded-prefix", "/evil"),
     ("forwarded", "for=6.6.6.6;host=evil.test;proto=gopher"),
@@ -41,7 +41,8 @@ async fn spoofed_identity_headers_never_arrive() {
         }
     }
     let received = origin.received().concat().to_lowercase();
-    for trace in ["6.6.6.6", "evil", "gopher", "666", "zxzp"] {
+    // None of them can be part of a request id, which is hexadecimal.
+    for trace in ["6.6.6.6", "evil", "gopher", "z666", "zxzp"] {
         assert!(!received.contains(trace), "{trace} arrived: {received}");
     }
 }
