@@ -38,6 +38,30 @@ pub enum Origin {
         /// PEM.
         key: PathBuf,
     },
+    /// What a public CA issued for the site's names, as the vault's store has it; private names from the built-in CA unless
+    /// `all` says that every name is the CA's.
+    Store {
+        /// Which names are the CA's.
+        names: StoreNames,
+    },
+}
+
+/// Which names of a site a CA of the operator's certifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreNames {
+    /// Those that a public CA may certify; the others get local certificates.
+    Public,
+    /// All of them (`tls: acme`, for a CA of the operator's own).
+    All,
+}
+
+/// What a handshake for a name gets shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// A certificate that counts.
+    Certificate,
+    /// A self-signed placeholder: the CA has issued nothing for this name yet.
+    Placeholder,
 }
 
 /// What a site needs shown.
@@ -119,7 +143,7 @@ pub enum IdentityError {
 impl IdentityRequest {
     pub(crate) fn files(&self, gateway_uid: u32) -> Option<SiteFiles<'_>> {
         match &self.origin {
-            Origin::LocalCa => None,
+            Origin::LocalCa | Origin::Store { .. } => None,
             Origin::Files { chain, key } => {
                 Some(SiteFiles { chain, key, owner: self.owner(gateway_uid), hosts: &self.hosts })
             }
@@ -155,6 +179,17 @@ impl Identity {
             Some(shown) if !shown.is_due(now) => Ok(self.config(shown)),
             shown => self.sign(shown.as_ref(), now),
         }
+    }
+
+    /// The configuration for a handshake for this host (normal form). As [`Identity::server_config`], and with
+    /// [`Origin::Store`] the certificate that the store has for just this host: read from disk at its first handshake.
+    pub fn server_config_for(&self, _host: &str) -> Result<Arc<ServerConfig>, IdentityError> {
+        todo!()
+    }
+
+    /// What a handshake for this host (normal form) gets. One atomic load and a look-up among the site's own hosts.
+    pub fn shows(&self, _host: &str) -> Shows {
+        todo!()
     }
 
     /// What it shows now.

@@ -28,6 +28,7 @@
 //! |---|---|
 //! | `vault` | [`Vault`]: open, prepare, upstream configurations |
 //! | `identity` | [`Identity`]: the live certificate of one site, sign, refresh, swap |
+//! | `store` | [`store::Store`]: what CAs issued, on disk; orders that can be resumed |
 //! | `local_ca` | the root on disk, and leaves |
 //! | `private_folder` | our own files: private, whole or absent, durable |
 //! | `site_files` | chain and key of a site: from two paths to a checked pair |
@@ -44,6 +45,7 @@ mod inspect;
 mod local_ca;
 mod private_folder;
 mod site_files;
+pub mod store;
 mod tenant_file;
 mod tickets;
 mod tls;
@@ -54,6 +56,6 @@ mod vault;
 mod testing;
 
 pub use facts::CertificateFacts;
-pub use identity::{Identity, IdentityError, IdentityRequest, Origin, Refresh};
+pub use identity::{Identity, IdentityError, IdentityRequest, Origin, Refresh, Shows, StoreNames};
 pub use local_ca::{SignError, read_root};
 pub use vault::{Prepared, Vault, VaultError, check};

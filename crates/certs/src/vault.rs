@@ -157,6 +157,21 @@ impl Vault {
         }
     }
 
+    /// What CAs issued.
+    pub fn store(&self) -> &crate::store::Store {
+        todo!()
+    }
+
+    /// The configuration for a handshake of `acme-tls/1` (RFC 8737 section 3): a self-signed certificate for `name` with the
+    /// SHA-256 of the key authorization in the critical extension `id-pe-acmeIdentifier`; ALPN `acme-tls/1` only, no tickets.
+    pub fn challenge_config(
+        &self,
+        _name: &vestibule_names::HostPattern,
+        _key_authorization: &str,
+    ) -> Result<Arc<ServerConfig>, SignError> {
+        todo!()
+    }
+
     /// The configuration for upstream TLS (ALPN `http/1.1`): the system's roots, or those of a PEM file. The same one
     /// again until the file changes. Blocking; control thread only.
     pub fn client_config(&self, ca: Option<&Path>) -> Result<Arc<ClientConfig>, VaultError> {

@@ -3,7 +3,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+pub use vestibule_acme::config as acme;
+pub use vestibule_certs::store::{CaId, KeyType};
 use vestibule_names::{ClientNetwork, ListenAddr};
+pub use vestibule_site::acme::WithoutCertificate;
 pub use vestibule_site::settings::{AccessLog, Limits, Timeouts};
 
 /// Who may listen where, with what, for how long.
@@ -29,8 +32,21 @@ pub struct Config {
     pub admin_address: Option<ListenAddr>,
     /// Where access events go.
     pub access: AccessLog,
+    /// Public CAs; `None`: nobody has agreed to a CA's terms, and public names get local certificates.
+    pub acme: Option<AcmePolicy>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: Vec<ClientNetwork>,
+}
+
+/// Public CAs, and what a name gets before its first certificate.
+#[derive(Clone, Debug)]
+pub struct AcmePolicy {
+    /// CAs, hooks, checks.
+    pub config: vestibule_acme::Config,
+    /// A handshake for a name whose first order is in flight waits this long.
+    pub hold: Duration,
+    /// What it gets then.
+    pub without_certificate: WithoutCertificate,
 }
 
 /// How often a site's own certificate files are looked at.

@@ -298,6 +298,7 @@ pub(crate) mod tests {
             admin_address: None,
             access: AccessLog::Off,
             trusted_proxies: Vec::new(),
+            acme: None,
         };
         Shared {
             table: SiteTable::new(),

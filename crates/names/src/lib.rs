@@ -12,6 +12,7 @@
 //! | [`address`] | [`ListenAddr`], [`ClientAddr`], [`ClientNetwork`] |
 //! | [`upstream`] | [`UpstreamAddr`]: scheme and target of a backend |
 //! | [`identity`] | [`TenantId`], [`SiteId`], [`Generation`], [`RequestId`] |
+//! | [`suffix`] | the registered domain of a name |
 //! | [`quantity`] | [`ByteSize`] and durations as people write them |
 //!
 //! ```
@@ -31,6 +32,7 @@ pub mod identity;
 pub mod path;
 pub mod pattern;
 pub mod quantity;
+pub mod suffix;
 pub mod upstream;
 
 pub use address::{AddressError, ClientAddr, ClientNetwork, ListenAddr};

@@ -19,8 +19,9 @@
 //! | `yaml` | the part of YAML that is used here, and its budgets |
 //! | [`schema`] | every key: name, shape, default, meaning, example; the JSON Schema and the references |
 //! | `read` | what values mean |
-//! | [`mod@site`], [`settings`] | the values that come out |
+//! | [`mod@site`], [`settings`], [`acme`] | the values that come out |
 
+pub mod acme;
 mod findings;
 mod read;
 pub mod schema;

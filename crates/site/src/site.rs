@@ -23,6 +23,8 @@ pub struct Site {
     pub routes: Vec<Route>,
     /// How TLS is served.
     pub tls: Spanned<Tls>,
+    /// What it wants of a public certificate.
+    pub acme: crate::acme::SiteAcme,
     /// What clear HTTP gets.
     pub redirect_to_https: RedirectToHttps,
     /// The name to which the others redirect.
@@ -114,6 +116,8 @@ pub struct Respond {
 pub enum Tls {
     /// A public CA for public names, the local CA for the others.
     Auto,
+    /// The operator's CA for every name, also for those that no public CA certifies.
+    Acme,
     /// The built-in local CA.
     Internal,
     /// The site's own files.

@@ -75,6 +75,7 @@ pub(crate) fn config(
         admin_address: settings.admin_address,
         access: settings.log.access.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
+        acme: None,
     })
 }
 

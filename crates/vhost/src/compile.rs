@@ -183,6 +183,7 @@ fn value<T: Clone>(spanned: Option<&Spanned<T>>) -> Option<T> {
 fn tls_policy(tls: &Tls) -> TlsPolicy {
     match tls {
         Tls::Auto => TlsPolicy::Auto,
+        Tls::Acme => TlsPolicy::Acme,
         Tls::Internal => TlsPolicy::Internal,
         Tls::Files { chain, key } => TlsPolicy::Files { chain: chain.value.clone(), key: key.value.clone() },
         Tls::Off => TlsPolicy::Off,

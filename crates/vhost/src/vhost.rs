@@ -39,6 +39,8 @@ pub struct Vhost {
 pub enum TlsPolicy {
     /// A public CA for public names, the local CA for the others.
     Auto,
+    /// The operator's CA for every name.
+    Acme,
     /// The local CA.
     Internal,
     /// The site's own files.

@@ -112,6 +112,103 @@ pub struct CertRow {
     pub fingerprint: String,
     /// Why the last change of its files was not taken.
     pub problem: Option<String>,
+    /// Of a site with `auto` or `acme`: how each of its names stands at the CA. Empty without CAs.
+    #[serde(default)]
+    pub names: Vec<NameRow>,
+}
+
+/// How one name stands at the CA. Instants are Unix seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameRow {
+    /// The name.
+    pub name: String,
+    /// `waiting`, `ordering`, `valid`, `renewing`, `quarantined`, `expired`, or `local` (the local CA's).
+    pub state: String,
+    /// The CA that issued what is served.
+    pub ca: Option<String>,
+    /// Its issuer's common name.
+    pub issuer: Option<String>,
+    /// The end of what is served.
+    pub not_after: Option<u64>,
+    /// When its renewal is due.
+    pub renew_at: Option<u64>,
+    /// When something is tried next.
+    pub next_attempt: Option<u64>,
+    /// The kind of the last failure (`validation-dns`, `limit`, `ca` …).
+    pub failure_kind: Option<String>,
+    /// The last failure in one sentence.
+    pub failure: Option<String>,
+    /// When that was.
+    pub failed_at: Option<u64>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The directory of the issuance in the store.
+    pub issuance: Option<String>,
+}
+
+/// `GET /v1/certs/explain?host=NAME`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertExplanation {
+    /// The name.
+    pub name: String,
+    /// What must work, in order.
+    pub steps: Vec<CertStep>,
+    /// One sentence: what to do next.
+    pub verdict: String,
+}
+
+/// One thing that must work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertStep {
+    /// `claim`, `dns`, `ipv6`, `caa`, `port 80`, `port 443`, `limits`, `ca`, `last attempt`.
+    pub subject: String,
+    /// `good`, `unclear` or `bad`.
+    pub standing: String,
+    /// One sentence.
+    pub sentence: String,
+}
+
+/// `GET /v1/certs/plan`: in order of time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertPlan {
+    /// Each site that still waits for something.
+    pub sites: Vec<PlanRow>,
+}
+
+/// One site of a plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanRow {
+    /// The site.
+    pub site: String,
+    /// Unix seconds at which its last name would have its certificate.
+    pub done: u64,
+    /// Orders it takes.
+    pub orders: usize,
+    /// The limit it waits for longest.
+    pub waits_for: Option<String>,
+}
+
+/// The body of `POST /v1/certs/import`. The answer, as that of `POST /v1/certs/renew?host=NAME` and
+/// `POST /v1/certs/revoke?host=NAME&reason=CODE`, is an [`IssuedRow`]; `POST /v1/certs/roll-over` answers `{}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ImportRequest {
+    /// PEM, leaf first.
+    pub chain: String,
+    /// PEM.
+    pub key: String,
+}
+
+/// An issuance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IssuedRow {
+    /// Its directory in the store.
+    pub issuance: String,
+    /// Its names.
+    pub names: Vec<String>,
+    /// The CA.
+    pub ca: String,
+    /// Unix seconds.
+    pub not_after: u64,
 }
 
 /// `GET /v1/certs?limit=N&after=SITE`.

@@ -84,7 +84,7 @@ impl Sites {
         }
         let origin = match &vhost.tls {
             TlsPolicy::Files { chain, key } => Origin::Files { chain: chain.clone(), key: key.clone() },
-            TlsPolicy::Auto | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
+            TlsPolicy::Auto | TlsPolicy::Acme | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
         };
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts: vhost.hosts.clone(), origin };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());

@@ -145,6 +145,7 @@ fn cert_row(id: &SiteId, live: &LiveSite) -> Option<CertRow> {
         issuer: facts.issuer,
         source: match live.vhost.tls {
             TlsPolicy::Auto => "auto",
+            TlsPolicy::Acme => "acme",
             TlsPolicy::Internal => "internal",
             TlsPolicy::Files { .. } => "files",
             TlsPolicy::Off => "off",
@@ -154,5 +155,6 @@ fn cert_row(id: &SiteId, live: &LiveSite) -> Option<CertRow> {
         not_after: seconds(facts.not_after),
         fingerprint: facts.fingerprint,
         problem: facts.last_refusal,
+        names: Vec::new(),
     })
 }

@@ -37,6 +37,7 @@ pub(crate) fn settings(root: &Node, findings: &mut Findings) -> Option<Settings>
         admin_address,
         log: log(fields.take("log"), findings),
         trusted_proxies: trusted_proxies(fields.take("trusted_proxies"), findings),
+        acme: None,
     })
 }
 

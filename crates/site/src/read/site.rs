@@ -31,6 +31,7 @@ pub(crate) fn site(root: &Node, findings: &mut Findings) -> Option<Site> {
         limits: limits(fields.take("limits"), findings),
         hosts,
         tls,
+        acme: crate::acme::SiteAcme::default(),
     };
     redirect_loop::warn(&site, findings);
     (!site.hosts.is_empty()).then_some(site)

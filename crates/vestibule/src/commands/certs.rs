@@ -167,6 +167,7 @@ mod tests {
             not_after,
             fingerprint: fingerprint.into(),
             problem: None,
+            names: Vec::new(),
         }
     }
 

@@ -76,6 +76,7 @@ fn config(scene: &Scene) -> Config {
         admin_socket: scene.state().join(ADMIN_SOCKET_NAME),
         admin_address: None,
         access: AccessLog::File(scene.access_log()),
+        acme: None,
         trusted_proxies: Vec::new(),
     }
 }

@@ -37,6 +37,7 @@ fn site(hosts: &[&str], routes: Vec<site::Route>) -> Site {
         hosts: hosts.iter().map(|host| at(pattern(host))).collect(),
         routes,
         tls: at(Tls::Auto),
+        acme: vestibule_site::acme::SiteAcme::default(),
         redirect_to_https: RedirectToHttps::Yes,
         canonical: None,
         headers: Headers::default(),

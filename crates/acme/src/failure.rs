@@ -1,0 +1,76 @@
+//! [`Failure`]: why there is no certificate yet, in a type that the planner acts on and a sentence that a person reads.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vestibule_names::HostPattern;
+
+/// One attempt that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Failure {
+    /// What it means for the next attempt.
+    pub kind: FailureKind,
+    /// One sentence for a person: what, why, what to do. Text of a CA or a DNS server in it is cut and made printable.
+    pub sentence: String,
+    /// Which names it was about, as far as the CA said (subproblems, failed authorizations); empty: the order as a whole.
+    pub names: Vec<NameFailure>,
+    /// What the CA asked to wait, from now on.
+    pub retry_after: Option<Duration>,
+}
+
+/// One name of an order that failed.
+#[derive(Clone, Debug)]
+pub struct NameFailure {
+    /// Which.
+    pub name: HostPattern,
+    /// What it means.
+    pub kind: FailureKind,
+    /// One sentence.
+    pub sentence: String,
+}
+
+/// Whose fault it is, which decides who waits for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The CA is down, slow or wrong: another CA may be asked; the name is not to blame.
+    Ca,
+    /// A limit of the CA.
+    Limit,
+    /// The `replaces` of a renewal was refused (`alreadyReplaced`, RFC 9773 section 7.4): once more, without.
+    AlreadyReplaced,
+    /// The name does not resolve, or resolves elsewhere.
+    ValidationDns,
+    /// Nobody answered the CA at the address.
+    ValidationConnection,
+    /// The CA's TLS handshake failed.
+    ValidationTls,
+    /// Somebody answered, but not with our challenge.
+    ValidationUnauthorized,
+    /// A CAA record forbids this CA (RFC 8659).
+    ValidationCaa,
+    /// The CA will never issue for this name (rejectedIdentifier, unsupportedIdentifier).
+    Rejected,
+    /// The account: deactivated, unknown, terms changed, external binding missing.
+    Account,
+    /// The settings or the site: a required profile that is not offered, no challenge in common, a missing key file.
+    Configuration,
+    /// Our own disk.
+    Storage,
+}
+
+impl FailureKind {
+    /// Is it about the name rather than about the CA or us?
+    pub fn is_validation(self) -> bool {
+        matches!(
+            self,
+            Self::ValidationDns
+                | Self::ValidationConnection
+                | Self::ValidationTls
+                | Self::ValidationUnauthorized
+                | Self::ValidationCaa
+                | Self::Rejected
+        )
+    }
+}

@@ -1,0 +1,174 @@
+//! What settings and sites say about public CAs: `acme` of the settings, and the keys of a site's `tls` beyond its
+//! certificate's source.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use vestibule_diagnostics::Span;
+
+/// `acme` of the settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acme {
+    /// Where it is written, for messages.
+    pub span: Span,
+    /// `agree: true`: the operator has accepted the CA's terms. Without it no CA is asked.
+    pub agree: bool,
+    /// The first CA: Let's Encrypt unless `directory` (or `staging: true`) says otherwise.
+    pub ca: AcmeCa,
+    /// `failover`: asked in this order after faults on the side of the CAs before.
+    pub failover: Vec<AcmeCa>,
+    /// `hooks`: command lines, run on events.
+    pub hooks: Vec<Vec<String>>,
+    /// `dns`: providers of DNS-01, by name; the one called `default` serves sites that name none.
+    pub dns: Vec<(String, DnsProvider)>,
+    /// `hold`: how long a handshake waits for a first certificate whose order is in flight. Default 5 s.
+    pub hold: Option<Duration>,
+    /// `without_certificate`: what a handshake gets while there is none.
+    pub without_certificate: WithoutCertificate,
+    /// `resolvers`: whom to ask for DNS advice. Default: the system's.
+    pub resolvers: Vec<SocketAddr>,
+    /// `public_addresses`: where names must point. Default: not known, anything public counts.
+    pub public_addresses: Vec<IpAddr>,
+    /// `check_dns`: look at DNS before ordering. Default true.
+    pub check_dns: bool,
+}
+
+/// One CA of the settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AcmeCa {
+    /// `name`: for the store, metrics and commands; default from the directory's host.
+    pub name: Option<String>,
+    /// `directory`; default Let's Encrypt's.
+    pub directory: Option<String>,
+    /// `staging: true`: Let's Encrypt's staging environment.
+    pub staging: bool,
+    /// `root`: PEM file, instead of the system's roots.
+    pub root: Option<PathBuf>,
+    /// `email`.
+    pub email: Option<String>,
+    /// `eab`: key identifier and file of the HMAC key.
+    pub eab: Option<(String, PathBuf)>,
+    /// `profile`.
+    pub profile: Option<Profile>,
+    /// `challenges`, best first; empty: all that fit.
+    pub challenges: Vec<Challenge>,
+    /// `preferred_chain`.
+    pub preferred_chain: Option<String>,
+    /// `limits`: overrides of the CA's known limits.
+    pub limits: AcmeLimits,
+}
+
+/// `limits` of a CA: what differs from Let's Encrypt's for Let's Encrypt, and from "none" for every other directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AcmeLimits {
+    /// `orders`: within how long how many.
+    pub orders: Option<(u32, Duration)>,
+    /// `certificates_per_domain`.
+    pub certificates_per_domain: Option<(u32, Duration)>,
+    /// `certificates_per_set`.
+    pub certificates_per_set: Option<(u32, Duration)>,
+    /// `failed_authorizations`.
+    pub failed_authorizations: Option<(u32, Duration)>,
+    /// `names_per_certificate`.
+    pub names_per_certificate: Option<u32>,
+}
+
+/// A certificate profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// As the CA names it.
+    pub name: String,
+    /// `profile: {name: x, required: true}`.
+    pub required: bool,
+}
+
+/// A challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// `http-01`.
+    Http01,
+    /// `tls-alpn-01`.
+    TlsAlpn01,
+    /// `dns-01`.
+    Dns01,
+}
+
+/// A type of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    /// `ecdsa-p256`.
+    EcdsaP256,
+    /// `ecdsa-p384`.
+    EcdsaP384,
+    /// `rsa-2048`.
+    Rsa2048,
+    /// `rsa-4096`.
+    Rsa4096,
+}
+
+/// What a handshake gets while its name has no certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutCertificate {
+    /// `placeholder`: a self-signed certificate, and 503 to every request.
+    #[default]
+    Placeholder,
+    /// `alert`: the handshake is refused.
+    Alert,
+}
+
+/// How a TXT record gets into DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsProvider {
+    /// `exec: {program, timeout}`, or `exec: PROGRAM`. The operator's only: a tenant's site may not name programs.
+    Exec {
+        /// The program.
+        program: PathBuf,
+        /// Default 2 minutes.
+        timeout: Duration,
+    },
+    /// `rfc2136: {server, key_name, algorithm, key_file}`.
+    Rfc2136 {
+        /// The primary name server.
+        server: SocketAddr,
+        /// The TSIG key's name.
+        key_name: String,
+        /// Default `hmac-sha256`.
+        algorithm: String,
+        /// Base64.
+        key_file: PathBuf,
+    },
+    /// `acme_dns: {server, credentials_file}`.
+    AcmeDns {
+        /// A URL.
+        server: String,
+        /// JSON.
+        credentials_file: PathBuf,
+    },
+}
+
+/// What a site says of its public certificate, in its `tls` mapping.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SiteAcme {
+    /// `challenge`: only this one.
+    pub challenge: Option<Challenge>,
+    /// `profile`.
+    pub profile: Option<Profile>,
+    /// `key_type`.
+    pub key_type: Option<KeyType>,
+    /// `dns`: a provider of the operator's by name, or its own.
+    pub dns: Option<SiteDns>,
+    /// Where `dns` is written.
+    pub dns_span: Option<Span>,
+}
+
+/// `dns` of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SiteDns {
+    /// One of the operator's.
+    Named(String),
+    /// Its own.
+    Own(DnsProvider),
+}
