@@ -7,7 +7,7 @@ use vestibule_names::{HostPattern, Hostname};
 use crate::{
     config::{Config, DnsProvider},
     failure::Failure,
-    plan::Pointing,
+    plan::Sight,
 };
 
 /// Cheap to clone.
@@ -50,7 +50,7 @@ impl Dns {
     }
 
     /// Does the name point here, as far as one can tell? (Hairpin NAT and split DNS make this lie: advice only.)
-    pub async fn pointing(&self, _name: &HostPattern, _ours: &[IpAddr]) -> Pointing {
+    pub async fn sight(&self, _name: &HostPattern, _ours: &[IpAddr]) -> Sight {
         todo!()
     }
 

@@ -96,6 +96,15 @@ pub enum Pointing {
     NotHere,
 }
 
+/// What a look at DNS saw of one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Does it point here?
+    pub pointing: Pointing,
+    /// A fingerprint of all its addresses, zero for none: a change says that somebody has mended something.
+    pub addresses: u64,
+}
+
 /// One durable record: a key, and a value or its removal. What both contain is the planner's own matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -234,7 +243,7 @@ impl Planner {
     }
 
     /// DNS has been looked at.
-    pub fn checked(&mut self, _job: JobId, _outcome: &[(HostPattern, Pointing)], _now: Timestamp) {
+    pub fn checked(&mut self, _job: JobId, _outcome: &[(HostPattern, Sight)], _now: Timestamp) {
         todo!()
     }
 
