@@ -2,10 +2,62 @@
 //!
 //! Not here: whether a tenant may hold a name.
 
-use crate::Hostname;
+use std::net::IpAddr;
+
+use crate::{HostPattern, Hostname};
 
 /// The registered domain of a name (`a.b.example.co.uk` → `example.co.uk`), by the public suffix list with its private
 /// section; a name that is a public suffix itself counts as its own.
 pub fn registered_domain(name: &Hostname) -> &str {
     psl::domain_str(name.as_str()).unwrap_or(name.as_str())
+}
+
+/// What a CA counts a pattern under: the registered domain of a name or of a wildcard's suffix; an IPv4 address itself; the
+/// /64 of an IPv6 address, written as its first address and `/64`.
+pub fn registered_domain_of(pattern: &HostPattern) -> String {
+    match pattern {
+        HostPattern::Exact(name) | HostPattern::Wildcard(name) => registered_domain(name).to_owned(),
+        HostPattern::Address(IpAddr::V4(address)) => address.to_string(),
+        HostPattern::Address(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_count_under_their_registered_domain() {
+        for (pattern, expected) in [
+            ("example.com", "example.com"),
+            ("a.b.example.com", "example.com"),
+            ("*.example.com", "example.com"),
+            ("*.a.example.com", "example.com"),
+            ("a.b.example.co.uk", "example.co.uk"),
+            // The private section: each customer of such a service counts alone.
+            ("blog.alice.github.io", "alice.github.io"),
+            ("github.io", "github.io"),
+            ("co.uk", "co.uk"),
+            ("*.co.uk", "co.uk"),
+            ("com", "com"),
+            ("shop.xn--bcher-kva.de", "xn--bcher-kva.de"),
+            // A rule with a wildcard (`*.ck`), its exception (`!www.ck`), and a TLD that no rule names.
+            ("a.b.c.ck", "b.c.ck"),
+            ("a.www.ck", "www.ck"),
+            ("a.b.nonesuch", "b.nonesuch"),
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ] {
+            assert_eq!(registered_domain_of(&pattern.parse().unwrap()), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_longest_and_deepest_names_are_no_problem() {
+        let deep = format!("{}example.com", "a.".repeat(120));
+        assert_eq!(registered_domain(&Hostname::parse(&deep).unwrap()), "example.com");
+    }
 }

@@ -23,6 +23,7 @@
 //! | [`client`] | [`Connection`]: HTTP/1.1 or HTTP/2, with or without TLS; raw TLS; WebSockets |
 //! | [`certificate`] | a CA of the test's own |
 //! | [`curl`] | the real curl |
+//! | [`ca`] | a CA: its limits as a model on a virtual clock |
 //! | [`admin`] | HTTP over the admin socket |
 //! | [`swap`] | site files edited under a steady load |
 //! | [`process`] | children that cannot outlive the test |
@@ -36,6 +37,7 @@
 pub mod admin;
 pub mod answer;
 pub mod backend;
+pub mod ca;
 pub mod certificate;
 pub mod client;
 pub mod curl;
