@@ -1,5 +1,7 @@
-//! [`Config`]: everything about CAs, decided. Settings, sites and defaults meet in the binary; here nothing is optional
-//! that has a default.
+//! [`Config`]: everything about CAs, decided. Settings, sites and defaults meet above; here nothing is optional that has a
+//! default. The defaults themselves, and what is known of Let's Encrypt, stand at the end of this file and nowhere else.
+//!
+//! Not here: reading any of the files that are named.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -185,4 +187,194 @@ pub enum DnsProvider {
         /// JSON file with `username`, `password`, `fulldomain`, `subdomain` (one, or one per domain as acme-dns clients keep it).
         credentials_file: PathBuf,
     },
+}
+
+/// Let's Encrypt's directory.
+pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// The directory of its staging environment, whose certificates no browser trusts.
+pub const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// [`Config::orders_at_once`] by default.
+pub const ORDERS_AT_ONCE: usize = 8;
+/// [`Config::alarm_at`] by default.
+pub const ALARM_AT: f64 = 0.2;
+/// Names in one certificate where nothing is known of a CA: what Let's Encrypt allows, and others rarely fall below.
+pub const NAMES_PER_CERTIFICATE: usize = 100;
+/// The same where every order should stay small: one name that fails then holds up few others.
+pub const NAMES_PER_SHORT_CERTIFICATE: usize = 25;
+
+const HOUR: Duration = Duration::from_hours(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+impl Config {
+    /// With defaults for everything but the CAs.
+    pub fn new(cas: Vec<CaConfig>) -> Self {
+        Self {
+            cas,
+            hooks: Vec::new(),
+            orders_at_once: ORDERS_AT_ONCE,
+            alarm_at: ALARM_AT,
+            resolvers: Vec::new(),
+            advisory_checks: true,
+            public_addresses: Vec::new(),
+        }
+    }
+
+    /// The CA of that name.
+    pub fn ca(&self, id: &CaId) -> Option<&CaConfig> {
+        self.cas.iter().find(|ca| ca.id == *id)
+    }
+}
+
+impl CaConfig {
+    /// A CA with defaults for everything but its name and directory: the limits that are known of it, and all challenges
+    /// that need no provider.
+    pub fn new(id: CaId, directory: &str) -> Self {
+        Self {
+            id,
+            directory: directory.to_owned(),
+            root: None,
+            email: None,
+            eab: None,
+            profile: None,
+            challenges: ChallengeKind::ALL.to_vec(),
+            preferred_chain: None,
+            limits: CaLimits::known_of(directory),
+            dns: Vec::new(),
+            timeouts: CaTimeouts::default(),
+        }
+    }
+}
+
+impl ChallengeKind {
+    /// All, in the order in which they are tried when nobody says otherwise: over HTTP first, because what stands in front of
+    /// a gateway more often breaks the handshake; DNS where a provider is named, and for wildcards.
+    pub const ALL: [Self; 3] = [Self::Http01, Self::TlsAlpn01, Self::Dns01];
+
+    /// As in RFC 8555 and in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http01 => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Dns01 => "dns-01",
+        }
+    }
+}
+
+impl CaLimits {
+    /// What Let's Encrypt allows (its page of rate limits, 2026-08-05).
+    pub fn lets_encrypt() -> Self {
+        Self {
+            orders: Rate::new(300, 3 * HOUR),
+            certificates_per_domain: Rate::new(50, WEEK),
+            certificates_per_set: Rate::new(5, WEEK),
+            failed_authorizations: Rate::new(5, HOUR),
+            accounts: Rate::new(10, 3 * HOUR),
+            names_per_certificate: NAMES_PER_CERTIFICATE,
+            names_with_profile: ["tlsserver", "shortlived"]
+                .map(|profile| (profile.to_owned(), NAMES_PER_SHORT_CERTIFICATE))
+                .to_vec(),
+            renewals_are_exempt: true,
+        }
+    }
+
+    /// What its staging environment allows.
+    pub fn lets_encrypt_staging() -> Self {
+        Self {
+            orders: Rate::new(1_500, 3 * HOUR),
+            certificates_per_domain: Rate::new(30_000, WEEK),
+            certificates_per_set: Rate::new(30_000, WEEK),
+            failed_authorizations: Rate::new(200, HOUR),
+            accounts: Rate::new(50, 3 * HOUR),
+            ..Self::lets_encrypt()
+        }
+    }
+
+    /// No limits but the size of a certificate: a CA of one's own, or one of which nothing is known. What it refuses all the
+    /// same with `rateLimited` is honoured when it comes.
+    pub fn unlimited() -> Self {
+        Self {
+            orders: Rate::UNLIMITED,
+            certificates_per_domain: Rate::UNLIMITED,
+            certificates_per_set: Rate::UNLIMITED,
+            failed_authorizations: Rate::UNLIMITED,
+            accounts: Rate::UNLIMITED,
+            names_per_certificate: NAMES_PER_CERTIFICATE,
+            names_with_profile: Vec::new(),
+            renewals_are_exempt: false,
+        }
+    }
+
+    /// By the directory's URL: what is known of Let's Encrypt, otherwise none.
+    pub fn known_of(directory: &str) -> Self {
+        match directory {
+            LETS_ENCRYPT => Self::lets_encrypt(),
+            LETS_ENCRYPT_STAGING => Self::lets_encrypt_staging(),
+            _ => Self::unlimited(),
+        }
+    }
+
+    /// How many names one certificate may have with this profile.
+    pub fn names_with(&self, profile: Option<&str>) -> usize {
+        let of_profile = profile.and_then(|name| self.names_with_profile.iter().find(|(known, _)| known == name));
+        of_profile.map_or(self.names_per_certificate, |(_, names)| *names)
+    }
+}
+
+impl Rate {
+    /// No such limit.
+    pub const UNLIMITED: Self = Self { count: u32::MAX, window: Duration::ZERO };
+
+    /// So many within so long.
+    pub const fn new(count: u32, window: Duration) -> Self {
+        Self { count, window }
+    }
+
+    /// Does it limit nothing?
+    pub fn is_unlimited(self) -> bool {
+        self.window.is_zero() || self.count == u32::MAX
+    }
+}
+
+impl Default for CaTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            read: Duration::from_secs(30),
+            request: Duration::from_secs(60),
+            order: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_known_by_its_exact_address() {
+        for (directory, orders) in [
+            (LETS_ENCRYPT, 300),
+            (LETS_ENCRYPT_STAGING, 1_500),
+            ("https://acme-v02.api.letsencrypt.org/directory/", u32::MAX),
+            ("https://ca.internal/acme/directory", u32::MAX),
+        ] {
+            assert_eq!(CaLimits::known_of(directory).orders.count, orders, "{directory}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_smaller_with_the_profiles_that_say_so() {
+        let limits = CaLimits::lets_encrypt();
+        for (profile, expected) in
+            [(None, 100), (Some("classic"), 100), (Some("tlsserver"), 25), (Some("shortlived"), 25)]
+        {
+            assert_eq!(limits.names_with(profile), expected, "{profile:?}");
+        }
+    }
+
+    #[test]
+    fn no_limit_is_no_limit() {
+        assert!(Rate::UNLIMITED.is_unlimited() && Rate::new(5, Duration::ZERO).is_unlimited());
+        assert!(!CaLimits::lets_encrypt().orders.is_unlimited());
+    }
 }

@@ -76,6 +76,11 @@ impl Handle {
     pub fn unwant(&self, _site: SiteId) {
         todo!()
     }
+    /// All sites of the first scan have said what they want. Nothing is ordered before, so that names are packed and turns
+    /// are given knowing all of them; the engine does not wait for this for ever. Returns at once.
+    pub fn ready(&self) {
+        todo!()
+    }
     /// Ends [`Engine::run`] after it has stopped taking new work; orders in flight are left to be resumed.
     pub fn stop(&self) {
         todo!()
