@@ -11,7 +11,7 @@ use crate::{
     dns::Dns,
     door::Door,
     failure::Failure,
-    plan::{Order, RenewalWindow},
+    plan::{Obtained, Order, RenewalWindow},
 };
 
 /// What a client works with.
@@ -60,12 +60,12 @@ impl Client {
 
     /// One order from its request to the committed issuance. Everything that costs something at the CA is durable before it
     /// is asked for (key and order URL before finalize), so that [`Client::resume`] goes on after a kill.
-    pub async fn obtain(&self, _order: &Order) -> Result<Issued, Failure> {
+    pub async fn obtain(&self, _order: &Order) -> Result<Obtained, Failure> {
         todo!()
     }
 
     /// Goes on with an order of an earlier run: from its URL, or anew with the same key when it has none.
-    pub async fn resume(&self, _pending: Pending, _order: &Order) -> Result<Issued, Failure> {
+    pub async fn resume(&self, _pending: Pending, _order: &Order) -> Result<Obtained, Failure> {
         todo!()
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vestibule_names::HostPattern;
 
+use crate::config::ChallengeKind;
+
 /// One attempt that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{sentence}")]
@@ -26,6 +28,8 @@ pub struct NameFailure {
     pub name: HostPattern,
     /// What it means.
     pub kind: FailureKind,
+    /// Which challenge was tried, if it came to that: another one leads the next attempt.
+    pub challenge: Option<ChallengeKind>,
     /// One sentence.
     pub sentence: String,
 }

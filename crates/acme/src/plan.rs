@@ -68,10 +68,21 @@ pub struct Order {
     pub profile: Option<Profile>,
     /// Which key.
     pub key_type: KeyType,
-    /// Challenges to try for each name, best first (what worked last time comes first).
+    /// Challenges to try, best first (what worked last time comes first). A failed authorization is final, so the client
+    /// tries the first one that the CA offers for a name; the next one leads in the next order.
     pub challenges: Vec<ChallengeKind>,
     /// How DNS-01 is answered.
     pub dns: Option<SiteDns>,
+}
+
+/// What came of an order that worked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obtained {
+    /// The issuance, in the store.
+    pub issued: Issued,
+    /// Which challenge each name was proved with just now: it is tried first next time. Names whose authorization the CA
+    /// reused are absent.
+    pub proved: Vec<(HostPattern, ChallengeKind)>,
 }
 
 /// What renewal information said.
@@ -219,7 +230,7 @@ impl Planner {
     pub fn ordered(
         &mut self,
         _job: JobId,
-        _outcome: Result<Issued, Failure>,
+        _outcome: Result<Obtained, Failure>,
         _now: Timestamp,
         _random: &mut dyn Randomness,
     ) {
