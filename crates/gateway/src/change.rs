@@ -28,6 +28,7 @@ use vestibule_watch::{Change, OpenError, SiteFile};
 use self::unproven::{Files, Unproven};
 use crate::{
     admin::model::SiteState,
+    config::AcmeStanding,
     fault::chain,
     ledger::{Entry, Ledger, LedgerError, Version},
     live::{Counters, LiveSite},
@@ -70,6 +71,8 @@ pub(crate) struct Surroundings {
     pub(crate) listen: Vec<SocketAddr>,
     /// The gateway's admin socket.
     pub(crate) admin_socket: PathBuf,
+    /// Public CAs; `None`: none is configured.
+    pub(crate) acme: Option<AcmeStanding>,
 }
 
 /// Who judges certificates.

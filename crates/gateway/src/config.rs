@@ -49,6 +49,25 @@ pub struct AcmePolicy {
     pub without_certificate: WithoutCertificate,
 }
 
+/// What the judgement of site files needs to know of public CAs.
+#[derive(Clone, Debug, Default)]
+pub struct AcmeStanding {
+    /// Names of the operator's providers of DNS-01; the one called `default` serves sites that name none.
+    pub dns: Vec<String>,
+    /// What a handshake gets while its name has no certificate.
+    pub without_certificate: WithoutCertificate,
+}
+
+impl AcmePolicy {
+    /// What the judgement of site files needs to know of it.
+    pub fn standing(&self) -> AcmeStanding {
+        let mut dns: Vec<_> = self.config.cas.iter().flat_map(|ca| &ca.dns).map(|(name, _)| name.clone()).collect();
+        dns.sort_unstable();
+        dns.dedup();
+        AcmeStanding { dns, without_certificate: self.without_certificate }
+    }
+}
+
 /// How often a site's own certificate files are looked at.
 pub(crate) const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
 /// A queue of site-change batches between the watching thread and the control thread.

@@ -28,7 +28,7 @@ use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, Watc
 use crate::{
     Config, StartError, access,
     change::{Certifier, Sites, Step, Surroundings},
-    config::{BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
+    config::{AcmePolicy, BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
     fault::chain,
     ledger::Ledger,
     live::SiteTable,
@@ -139,6 +139,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         ledger: Some(ledger),
         listen: http.iter().chain(&*https).copied().chain(admin_address).collect(),
         admin_socket: shared.config.admin_socket.clone(),
+        acme: shared.config.acme.as_ref().map(AcmePolicy::standing),
     };
     let house = House {
         shared,

@@ -12,6 +12,7 @@ use vestibule_watch::{Change, OpenError, SiteFile, WatchConfig};
 use crate::{
     admin::model::{ClaimRow, Explanation, Review},
     change::{Certifier, Sites, Surroundings, change_id},
+    config::AcmeStanding,
     explain::{ExplainError, explain as explain_in},
     ledger::read_claims_of,
 };
@@ -33,6 +34,8 @@ pub struct Context {
     pub listen: Vec<SocketAddr>,
     /// Where redirects to HTTPS lead, if anywhere.
     pub https_port: Option<u16>,
+    /// Public CAs as the settings have them; `None`: none is configured ([`crate::config::AcmePolicy::standing`]).
+    pub acme: Option<AcmeStanding>,
 }
 
 /// Why nothing could be checked.
@@ -124,6 +127,7 @@ impl Context {
             ledger: None,
             listen: self.listen.clone(),
             admin_socket: self.admin_socket.clone(),
+            acme: self.acme.clone(),
         };
         Sites::new(surroundings, claims)
     }

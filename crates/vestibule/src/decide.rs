@@ -98,6 +98,7 @@ pub(crate) fn review_context(
         claims: None,
         listen,
         https_port,
+        acme: None,
     }
 }
 

@@ -86,4 +86,39 @@ catalogue! {
         wrong: "# bob's site file names ann's key\nhosts: blog.example.com\nupstream: 5000\ntls:\n  chain: /home/ann/chain.pem\n  key: /home/ann/key.pem\n",
         right: "hosts: blog.example.com\nupstream: 5000\ntls:\n  chain: /home/bob/chain.pem\n  key: /home/bob/key.pem\n",
     }
+    /// A route that no request reaches, because challenges of CAs are answered there.
+    CHALLENGE_ROUTE {
+        number: "V0508",
+        title: "a route below the path of challenges",
+        severity: Severity::Warning,
+        found_by: FoundBy::Context,
+        explanation: "Below /.well-known/acme-challenge a CA asks whether a name leads to this gateway. The gateway \
+                      alone answers there, for every site, so that no site can get a certificate for a name of \
+                      another. A route of a site on that path is never reached.",
+        wrong: "hosts: blog.example.com\nupstream: 5000\nroutes:\n  /.well-known/acme-challenge: 5001\n",
+        right: "hosts: blog.example.com\nupstream: 5000\ntls: auto\n",
+    }
+    /// A DNS provider that this site may not or cannot use.
+    DNS_PROVIDER {
+        number: "V0509",
+        title: "a DNS provider that this site cannot use",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "A site proves a wildcard by a record in DNS: through a provider that the operator has set up \
+                      in the settings and that the site names, or through one of its own. Programs are run by the \
+                      operator's settings and sites only, because they run as the gateway's user.",
+        wrong: "# the settings know no provider of this name\nhosts: \"*.example.com\"\nupstream: 5000\ntls:\n  dns: my-provider\n",
+        right: "# the settings have acme.dns.default\nhosts: \"*.example.com\"\nupstream: 5000\ntls: auto\n",
+    }
+    /// A name that only DNS-01 proves, and no provider for that.
+    NEEDS_DNS {
+        number: "V0510",
+        title: "a wildcard without a DNS provider",
+        severity: Severity::Warning,
+        found_by: FoundBy::Context,
+        explanation: "A public CA gives a certificate for a wildcard only to whoever can write a record into the \
+                      zone (DNS-01). Without a provider that does so no certificate is ordered for it.",
+        wrong: "# neither the settings nor the site name a DNS provider\nhosts: \"*.example.com\"\nupstream: 5000\n",
+        right: "hosts: \"*.example.com\"\nupstream: 5000\ntls:\n  dns: default\n",
+    }
 }

@@ -45,8 +45,26 @@ pub struct Status {
     /// Changes that the ledger could not take yet (a full or failing disk): they are live, and would be missing after a
     /// restart.
     pub uncommitted: usize,
+    /// Public CAs; absent while none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<AcmeStatus>,
     /// Sites that are not `live`, with what to do: the same as in `sites`, at most 100.
     pub attention: Vec<SiteRow>,
+}
+
+/// How certificates from public CAs stand.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AcmeStatus {
+    /// Names of the CAs, in the order in which they are asked.
+    pub cas: Vec<String>,
+    /// False when the thread that orders certificates has ended: nothing is renewed until a restart.
+    pub running: bool,
+    /// How many names stand how: `waiting`, `ordering`, `valid`, `renewing`, `quarantined`, `expired`.
+    pub names: std::collections::BTreeMap<String, u64>,
+    /// Until the next certificate runs out; negative: since it has. Absent while there is none.
+    pub next_expiry_seconds: Option<i64>,
+    /// Hooks that failed, and events dropped before a hook saw them.
+    pub hook_failures: u64,
 }
 
 /// How a site stands.

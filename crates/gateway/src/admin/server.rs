@@ -232,6 +232,7 @@ fn status(house: &House) -> Status {
         requests_in_flight: house.shared.totals.in_flight(),
         requests: house.shared.totals.requests(),
         uncommitted,
+        acme: None,
         attention,
     }
 }

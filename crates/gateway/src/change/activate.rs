@@ -142,7 +142,7 @@ impl Surroundings {
 
     /// Public names without a certificate of their own: served, but no browser trusts the local CA.
     fn public_names(&self, site: &Site) -> Option<Diagnostic> {
-        if matches!(self.certifier, Certifier::Vault(_)) || site.tls.value != Tls::Auto {
+        if matches!(self.certifier, Certifier::Vault(_)) || self.acme.is_some() || site.tls.value != Tls::Auto {
             return None;
         }
         let public = site.hosts.iter().find(|host| !host.value.is_private())?;

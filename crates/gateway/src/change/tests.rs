@@ -67,6 +67,7 @@ fn open(dir: &std::path::Path) -> (Sites, LiveTable<LiveSite>) {
         ledger: Some(ledger),
         listen: vec!["0.0.0.0:443".parse().expect("an address")],
         admin_socket: dir.join("admin.sock"),
+        acme: None,
     };
     (Sites::new(surroundings, claims), LiveTable::new())
 }

@@ -140,6 +140,7 @@ mod tests {
             requests_in_flight: 0,
             requests: 12,
             uncommitted: 0,
+            acme: None,
             draining: false,
             attention,
         }
