@@ -24,6 +24,8 @@ const NEEDED: &[Package] = &[
     Package { name: "nginx-light", programs: &["nginx"] },
     Package { name: "python3", programs: &["python3"] },
     Package { name: "openssl", programs: &["openssl"] },
+    Package { name: "pebble", programs: &["pebble", "pebble-challtestsrv"] },
+    Package { name: "caddy", programs: &["caddy"] },
 ];
 
 /// Sees to it that every program that the tests need is there.

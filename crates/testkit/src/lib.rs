@@ -26,6 +26,8 @@
 //! | [`ca`] | a CA: its limits as a model on a virtual clock |
 //! | [`admin`] | HTTP over the admin socket |
 //! | [`swap`] | site files edited under a steady load |
+//! | [`pebble`] | [`Pebble`] and [`ChallTestServer`]: a real CA, and a name server whose answers a test sets |
+//! | [`ports`] | ports for servers that cannot choose one |
 //! | [`process`] | children that cannot outlive the test |
 
 #![expect(
@@ -43,6 +45,8 @@ pub mod client;
 pub mod curl;
 pub mod gateway;
 pub mod origin;
+pub mod pebble;
+pub mod ports;
 pub mod process;
 pub mod site;
 pub mod swap;
@@ -53,5 +57,6 @@ pub use client::{Connection, Protocol};
 pub use curl::Curl;
 pub use gateway::{Gateway, GatewayBuilder};
 pub use origin::{HttpOrigin, ScriptedOrigin, Step};
+pub use pebble::{ChallTestServer, Pebble};
 pub use site::Site;
 pub use wait::eventually;

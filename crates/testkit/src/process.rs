@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::wait::{eventually, within};
 
@@ -26,6 +26,13 @@ pub fn root_or_note(left_out: &str) -> bool {
         writeln!(terminal, "note: left out, because it needs root: {left_out}").unwrap();
     }
     root
+}
+
+/// Panics with the line to run when a program of a package of Debian is not there.
+pub fn require(program: &str, package: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    assert!(found, "there is no {program}; run\n    apt-get install --no-install-recommends {package}");
 }
 
 /// How a child is started.
@@ -135,6 +142,13 @@ impl Process {
     /// Has it ended?
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
+    }
+
+    /// Has it ended? Leaves its status for [`Process::exited`].
+    pub fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // No such child: it has been waited for already.
+        waitid(WaitId::Pid(self.rustix_pid()), options).map_or(true, |status| status.is_some())
     }
 
     /// Waits for its end, with a bound.
