@@ -1,67 +1,289 @@
 //! DNS: look-ups that advise, and TXT records that prove.
+//!
+//! | module | in reading order |
+//! |---|---|
+//! | `lookup` | recursive resolvers: bounded look-ups, nothing remembered for long |
+//! | `facts` | [`Facts`]: what advice needs to know of a name |
+//! | `txt` | the record of DNS-01, and where it must stand |
+//! | `exec` | puts it in place by a program of the operator |
+//! | `exchange` | one message to one server |
+//! | `authority` | the servers of a zone |
+//! | `propagation` | waits until they show the record |
+//! | `reach` | where something that a tenant chose may lead |
+//!
+//! Whatever comes from DNS is hostile: counts and lengths are bounded, and what is shown is printable. Nothing here is
+//! validated by DNSSEC: look-ups advise, and it is the CA that decides.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use vestibule_names::{HostPattern, Hostname};
+use hickory_proto::rr::Name;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+use vestibule_certs::Vault;
+use vestibule_names::{HostPattern, Hostname, TenantId};
 
 use crate::{
     config::{Config, DnsProvider},
-    failure::Failure,
-    plan::Sight,
+    failure::{Failure, FailureKind},
+    plan::{Pointing, Sight},
 };
 
+mod authority;
+mod exchange;
+mod exec;
+mod facts;
+mod lookup;
+mod propagation;
+pub(crate) mod reach;
+mod txt;
+
+pub use facts::Facts;
+
+use authority::authorities;
+use lookup::{Lookups, Problem};
+use propagation::{Seen, Witnesses, settle};
+use reach::Reach;
+use txt::Txt;
+
+/// How long a TXT record may take to be seen.
+const PROPAGATION_LIMIT: Duration = Duration::from_secs(120);
+/// How long the servers of its zone are searched for.
+const SEARCH_LIMIT: Duration = Duration::from_secs(15);
+/// Where servers of zones listen.
+const DNS_PORT: u16 = 53;
+/// The label under a wildcard's suffix that is looked up: nobody has a record of its own there.
+const PROBE_LABEL: &str = "vestibule-probe";
+
 /// Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dns {
-    _inner: Arc<()>,
+    inner: Arc<Inner>,
 }
 
-/// A TXT record that is in place; [`Dns::withdraw`] takes it away.
+#[derive(Clone)]
+struct Inner {
+    lookups: Lookups,
+    vault: Vault,
+    gateway_uid: u32,
+    authoritative_port: u16,
+    propagation_limit: Duration,
+    /// Programs run one at a time: those that rewrite a zone's file are not made for two at once.
+    programs: Arc<Semaphore>,
+}
+
+/// A TXT record that is in place; [`Dns::withdraw`] takes it away. Dropped without that, it is left behind, and the log
+/// says so.
 #[derive(Debug)]
 #[must_use]
-pub struct Presented {}
+pub struct Presented {
+    /// `None`: withdrawn, or nothing that could be taken away.
+    left: Option<Left>,
+}
 
-/// What DNS says of a name, for advice.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// A records, after CNAMEs.
-    pub v4: Vec<std::net::Ipv4Addr>,
-    /// AAAA records.
-    pub v6: Vec<std::net::Ipv6Addr>,
-    /// The chain of CNAMEs.
-    pub aliases: Vec<String>,
-    /// CAA records that apply (RFC 8659), climbing: tag and value, and where they were found.
-    pub caa: Vec<(String, String)>,
-    /// Where the CAA records stand.
-    pub caa_at: Option<String>,
-    /// Why a look-up failed, in words, if one did (NXDOMAIN, SERVFAIL, timeout).
-    pub problem: Option<String>,
+#[derive(Clone, Debug)]
+struct Left {
+    provider: DnsProvider,
+    txt: Txt,
 }
 
 impl Dns {
-    /// With the resolvers of the configuration, or the system's.
-    pub fn new(_config: &Config) -> Result<Self, Failure> {
-        todo!()
+    /// With the resolvers of the configuration, or the system's. Nobody is asked yet. Files of tenants are read, and TLS
+    /// towards providers is made, through the vault.
+    ///
+    /// # Errors
+    /// When no resolver can be set up at all.
+    pub fn new(config: &Config, vault: Vault) -> Result<Self, Failure> {
+        let lookups = Lookups::new(&config.resolvers).map_err(|error| {
+            failed(FailureKind::Configuration, format!("the DNS resolvers cannot be used: {error}"))
+        })?;
+        let inner = Inner {
+            lookups,
+            vault,
+            gateway_uid: rustix::process::geteuid().as_raw(),
+            authoritative_port: DNS_PORT,
+            propagation_limit: PROPAGATION_LIMIT,
+            programs: Arc::new(Semaphore::new(1)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Asks the servers of zones at another port than 53: for networks that are made up.
+    #[must_use]
+    pub fn with_authoritative_port(mut self, port: u16) -> Self {
+        Arc::make_mut(&mut self.inner).authoritative_port = port;
+        self
+    }
+
+    /// Waits at most this long until a record is seen, instead of two minutes.
+    #[must_use]
+    pub fn with_propagation_limit(mut self, limit: Duration) -> Self {
+        Arc::make_mut(&mut self.inner).propagation_limit = limit;
+        self
     }
 
     /// Everything that advice needs.
-    pub async fn facts(&self, _name: &Hostname) -> Facts {
-        todo!()
+    pub async fn facts(&self, name: &Hostname) -> Facts {
+        facts::collect(&self.inner.lookups, name).await
     }
 
     /// Does the name point here, as far as one can tell? (Hairpin NAT and split DNS make this lie: advice only.)
-    pub async fn sight(&self, _name: &HostPattern, _ours: &[IpAddr]) -> Sight {
-        todo!()
+    ///
+    /// A wildcard is looked up by a name below it. It needs no address to be proved, so it is never said to point elsewhere.
+    pub async fn sight(&self, name: &HostPattern, ours: &[IpAddr]) -> Sight {
+        let (looked_up, is_wildcard) = match name {
+            HostPattern::Address(address) => {
+                return Sight { pointing: Pointing::Here, addresses: fingerprint(&[*address]) };
+            }
+            HostPattern::Exact(host) => (host.to_string(), false),
+            HostPattern::Wildcard(suffix) => (format!("{PROBE_LABEL}.{suffix}"), true),
+        };
+        // A name that DNS cannot hold (a label in front of 253 octets) does not resolve.
+        let found = match Name::from_ascii(format!("{looked_up}.")) {
+            Ok(name) => self.inner.lookups.addresses(&name).await,
+            Err(_) => Err(Problem::NoSuchName),
+        };
+        let pointing = match &found {
+            Ok(addresses) if addresses.iter().any(|address| ours.contains(&address.to_canonical())) => Pointing::Here,
+            _ if is_wildcard => Pointing::Unknown,
+            Ok(_) if ours.is_empty() => Pointing::Unknown,
+            Ok(_) | Err(Problem::NoSuchName | Problem::NoRecords | Problem::Failing(_)) => Pointing::NotHere,
+            // It is our resolver that cannot be had: that says nothing about the name.
+            Err(Problem::Timeout | Problem::Unreachable(_)) => Pointing::Unknown,
+        };
+        Sight { pointing, addresses: fingerprint(&found.unwrap_or_default()) }
     }
 
     /// Puts `_acme-challenge.NAME TXT VALUE` in place and waits until the authoritative servers show it, as long as that may
     /// take. Several values for one name (apex and wildcard) stand side by side.
-    pub async fn present(&self, _provider: &DnsProvider, _name: &Hostname, _value: &str) -> Result<Presented, Failure> {
-        todo!()
+    ///
+    /// `whose` is the owner of the provider: [`TenantId::OPERATOR`] for one of the settings, the site's owner for a site's
+    /// own. What a tenant chose leads only to servers on the Internet, and to files of that tenant.
+    ///
+    /// # Errors
+    /// `Configuration` for what must be corrected in the provider, `ValidationDns` for what DNS does not do; the sentence
+    /// says what. Nothing is left in place then, as far as that can be seen to.
+    pub async fn present(
+        &self,
+        provider: &DnsProvider,
+        whose: TenantId,
+        name: &Hostname,
+        value: &str,
+    ) -> Result<Presented, Failure> {
+        let mut txt = Txt::new(name, value).map_err(|_| {
+            failed(FailureKind::Rejected, format!("{name} is too long for a name with `_acme-challenge.` in front"))
+        })?;
+        match self.inner.lookups.canonical(&txt.asked).await {
+            Ok(target) => txt.target = target,
+            Err(problem) => tracing::debug!(%name, %problem, "the alias of a challenge cannot be looked up"),
+        }
+        let reach = Reach::of(whose, self.inner.gateway_uid);
+        let presented = self.put(provider, reach, txt.clone()).await?;
+        match self.propagate(&txt, reach).await {
+            Ok(()) => Ok(presented),
+            Err(failure) => {
+                self.withdraw(presented).await;
+                Err(failure)
+            }
+        }
     }
 
     /// Takes it away again; best effort, told in the log.
-    pub async fn withdraw(&self, _presented: Presented) {
-        todo!()
+    pub async fn withdraw(&self, mut presented: Presented) {
+        let Some(Left { provider, txt }) = presented.left.clone() else { return };
+        let taken = match &provider {
+            DnsProvider::Exec { program, timeout } => {
+                let _turn = self.inner.programs.acquire().await;
+                exec::run(program, *timeout, exec::Action::Cleanup, &txt).await
+            }
+            DnsProvider::Rfc2136 { .. } | DnsProvider::AcmeDns { .. } => Ok(()),
+        };
+        presented.left = None;
+        if let Err(failure) = taken {
+            tracing::warn!(name = txt.shown(), %failure, "a TXT record stays behind");
+        }
     }
+
+    async fn put(&self, provider: &DnsProvider, reach: Reach, txt: Txt) -> Result<Presented, Failure> {
+        match provider {
+            DnsProvider::Exec { .. } if reach != Reach::Anywhere => {
+                return Err(failed(FailureKind::Configuration, "only the operator may name a DNS program".to_owned()));
+            }
+            DnsProvider::Exec { program, timeout } => {
+                let _turn = self.inner.programs.acquire().await;
+                exec::run(program, *timeout, exec::Action::Present, &txt).await?;
+            }
+            DnsProvider::Rfc2136 { .. } | DnsProvider::AcmeDns { .. } => {
+                return Err(failed(FailureKind::Configuration, "this DNS provider is not there yet".to_owned()));
+            }
+        }
+        Ok(Presented { left: Some(Left { provider: provider.clone(), txt }) })
+    }
+
+    async fn propagate(&self, txt: &Txt, reach: Reach) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.inner.propagation_limit;
+        let search = authorities(&self.inner.lookups, &txt.target, reach, self.inner.authoritative_port);
+        let found = timeout(SEARCH_LIMIT, search).await.unwrap_or_default();
+        let (witnesses, asked) = if found.is_empty() {
+            (Witnesses::Resolvers(self.inner.lookups.servers().to_vec()), &txt.asked)
+        } else {
+            (Witnesses::Authorities(found), &txt.target)
+        };
+        match settle(&witnesses, asked, &txt.value, deadline).await {
+            Seen::Everywhere => Ok(()),
+            Seen::Unknown => {
+                tracing::warn!(
+                    name = txt.shown(),
+                    "no DNS server could confirm the TXT record: the CA is asked all the same"
+                );
+                Ok(())
+            }
+            Seen::Missing(server) => Err(failed(
+                FailureKind::ValidationDns,
+                format!(
+                    "the TXT record at {} was put in place, but the zone's name server {} does not show it after {} s: \
+                     check that the DNS provider changes the zone that is served there",
+                    txt.shown(),
+                    server.ip(),
+                    self.inner.propagation_limit.as_secs()
+                ),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Dns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dns").field("resolvers", &self.inner.lookups.servers()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Presented {
+    fn drop(&mut self) {
+        if let Some(left) = &self.left {
+            tracing::warn!(name = left.txt.shown(), value = left.txt.value, "a TXT record of a challenge stays behind");
+        }
+    }
+}
+
+fn failed(kind: FailureKind, sentence: String) -> Failure {
+    Failure { kind, sentence, names: Vec::new(), retry_after: None }
+}
+
+/// The same for the same set of addresses, on every machine and in every version (FNV-1a); zero for none.
+fn fingerprint(addresses: &[IpAddr]) -> u64 {
+    let mut sorted: Vec<IpAddr> = addresses.iter().map(IpAddr::to_canonical).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.is_empty() {
+        return 0;
+    }
+    let octets = sorted.into_iter().flat_map(|address| match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    });
+    octets
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
+        .max(1)
 }

@@ -24,6 +24,7 @@
 //! | `client` | [`Client`]: one CA: account, orders, renewal information, revocation |
 //! | `dns` | look-ups for advice, and the providers of DNS-01 |
 //! | `hooks` | programs of the operator that are told of events |
+//! | `program`, `printable` | running a program bounded in time and output; text from outside, made fit for people |
 //! | `engine` | [`Engine`]: drives planner, clients and hooks; what the gateway talks to |
 //! | `explain` | what stands between a name and its certificate |
 //!
@@ -39,6 +40,8 @@ pub mod explain;
 pub mod failure;
 pub mod hooks;
 pub mod plan;
+mod printable;
+mod program;
 mod time;
 
 pub use client::Client;

@@ -1,0 +1,67 @@
+//! DNS as the trade uses it: look-ups that nothing hostile can hurt, and TXT records put in place by each provider.
+
+mod exec;
+mod lookups;
+mod server;
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use server::Server;
+use tempfile::TempDir;
+use vestibule_acme::{
+    Config,
+    config::{CaConfig, DnsProvider},
+    dns::Dns,
+};
+use vestibule_certs::Vault;
+use vestibule_names::{HostPattern, Hostname};
+
+/// A DNS server, the trade's view of it, and a folder for what a test needs.
+struct Scene {
+    server: Server,
+    dns: Dns,
+    folder: TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let server = Server::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::new(Vec::<CaConfig>::new());
+        config.resolvers = vec![server.address()];
+        let vault = Vault::open(&folder.path().join("vault")).unwrap();
+        let dns = Dns::new(&config, vault).unwrap().with_authoritative_port(server.address().port());
+        Self { server, dns: dns.with_propagation_limit(Duration::from_secs(10)), folder }
+    }
+
+    /// A script that the kernel can run, and what it was called with goes to the file `calls`.
+    fn script(&self, body: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.folder.path().join("program");
+        let calls = self.folder.path().join("calls");
+        std::fs::write(&path, format!("#!/bin/sh\necho \"$@\" >> {}\n{body}\n", calls.display())).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let calls = std::fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+}
+
+fn host(text: &str) -> Hostname {
+    Hostname::parse(text).unwrap()
+}
+
+fn pattern(text: &str) -> HostPattern {
+    HostPattern::parse(text).unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn program(program: PathBuf) -> DnsProvider {
+    DnsProvider::Exec { program, timeout: Duration::from_secs(20) }
+}
