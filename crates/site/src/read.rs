@@ -1,6 +1,7 @@
 //! What the nodes of a file mean. Each module reads one kind of value; what it may contain at all is said by the
 //! tables of [`schema`](crate::schema). A reader reports what is wrong and goes on, so that one look shows all.
 
+mod acme;
 mod actions;
 mod fields;
 mod headers;

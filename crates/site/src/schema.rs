@@ -1,6 +1,7 @@
 //! The one definition of every key: from it come the reader's known keys and ranges, the JSON Schema and the
 //! reference pages. It reads nothing itself; see the modules under `read` for what a value means.
 
+pub(crate) mod acme_keys;
 mod json;
 mod reference;
 pub(crate) mod settings_keys;
@@ -9,7 +10,7 @@ pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
-pub use json::site_schema;
+pub use json::{settings_schema, site_schema};
 pub use reference::{settings_reference, site_reference};
 
 use table::{Key, Table};

@@ -121,4 +121,16 @@ catalogue! {
         wrong: "# neither the settings nor the site name a DNS provider\nhosts: \"*.example.com\"\nupstream: 5000\n",
         right: "hosts: \"*.example.com\"\nupstream: 5000\ntls:\n  dns: default\n",
     }
+    /// A challenge that cannot prove a host.
+    CHALLENGE_UNFIT {
+        number: "V0511",
+        title: "a challenge that cannot prove this host",
+        severity: Severity::Error,
+        found_by: FoundBy::Site,
+        explanation: "A CA proves a wildcard by a TXT record alone (dns-01), because no single machine could answer for \
+                      all of its names; and an IP address by everything but that, because an address has no records. \
+                      Choose the challenge that fits, or leave it to the gateway by removing `challenge`.",
+        wrong: "hosts: [example.com, \"*.example.com\"]\nupstream: 5000\ntls:\n  challenge: http-01\n",
+        right: "hosts: [example.com, \"*.example.com\"]\nupstream: 5000\ntls:\n  challenge: dns-01\n",
+    }
 }

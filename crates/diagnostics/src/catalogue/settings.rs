@@ -16,4 +16,17 @@ catalogue! {
         wrong: "admin:\n  address: 0.0.0.0:9180\n",
         right: "admin:\n  address: 127.0.0.1:9180\n",
     }
+    /// The directory of a CA that cannot be asked.
+    CA_DIRECTORY {
+        number: "V0702",
+        title: "no directory of a CA",
+        severity: Severity::Error,
+        found_by: FoundBy::Settings,
+        explanation: "A CA is asked at the https URL of its directory, which it publishes. Clear HTTP is refused: whoever \
+                      is on the way could hand out other CAs' answers. A private CA whose root the system does not know \
+                      is named together with its root. For Let's Encrypt nothing is written at all, and `staging: true` \
+                      for its staging environment.",
+        wrong: "acme:\n  agree: true\n  directory: http://ca.internal/acme/directory\n",
+        right: "acme:\n  agree: true\n  directory: https://ca.internal/acme/directory\n  root: /etc/vestibule/our-ca.pem\n",
+    }
 }

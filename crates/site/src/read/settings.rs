@@ -6,6 +6,7 @@ use vestibule_diagnostics::{Diagnostic, Severity, Span, catalogue};
 use vestibule_names::{ClientNetwork, ListenAddr};
 
 use super::{
+    acme,
     fields::{Field, Fields},
     values::{Scalar, path},
 };
@@ -37,7 +38,7 @@ pub(crate) fn settings(root: &Node, findings: &mut Findings) -> Option<Settings>
         admin_address,
         log: log(fields.take("log"), findings),
         trusted_proxies: trusted_proxies(fields.take("trusted_proxies"), findings),
-        acme: None,
+        acme: fields.take("acme").and_then(|field| acme::acme(field, findings)),
     })
 }
 

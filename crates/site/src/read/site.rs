@@ -9,6 +9,7 @@ use super::{
     headers, hosts, redirect_loop, routes, tls,
 };
 use crate::{
+    acme::SiteAcme,
     findings::Findings,
     schema::site_keys,
     site::{Headers, Limits, Prefix, Route, Site, Spanned, Timeouts, Tls},
@@ -20,8 +21,8 @@ pub(crate) fn site(root: &Node, findings: &mut Findings) -> Option<Site> {
     let fields = Fields::open("a site file", root, &site_keys::SITE, findings)?;
     let hosts =
         fields.require("hosts", root.span, findings).map(|field| hosts::hosts(field, findings)).unwrap_or_default();
-    let tls = fields.take("tls").map(|field| tls::tls(field, findings));
-    let tls = tls.unwrap_or(Spanned { value: Tls::Auto, span: root.span });
+    let tls = fields.take("tls").map(|field| tls::tls(field, &hosts, findings));
+    let (tls, acme) = tls.unwrap_or((Spanned { value: Tls::Auto, span: root.span }, SiteAcme::default()));
     let site = Site {
         routes: all_routes(&fields, root, findings),
         redirect_to_https: tls::redirect_to_https(fields.take("redirect_to_https"), &tls, findings),
@@ -31,7 +32,7 @@ pub(crate) fn site(root: &Node, findings: &mut Findings) -> Option<Site> {
         limits: limits(fields.take("limits"), findings),
         hosts,
         tls,
-        acme: crate::acme::SiteAcme::default(),
+        acme,
     };
     redirect_loop::warn(&site, findings);
     (!site.hosts.is_empty()).then_some(site)

@@ -96,19 +96,7 @@ impl<'t> Field<'t> {
 
     /// The value as one of the table's words.
     pub(crate) fn choice(&self, findings: &mut Findings) -> Option<(Scalar<'t>, &'static str)> {
-        let Some(words) = choices(&self.key.shape) else {
-            debug_assert!(false, "{} has choices in its table", self.key.name);
-            return None;
-        };
-        let scalar = self.scalar(findings)?;
-        let found = words.iter().find(|word| **word == scalar.text);
-        if found.is_none() {
-            let message = format!("{} cannot be {}", self.name(), scalar.quoted());
-            let meant = vestibule_diagnostics::nearest(scalar.text, words.iter().copied());
-            let help = meant.map_or_else(|| format!("it takes {}", self.key.shape), |word| format!("write `{word}`"));
-            findings.push(scalar.finding(catalogue::BAD_VALUE, message, "not one of its values").help(help));
-        }
-        found.map(|word| (scalar, *word))
+        choice(self.node, &self.name(), &self.key.shape, findings)
     }
 
     /// The value as true or false, and nothing that only resembles them.
@@ -144,6 +132,28 @@ impl<'t> Field<'t> {
         }
         path(&scalar, findings)
     }
+}
+
+/// One of the shape's words.
+pub(crate) fn choice<'t>(
+    node: &'t Node,
+    name: &str,
+    shape: &Shape,
+    findings: &mut Findings,
+) -> Option<(Scalar<'t>, &'static str)> {
+    let Some(words) = choices(shape) else {
+        debug_assert!(false, "{name} has choices in its table");
+        return None;
+    };
+    let scalar = Scalar::of(node, name, shape, findings)?;
+    let found = words.iter().find(|word| **word == scalar.text);
+    if found.is_none() {
+        let message = format!("{name} cannot be {}", scalar.quoted());
+        let meant = vestibule_diagnostics::nearest(scalar.text, words.iter().copied());
+        let help = meant.map_or_else(|| format!("it takes {shape}"), |word| format!("write `{word}`"));
+        findings.push(scalar.finding(catalogue::BAD_VALUE, message, "not one of its values").help(help));
+    }
+    found.map(|word| (scalar, *word))
 }
 
 /// A path that the system could open.
@@ -192,6 +202,7 @@ fn list_bounds(shape: &Shape) -> (usize, bool) {
 fn choices(shape: &Shape) -> Option<&'static [&'static str]> {
     match shape {
         Shape::Choice(words) => Some(words),
+        Shape::OneOrMore { of, .. } => choices(of),
         Shape::Either(shapes) => shapes.iter().find_map(choices),
         _ => None,
     }

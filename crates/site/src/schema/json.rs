@@ -1,15 +1,17 @@
-//! The JSON Schema of a site file, for editors. It is a little more lenient than the reader: it cannot know what a
-//! hostname is, nor which keys exclude each other under which circumstances.
+//! The JSON Schemas of a site file and of the settings, for editors. They are a little more lenient than the reader: they cannot know
+//! what a hostname is, nor which keys exclude each other under which circumstances.
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    site_keys,
+    settings_keys, site_keys,
     table::{Shape, Table},
 };
 
 /// A duration as `parse_duration` of `names` takes it.
 const DURATION: &str = "^([0-9]+(ms|s|m|h|d))+$";
+/// A rate as the reader of settings takes it.
+const RATE: &str = "^(none|[0-9]+ */ *([0-9]+(ms|s|m|h|d))+)$";
 /// A size as `ByteSize::parse` of `names` takes it.
 const SIZE: &str = "^[0-9]+ *([KMGTkmgt]([iI]?[bB])?|[bB])?$";
 
@@ -22,10 +24,21 @@ pub fn site_schema() -> Value {
         "anyOf".into(),
         json!([{"required": ["upstream"]}, {"required": ["redirect"]}, {"required": ["respond"]}, {"required": ["routes"]}]),
     );
+    titled("Vestibule site file", schema)
+}
+
+/// The JSON Schema (draft 2020-12) of the settings file.
+pub fn settings_schema() -> Value {
+    titled("Vestibule settings file", mapping(&settings_keys::SETTINGS))
+}
+
+fn titled(title: &str, schema: Value) -> Value {
     let mut head = Map::new();
     head.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
-    head.insert("title".into(), json!("Vestibule site file"));
-    head.extend(std::mem::take(root));
+    head.insert("title".into(), json!(title));
+    if let Value::Object(schema) = schema {
+        head.extend(schema);
+    }
     Value::Object(head)
 }
 
@@ -67,6 +80,8 @@ fn shape(shape: &Shape) -> Value {
         Shape::Duration { .. } => json!({"type": "string", "pattern": DURATION}),
         Shape::Size { .. } => one_of_sizes(SIZE),
         Shape::SizeOrNone { .. } => one_of_sizes(&format!("^none$|{SIZE}")),
+        Shape::Rate => json!({"type": "string", "pattern": RATE}),
+        Shape::Command { most } => list(&Shape::Text(""), 1, *most),
         Shape::Choice(words) => json!({"enum": words.iter().map(|word| as_yaml(word)).collect::<Vec<_>>()}),
         Shape::OneOrMore { of, most } => list(of, 1, *most),
         Shape::AnyNumber { of, most } => list(of, 0, *most),

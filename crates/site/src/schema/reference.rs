@@ -71,7 +71,9 @@ fn below(page: &mut String, key: &'static Key, path: &str) {
     let Some(table) = key.shape.table() else { return };
     for key in table.keys {
         let path = match path {
-            "routes" => format!("routes.PATH.{}", key.name),
+            "routes" | "acme.dns" => {
+                format!("{path}.{}.{}", if path == "routes" { "PATH" } else { "NAME" }, key.name)
+            }
             _ => format!("{path}.{}", key.name),
         };
         line(page, format_args!("\n### {path}\n"));

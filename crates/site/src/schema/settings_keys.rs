@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::table::{Key, Shape, Table};
+use super::{
+    acme_keys,
+    table::{Key, Shape, Table},
+};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -34,7 +37,7 @@ pub(crate) static SETTINGS: Table = Table {
             name: "state",
             shape: Shape::Text("a folder"),
             default: "/var/lib/vestibule as root, else a folder of the user's",
-            doc: "The gateway's own folder: claims, last good versions, the local CA, certificates.",
+            doc: "The gateway's own folder: claims, last good versions, certificates, the local CA.",
             example: "state: /var/lib/vestibule",
             elsewhere: &["state_dir", "data", "storage"],
         },
@@ -45,6 +48,25 @@ pub(crate) static SETTINGS: Table = Table {
             doc: "Threads that serve connections, each with its own accept sockets and upstream pools.",
             example: "workers: 4",
             elsewhere: &["threads", "worker_processes"],
+        },
+        Key {
+            name: "acme",
+            shape: Shape::Mapping(&acme_keys::ACME),
+            default: "no CA is asked",
+            doc: "Certificates from public CAs, for every site whose `tls` does not say otherwise. It begins with `agree: \
+                  true`; all else is optional. [certificates.md](certificates.md) tells the whole story.",
+            example: "acme:\n  agree: true\n  email: ops@example.com",
+            elsewhere: &[
+                "letsencrypt",
+                "lets_encrypt",
+                "certificatesresolvers",
+                "certificates_resolvers",
+                "certificates",
+                "certbot",
+                "acme_ca",
+                "tls",
+                "ssl",
+            ],
         },
         Key {
             name: "limits",

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::table::{Key, Shape, Table};
+use super::{
+    acme_keys::of_site,
+    table::{Key, Shape, Table},
+};
 
 /// Names that one file may list.
 const HOSTS_LIMIT: usize = 100;
@@ -104,9 +107,10 @@ pub(crate) static SITE: Table = Table {
             name: "tls",
             shape: Shape::Either(&[Shape::Choice(TLS_WORDS), Shape::Mapping(&TLS)]),
             default: "auto",
-            doc: "The certificate of the site. `auto`: from a public CA for public names, from the local CA for the \
-                  others. `internal`: always from the local CA. `off`: clear HTTP only. A mapping names files of one's \
-                  own.",
+            doc: "The certificate of the site. `auto`: from a public CA for public names (once the operator has agreed to \
+                  its terms), from the local CA for the others. `acme`: every name from the operator's CA, also those \
+                  that no public CA certifies. `internal`: always from the local CA. `off`: clear HTTP only. A mapping \
+                  says more, or names files of one's own; see [certificates.md](certificates.md).",
             example: "tls:\n  chain: /etc/ssl/blog/chain.pem\n  key: /etc/ssl/blog/key.pem",
             elsewhere: &["ssl", "certificate", "certificates", "cert", "https"],
         },
@@ -156,7 +160,7 @@ pub(crate) static SITE: Table = Table {
 };
 
 /// The words of `tls`.
-pub(crate) const TLS_WORDS: &[&str] = &["auto", "internal", "off"];
+pub(crate) const TLS_WORDS: &[&str] = &["auto", "internal", "acme", "off"];
 
 /// A route written as a mapping.
 pub(crate) static ROUTE: Table = Table {
@@ -305,12 +309,16 @@ pub(crate) static TLS: Table = Table {
         },
         Key {
             name: "certificate",
-            shape: Shape::Choice(&["auto", "internal"]),
+            shape: Shape::Choice(&["auto", "internal", "acme"]),
             default: "auto",
-            doc: "The long form of `tls: auto` and `tls: internal`.",
-            example: "tls:\n  certificate: internal",
-            elsewhere: &["issuer", "ca"],
+            doc: "The long form of `tls: auto`, `tls: internal` and `tls: acme`.",
+            example: "tls:\n  certificate: acme",
+            elsewhere: &["issuer", "ca", "source", "certresolver", "cert_resolver"],
         },
+        of_site::CHALLENGE,
+        of_site::PROFILE,
+        of_site::KEY_TYPE,
+        of_site::DNS,
     ],
 };
 

@@ -52,6 +52,12 @@ pub(crate) enum Shape {
         least: u64,
         most: u64,
     },
+    /// So many within so long, or `none`: `300/3h`.
+    Rate,
+    /// A program, or a list of it and its arguments.
+    Command {
+        most: usize,
+    },
     Choice(&'static [&'static str]),
     /// One, or a list of them.
     OneOrMore {
@@ -132,6 +138,8 @@ impl fmt::Display for Shape {
             Self::SizeOrNone { least, most } => {
                 write!(f, "a size from {} to {}, or `none`", ByteSize(*least), ByteSize(*most))
             }
+            Self::Rate => f.write_str("a number and a time, such as `50/7d`, or `none`"),
+            Self::Command { .. } => f.write_str("an absolute path of a program"),
             Self::Choice(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
                 match words.split_last() {

@@ -8,6 +8,7 @@ mod catalogue;
 mod examples;
 mod hostile;
 mod right;
+mod right_acme;
 mod wrong;
 mod wrong_settings;
 
