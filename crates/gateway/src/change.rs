@@ -4,6 +4,7 @@
 //! A change touches the site it is of, and those sites only that waited for a name it gives up.
 
 mod activate;
+mod public;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use vestibule_site::parse_site;
 use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
 use vestibule_watch::{Change, OpenError, SiteFile};
 
+pub(crate) use self::public::Wish;
 use self::unproven::{Files, Unproven};
 use crate::{
     admin::model::SiteState,
@@ -33,6 +35,7 @@ use crate::{
     ledger::{Entry, Ledger, LedgerError, Version},
     live::{Counters, LiveSite},
 };
+use vestibule_acme::config::SiteOptions;
 
 /// What is known of one site file.
 struct Record {
@@ -41,6 +44,8 @@ struct Record {
     state: SiteState,
     /// What the table leads to; `None` while no name leads here.
     live: Option<Arc<LiveSite>>,
+    /// What the live version says of its public certificates; `None`: nothing.
+    options: Option<Box<SiteOptions>>,
     counters: Arc<Counters>,
     reports: Box<[Report]>,
     /// The version that is live, while it waits for a name of somebody else.
@@ -88,6 +93,8 @@ pub(crate) enum Certifier {
 pub(crate) struct Step {
     pub(crate) table: Vec<TableChange<LiveSite>>,
     pub(crate) ledger: Vec<Entry>,
+    /// For the engine, once the table is live.
+    pub(crate) wishes: Vec<Wish>,
     woken: VecDeque<SiteId>,
     /// Sites whose last good version this step has given up so far.
     forgotten: HashSet<SiteId>,
@@ -257,6 +264,12 @@ impl Sites {
     /// A file that is gone: its names are free at once.
     fn removed(&mut self, id: &SiteId, step: &mut Step) {
         let record = self.records.remove(id);
+        if let Some(record) = &record
+            && let Some(live) = &record.live
+        {
+            let before = (&*live.vhost, record.options.as_deref());
+            step.wishes.extend(self.surroundings.wish(id, Some(before), None));
+        }
         self.release(id, record.and_then(|record| record.live), step);
     }
 
@@ -356,6 +369,7 @@ impl Sites {
             owner,
             state: SiteState::Broken,
             live: None,
+            options: None,
             counters: Arc::default(),
             reports: Box::default(),
             waiting: None,

@@ -1,4 +1,4 @@
-//! The connection walk: preface → site → TLS → serve. Step by step in [`walk`]; the permit is held to the end.
+//! The connection walk: preface → challenge of a CA → site → first certificate → TLS → serve. Step by step in [`walk`]; the permit is held to the end.
 
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
@@ -9,14 +9,17 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use vestibule_certs::Shows;
 use vestibule_listener::{Accepted, Protocol};
 use vestibule_names::HostRef;
 use vestibule_preface::{self as preface, ClientHello, Preface, PrefaceError, Progress};
 use vestibule_proxy::Scheme;
 
 use crate::{
+    config::WithoutCertificate,
+    first_certificate,
     live::LiveSite,
-    request::ConnectionFacts,
+    request::{ConnectionFacts, Handshake},
     serve::{Outcome, serve},
     stream::Rewound,
     vitals::Codec,
@@ -28,6 +31,9 @@ const PREFACE_BUFFER: usize = 2048;
 /// TLS alerts (RFC 8446 section 6).
 const UNRECOGNIZED_NAME: u8 = 112;
 const INTERNAL_ERROR: u8 = 80;
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+/// What a CA's challenge offers, alone (RFC 8737 section 4).
+const ACME_TLS: &[u8] = b"acme-tls/1";
 /// What a client gets that speaks TLS to the clear port, or something else altogether.
 const NOT_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 58\r\n\
@@ -42,7 +48,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
     let Accepted { stream, client, local, protocol, permit } = accepted;
     let handshake = worker.config().timeouts.handshake;
-    let facts = ConnectionFacts { client, local, scheme: Scheme::Http, shown: None };
+    let facts = ConnectionFacts { client, local, scheme: Scheme::Http, handshake: None };
     match protocol {
         Protocol::Http => match timeout(handshake, clear(stream)).await {
             Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts, permit).await,
@@ -52,7 +58,7 @@ pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
         Protocol::Https => match timeout(handshake, secure(&worker, stream, &facts)).await {
             Ok(Ok(secured)) => {
                 let codec = codec_of(&secured.stream);
-                let facts = ConnectionFacts { scheme: Scheme::Https, shown: Some(secured.host), ..facts };
+                let facts = ConnectionFacts { scheme: Scheme::Https, handshake: Some(secured.handshake), ..facts };
                 serve(worker, secured.stream, codec, facts, permit).await
             }
             Ok(Err(outcome)) => outcome,
@@ -78,13 +84,13 @@ async fn clear(mut stream: TcpStream) -> Result<(Rewound<TcpStream>, Codec), Out
     }
 }
 
-/// A finished handshake and the host it was for.
+/// A finished handshake and whom it was for.
 struct Secured {
     stream: TlsStream<Rewound<TcpStream>>,
-    host: Arc<str>,
+    handshake: Handshake,
 }
 
-/// Steps 1 to 3 on a TLS port: ClientHello, site, handshake with that site's configuration.
+/// Steps 1 to 5 on a TLS port: ClientHello, challenge, site, certificate, handshake with that site's configuration.
 async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts) -> Result<Secured, Outcome> {
     let (bytes, hello) = match first_bytes(&mut stream, preface::read_tls).await {
         Ok((bytes, Preface::Tls(hello))) => (bytes, hello),
@@ -98,11 +104,21 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
             return Err(Outcome::HandshakeFailed);
         }
     };
+    if hello.alpn == [ACME_TLS] {
+        return Err(challenge(worker, stream, bytes, &hello).await);
+    }
     let Some((host, site)) = site_for(worker, &hello, facts) else {
         last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
         return Err(Outcome::UnknownName);
     };
-    let config = match site.identity.as_ref().map(|identity| identity.server_config()) {
+    let (site, shows) = match first_certificate(worker, &host, site).await {
+        Ok(found) => found,
+        Err(outcome) => {
+            last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
+            return Err(outcome);
+        }
+    };
+    let config = match site.server_config(&host) {
         Some(Ok(config)) => config,
         Some(Err(error)) => {
             tracing::error!(site = %site.vhost.id, %error, "no certificate for a handshake");
@@ -116,7 +132,7 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
         }
     };
     match TlsAcceptor::from(config).accept(Rewound::new(bytes, stream)).await {
-        Ok(stream) => Ok(Secured { stream, host }),
+        Ok(stream) => Ok(Secured { stream, handshake: Handshake { host, shows } }),
         Err(error) => {
             tracing::debug!(client = %facts.client, %error, "handshake failed");
             Err(Outcome::HandshakeFailed)
@@ -124,7 +140,52 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
     }
 }
 
-/// Step 2: the site of the server name; without one, the site that claims the bare address, if any does.
+/// Step 2: a handshake of a CA that checks a name (RFC 8737). It is answered by the configuration of that one challenge, or
+/// refused; no site's configuration ever takes part. A client that offers other protocols too is no CA, and is served as
+/// any other: no site's configuration negotiates `acme-tls/1`.
+async fn challenge(worker: &Worker, stream: TcpStream, hello_bytes: Bytes, hello: &ClientHello) -> Outcome {
+    let name = hello.sni.as_deref().and_then(|sni| HostRef::parse_sni(sni).ok());
+    let config = worker.acme().zip(name).and_then(|(acme, name)| acme.door.alpn_config(&name.key()));
+    let Some(config) = config else {
+        last_words(stream, &preface::alert(NO_APPLICATION_PROTOCOL)).await;
+        return Outcome::HandshakeFailed;
+    };
+    match TlsAcceptor::from(config).accept(Rewound::new(hello_bytes, stream)).await {
+        Ok(mut stream) => {
+            // Nothing is served on it (RFC 8737 section 3): the handshake was the answer.
+            let closed = timeout(LAST_WORDS, stream.shutdown()).await;
+            tracing::debug!(closed = ?closed.is_ok(), "a challenge was answered by a handshake");
+            Outcome::Challenge
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a challenge's handshake failed");
+            Outcome::HandshakeFailed
+        }
+    }
+}
+
+/// Step 4: the certificate, waited for a moment if it is on its way; without one, what the operator's policy says. The
+/// table is asked anew after the wait: the site may have changed.
+async fn first_certificate(
+    worker: &Worker,
+    host: &str,
+    site: Arc<LiveSite>,
+) -> Result<(Arc<LiveSite>, Shows), Outcome> {
+    let Some(acme) = worker.acme().filter(|_| site.shows(host) == Shows::Placeholder) else {
+        return Ok((site, Shows::Certificate));
+    };
+    // The handshake itself needs some of its time, too.
+    let hold = acme.hold.min(worker.config().timeouts.handshake / 2);
+    let look = || worker.resolve(host).map_or(Shows::Placeholder, |site| site.shows(host));
+    let shows = first_certificate::wait(acme, &site.vhost.id, host, hold, worker.draining(), look).await;
+    let site = worker.resolve(host).ok_or(Outcome::UnknownName)?;
+    match (shows, acme.without_certificate) {
+        (Shows::Placeholder, WithoutCertificate::Alert) => Err(Outcome::NoCertificate),
+        (shows, _) => Ok((site, shows)),
+    }
+}
+
+/// Step 3: the site of the server name; without one, the site that claims the bare address, if any does.
 fn site_for(worker: &Worker, hello: &ClientHello, facts: &ConnectionFacts) -> Option<(Arc<str>, Arc<LiveSite>)> {
     let host = match &hello.sni {
         Some(sni) => HostRef::parse_sni(sni).ok()?,

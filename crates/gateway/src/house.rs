@@ -5,6 +5,7 @@
 //! | `worker-N` | serves connections (see `worker.rs`) |
 //! | `watch` | notices and reads files of the sites folder |
 //! | `sites` | walks site changes, commits and publishes them, looks at certificate files |
+//! | `acme` | orders certificates from public CAs, if any is configured (see `certificates.rs`) |
 //! | `control` | the admin interface, readiness, the drain |
 //! | `access-log` | writes access events |
 
@@ -19,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use vestibule_acme::{Engine, Handle};
 use vestibule_certs::Vault;
 use vestibule_listener::{ConnectionLimits, Permits, Protocol};
 use vestibule_names::SiteId;
@@ -27,9 +29,11 @@ use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, Watc
 
 use crate::{
     Config, StartError, access,
+    certificates::{self, AcmeThread},
     change::{Certifier, Sites, Step, Surroundings},
     config::{AcmePolicy, BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
     fault::chain,
+    front::Front,
     ledger::Ledger,
     live::SiteTable,
     totals::Totals,
@@ -50,6 +54,8 @@ pub(crate) struct House {
     pub(crate) http: Arc<[SocketAddr]>,
     pub(crate) https: Arc<[SocketAddr]>,
     pub(crate) ready: Arc<Ready>,
+    /// Talks to the engine; `None`: no public CA is configured.
+    pub(crate) acme: Option<Handle>,
     sites: Arc<Mutex<Sites>>,
 }
 
@@ -93,6 +99,7 @@ pub(crate) struct Threads {
     workers: Vec<thread::JoinHandle<()>>,
     watch: thread::JoinHandle<()>,
     sites: thread::JoinHandle<()>,
+    acme: Option<AcmeThread>,
     access: Option<thread::JoinHandle<()>>,
     pub(crate) watching: StopHandle,
 }
@@ -110,6 +117,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         prepare_folder(&config.sites, 0o755)?;
     }
     let vault = Vault::open(&config.state.join("certs"))?;
+    let engine = config.acme.as_ref().map(|policy| engine(policy, &vault)).transpose()?;
     let bound = vestibule_listener::bind(&config.http, &config.https, config.workers)?;
     let addresses = |protocol| -> Arc<[SocketAddr]> {
         let of_first = bound.first().into_iter().flatten();
@@ -123,6 +131,10 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     let (access, access_thread) =
         access::start(&config.access).map_err(|source| StartError::Io { path: "the access log".into(), source })?;
     let admin_address = config.admin_address.map(|addr| addr.0);
+    let (engine, front) = match engine {
+        Some((engine, front)) => (Some(engine), Some(front)),
+        None => (None, None),
+    };
     let shared = Shared {
         table: SiteTable::new(),
         vault: vault.clone(),
@@ -132,6 +144,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         upstream_sockets: UpstreamBudget::new(half),
         drain: DrainSignal::new(),
         https_port: https.first().map(SocketAddr::port),
+        acme: front.clone(),
         config: Arc::new(config),
     };
     let surroundings = Surroundings {
@@ -147,10 +160,29 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         http,
         https,
         ready: Arc::default(),
+        acme: engine.as_ref().map(|(_, handle)| handle.clone()),
         sites: Arc::new(Mutex::new(Sites::new(surroundings, claims))),
     };
-    let threads = start(&house, bound, access_thread)?;
+    let acme = match engine.zip(front) {
+        Some(((engine, handle), front)) => {
+            Some(certificates::spawn(engine, handle, house.clone(), front).map_err(no_thread)?)
+        }
+        None => None,
+    };
+    let threads = start(&house, bound, Running { acme, access: access_thread })?;
     Ok((house, threads))
+}
+
+/// Reads what is configured of public CAs, and asks nobody yet.
+fn engine(policy: &AcmePolicy, vault: &Vault) -> Result<((Engine, Handle), Arc<Front>), StartError> {
+    let door = vestibule_acme::Door::default();
+    let front = Arc::new(Front::new(policy, door.clone()));
+    let engine = Engine::new(policy.config.clone(), vault.clone(), door).map_err(StartError::Acme)?;
+    Ok((engine, front))
+}
+
+fn no_thread(source: std::io::Error) -> StartError {
+    StartError::Io { path: "a thread".into(), source }
 }
 
 fn prepare_folder(path: &Path, mode: u32) -> Result<(), StartError> {
@@ -159,12 +191,17 @@ fn prepare_folder(path: &Path, mode: u32) -> Result<(), StartError> {
     created.map_err(|source| StartError::Io { path: path.to_owned(), source })
 }
 
+/// Threads that were started first.
+struct Running {
+    acme: Option<AcmeThread>,
+    access: Option<thread::JoinHandle<()>>,
+}
+
 fn start(
     house: &House,
     bound: Vec<Vec<vestibule_listener::BoundListener>>,
-    access: Option<thread::JoinHandle<()>>,
+    running: Running,
 ) -> Result<Threads, StartError> {
-    let no_thread = |source| StartError::Io { path: "a thread".into(), source };
     let watching = StopHandle::default();
     let (batches, queue) = sync_channel(BATCH_QUEUE_LIMIT);
     let config = &house.shared.config;
@@ -184,7 +221,8 @@ fn start(
         .map(|(index, listeners)| worker::spawn(index, listeners, house.shared.clone()))
         .collect::<Result<_, _>>()
         .map_err(no_thread)?;
-    Ok(Threads { workers, watch, sites, access, watching })
+    let Running { acme, access } = running;
+    Ok(Threads { workers, watch, sites, acme, access, watching })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
@@ -241,6 +279,9 @@ fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
             milliseconds = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             "the first scan is live"
         );
+        if let Some(acme) = &house.acme {
+            acme.ready(); // every name that is wanted has been told
+        }
         house.ready.settle(true);
     }
 }
@@ -273,6 +314,10 @@ fn publish<T>(house: &House, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
         let table = house.shared.table.publish(step.table);
         tracing::debug!(generation = %table.generation(), "published");
     }
+    drop(sites); // the engine may want them at this moment
+    if let Some(acme) = &house.acme {
+        certificates::pass_on(acme, step.wishes);
+    }
     told
 }
 
@@ -283,6 +328,9 @@ impl Threads {
             if worker.join().is_err() {
                 tracing::error!("a worker panicked");
             }
+        }
+        if let Some(acme) = self.acme {
+            acme.end();
         }
         self.watching.stop();
         end_control();

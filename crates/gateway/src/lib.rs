@@ -10,12 +10,16 @@
 
 mod access;
 pub mod admin;
+mod certificates;
+mod challenge;
 mod change;
 pub mod config;
 mod connection;
 mod control;
 mod explain;
 mod fault;
+mod first_certificate;
+mod front;
 mod house;
 mod ledger;
 mod live;
@@ -65,6 +69,9 @@ pub enum StartError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The configuration of public CAs. That a CA cannot be reached is no such error.
+    #[error("certificates cannot be ordered from public CAs")]
+    Acme(#[source] vestibule_acme::Failure),
     /// The folder of site files is gone, though sites are known from before.
     #[error(
         "the sites folder {path} is missing, though sites were served from it before; mount or make it, then start again"

@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
+use vestibule_certs::Shows;
 use vestibule_names::{RequestId, UpstreamAddr};
 use vestibule_proxy::{Body, BodyError, Refusal, Scheme};
 use vestibule_vhost::Route;
@@ -39,6 +40,10 @@ pub(crate) struct Record {
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) upstream: Option<UpstreamAddr>,
     pub(crate) refusal: Option<Refusal>,
+    /// The code word of an answer to a challenge.
+    pub(crate) challenge: Option<&'static str>,
+    /// What a handshake for the host of this request would be shown.
+    pub(crate) shows: Shows,
     pub(crate) place: Option<Place>,
     status: u16,
     bytes: u64,
@@ -80,6 +85,8 @@ impl Record {
             route: None,
             upstream: None,
             refusal: None,
+            challenge: None,
+            shows: Shows::Certificate,
             place: None,
             status: CLIENT_GONE,
             bytes: 0,
@@ -123,7 +130,7 @@ impl Record {
             site: self.site.as_ref().map(|site| site.vhost.id.as_str()),
             route: self.route.as_ref().map(|route| route.path.as_str()),
             upstream: self.upstream.as_ref().map(ToString::to_string),
-            code: self.refusal.map(Refusal::word),
+            code: self.refusal.map(Refusal::word).or(self.challenge),
             complete: self.complete,
             user_agent: text(&seen.user_agent),
             referer: text(&seen.referer),

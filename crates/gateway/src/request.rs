@@ -1,5 +1,5 @@
-//! The request walk: authority → site → TLS and canonical redirects → route → budget → answer. Each step is one
-//! function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
+//! The request walk: authority → challenge of a CA → site → certificate → TLS and canonical redirects → route → budget →
+//! answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
 
 use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -7,12 +7,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use vestibule_certs::Shows;
 use vestibule_listener::Permit;
 use vestibule_names::{Authority, ClientAddr, HostRef, path};
 use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme};
 use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 
 use crate::{
+    challenge,
     fault::chain,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
@@ -26,8 +28,17 @@ pub(crate) struct ConnectionFacts {
     pub(crate) client: ClientAddr,
     pub(crate) local: SocketAddr,
     pub(crate) scheme: Scheme,
-    /// The host (in normal form) that the handshake was for; `None` on a clear connection.
-    pub(crate) shown: Option<Arc<str>>,
+    /// `None` on a clear connection.
+    pub(crate) handshake: Option<Handshake>,
+}
+
+/// What the handshake of a TLS connection was.
+#[derive(Clone, Debug)]
+pub(crate) struct Handshake {
+    /// The host (in normal form) that it was for.
+    pub(crate) host: Arc<str>,
+    /// What it was shown.
+    pub(crate) shows: Shows,
 }
 
 /// Everything a request on one connection walks with. Cheap to clone.
@@ -64,7 +75,7 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
     let mut record = Record::new(walker.clone(), &request);
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
-    let response = match answer(&walker, Undelivered(Some(request)), &mut record).await {
+    let mut response = match answer(&walker, Undelivered(Some(request)), &mut record).await {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Tunnel(response, tunnel, place)) => {
             return Ok(open_tunnel(&walker, record, response, tunnel, place));
@@ -74,6 +85,10 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
             proxy::refuse(refusal, accept.as_ref(), record.id)
         }
     };
+    if record.shows == Shows::Placeholder {
+        // A browser that remembers it could not come back before there is a certificate (RFC 6797 section 8.4).
+        response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
+    }
     Ok(record.attach(response, head_only))
 }
 
@@ -106,19 +121,11 @@ impl Drop for Undelivered {
     }
 }
 
-/// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA will be
-/// answered between the first step and the second: before anything of a tenant's has a say.
+/// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA are answered
+/// before anything of a tenant's has a say, and before any limit.
 async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) -> Result<Answer, Refusal> {
     let request = undelivered.request();
     proxy::inspect(request)?;
-    let worker = walker.worker();
-    let limits = &worker.config().limits;
-    if target_length(request) > limits.request_target.0 {
-        return Err(Refusal::UriTooLong);
-    }
-    if request.headers().len() > limits.request_headers as usize {
-        return Err(Refusal::HeadersTooLarge); // the codec of HTTP/2 counts bytes only
-    }
     if walker.facts().scheme == Scheme::Https
         && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
     {
@@ -126,16 +133,24 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
     }
     let asked = asked_authority(request)?.to_owned();
     let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
-    let site = site_of(walker, &authority)?;
-    record.site = Some(Arc::clone(&site));
-    let trust = worker.trust(walker.facts().client);
+    let trust = walker.worker().trust(walker.facts().client);
     let told = proxy::told(request.headers(), trust);
     record.client = told.client;
+    let path = judged_path(request.uri());
+    if let Ok(path) = &path
+        && let Some(response) = challenged(walker, request, &authority, path, record)?
+    {
+        return Ok(Answer::Response(response));
+    }
+    within_limits(walker.worker(), request)?;
+    let site = site_of(walker, &authority)?;
+    record.site = Some(Arc::clone(&site));
+    record.shows = certificate(walker, &site, &authority)?;
     let scheme = told.scheme.unwrap_or(walker.facts().scheme);
     if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
         return redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response);
     }
-    let path = judged_path(request.uri())?;
+    let path = path?;
     let covered = if path == ASTERISK { "/" } else { path.as_str() };
     let route = Arc::clone(site.vhost.route(covered).ok_or(Refusal::NoRoute)?);
     record.route = Some(Arc::clone(&route));
@@ -158,8 +173,16 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
     }
 }
 
-fn target_length<B>(request: &Request<B>) -> u64 {
-    request.uri().path_and_query().map_or(0, |target| target.as_str().len() as u64)
+fn within_limits<B>(worker: &Worker, request: &Request<B>) -> Result<(), Refusal> {
+    let limits = &worker.config().limits;
+    let target_length = request.uri().path_and_query().map_or(0, |target| target.as_str().len() as u64);
+    if target_length > limits.request_target.0 {
+        return Err(Refusal::UriTooLong);
+    }
+    if request.headers().len() > limits.request_headers as usize {
+        return Err(Refusal::HeadersTooLarge); // the codec of HTTP/2 counts bytes only
+    }
+    Ok(())
 }
 
 /// The target of `OPTIONS *` (RFC 9112 section 3.2.4), which asks about the site as a whole.
@@ -182,12 +205,35 @@ fn asked_authority<B>(request: &Request<B>) -> Result<&str, Refusal> {
     }
 }
 
-/// Step 2: the site of that host, which must be the one the handshake was for. The table is asked afresh for each
+/// Step 2: a challenge of a CA, for a host that a site has, or (on clear ports) that a challenge is open for. For any
+/// other host the walk goes on, and refuses it as it would anything else.
+fn challenged<B>(
+    walker: &Walker,
+    request: &Request<B>,
+    authority: &Authority<'_>,
+    path: &str,
+    record: &mut Record,
+) -> Result<Option<Response<Body>>, Refusal> {
+    let Some(acme) = walker.worker().acme() else { return Ok(None) };
+    let Some(asked) = challenge::asked(request.uri(), path) else { return Ok(None) };
+    let answer = challenge::answer(&acme.door, &authority.host.key(), asked, request.method());
+    match site_of(walker, authority) {
+        Ok(site) => record.site = Some(site),
+        Err(Refusal::UnknownHost) if matches!(answer, challenge::Answer::Given(_)) => {}
+        Err(refusal) => return Err(refusal),
+    }
+    walker.worker().totals().challenged(&answer);
+    record.challenge = Some(answer.word());
+    Ok(Some(answer.response()))
+}
+
+/// Step 3: the site of that host, which must be the one the handshake was for. The table is asked afresh for each
 /// request, so that a site change reaches an open connection.
 fn site_of(walker: &Walker, authority: &Authority<'_>) -> Result<Arc<LiveSite>, Refusal> {
     let host = authority.host.key();
     let site = walker.worker().resolve(&host);
-    let Some(shown) = &walker.facts().shown else { return site.ok_or(Refusal::UnknownHost) };
+    let Some(handshake) = &walker.facts().handshake else { return site.ok_or(Refusal::UnknownHost) };
+    let shown = &handshake.host;
     // The same answer for "not yours" and "not there": a connection learns nothing of other sites.
     let site = site.ok_or(Refusal::Misdirected)?;
     let same = **shown == *host
@@ -195,7 +241,26 @@ fn site_of(walker: &Walker, authority: &Authority<'_>) -> Result<Arc<LiveSite>, 
     if same && site.identity.is_some() { Ok(site) } else { Err(Refusal::Misdirected) }
 }
 
-/// Step 3: where the site as a whole says to go instead: to HTTPS, to its canonical name, or both at once.
+/// Step 4: is there a certificate for that host? Over TLS a request without one is refused, for this host only, and the
+/// connection closed: a new one may find the certificate. On a clear connection the site answers as usual.
+fn certificate(walker: &Walker, site: &LiveSite, authority: &Authority<'_>) -> Result<Shows, Refusal> {
+    if walker.worker().acme().is_none() {
+        return Ok(Shows::Certificate);
+    }
+    let host = authority.host.key();
+    let shows = match &walker.facts().handshake {
+        Some(handshake) if *handshake.host == *host || handshake.shows == Shows::Placeholder => handshake.shows,
+        Some(_) | None => site.shows(&host),
+    };
+    if shows == Shows::Placeholder && walker.facts().handshake.is_some() {
+        walker.vitals().ask_close();
+        return Err(Refusal::NoCertificate);
+    }
+    Ok(shows)
+}
+
+/// Step 5: where the site as a whole says to go instead: to HTTPS, to its canonical name, or both at once. Never to a name
+/// on HTTPS that has no certificate yet: browsers keep a permanent redirect, and one to an error is worse than none.
 fn moved(
     walker: &Walker,
     site: &LiveSite,
@@ -204,13 +269,22 @@ fn moved(
     target: &uri::Uri,
 ) -> Option<String> {
     let https_port = walker.worker().https_port();
-    let to_https = scheme == Scheme::Http
+    let host = authority.host.key();
+    let canonical = site.vhost.canonical.as_ref().map(|name| name.as_str()).filter(|name| *name != host);
+    let wants_https = scheme == Scheme::Http
         && https_port.is_some()
         && site.identity.is_some()
         && site.vhost.redirect_to_https == RedirectToHttps::Yes;
-    let host = authority.host.key();
-    let canonical = site.vhost.canonical.as_ref().map(|name| name.as_str()).filter(|name| *name != host);
-    if !to_https && canonical.is_none() {
+    if !wants_https && canonical.is_none() {
+        return None;
+    }
+    let certified = site.shows(canonical.unwrap_or(&host)) == Shows::Certificate;
+    let to_https = wants_https && certified;
+    let stays = match scheme {
+        Scheme::Http => !to_https && canonical.is_none(),
+        Scheme::Https => !certified,
+    };
+    if stays {
         return None;
     }
     let (scheme, port) = if to_https {
@@ -240,7 +314,7 @@ fn redirect(status: StatusCode, location: &str) -> Result<Response<Body>, Refusa
     Ok(response)
 }
 
-/// Step 6a: a route that redirects.
+/// Step 7a: a route that redirects.
 fn local_redirect(
     to: &Redirect,
     route: &Route,
@@ -259,7 +333,7 @@ fn local_redirect(
     Ok(response)
 }
 
-/// Step 6b: a route with a fixed answer.
+/// Step 7b: a route with a fixed answer.
 fn fixed_response(fixed: &vestibule_vhost::Respond, route: &Route) -> Response<Body> {
     let mut response = Response::new(Body::full(Bytes::copy_from_slice(fixed.body.as_bytes())));
     *response.status_mut() = fixed.status;
@@ -277,7 +351,7 @@ fn change_headers(headers: &mut HeaderMap, route: &Route) {
     }
 }
 
-/// Step 6c: a route that leads to backends.
+/// Step 7c: a route that leads to backends.
 async fn forward(
     walker: &Walker,
     request: Request<Incoming>,
@@ -310,7 +384,7 @@ async fn forward(
     })
 }
 
-/// Step 7: after a 101 the connection lives on as a tunnel of its own; its record ends with it.
+/// Step 8: after a 101 the connection lives on as a tunnel of its own; its record ends with it.
 fn open_tunnel(
     walker: &Walker,
     mut record: Record,

@@ -48,13 +48,17 @@ pub(crate) enum Outcome {
     HandshakeTimeout,
     /// A client that speaks TLS to the clear port.
     TlsOnClearPort,
+    /// A CA's challenge (`acme-tls/1`) was answered.
+    Challenge,
+    /// Refused because there is no certificate for the name yet.
+    NoCertificate,
     /// A bug of ours: it ended this connection only.
     Panicked,
 }
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Closed,
         Self::Upgraded,
         Self::Broken,
@@ -63,6 +67,8 @@ impl Outcome {
         Self::HandshakeFailed,
         Self::HandshakeTimeout,
         Self::TlsOnClearPort,
+        Self::Challenge,
+        Self::NoCertificate,
         Self::Panicked,
     ];
 
@@ -77,6 +83,8 @@ impl Outcome {
             Self::HandshakeFailed => "handshake_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::TlsOnClearPort => "tls_on_clear_port",
+            Self::Challenge => "challenge",
+            Self::NoCertificate => "no_certificate",
             Self::Panicked => "panicked",
         }
     }
@@ -245,6 +253,10 @@ impl<'w> Watchdog<'w> {
             }
             self.look_again(cx, FIRST_REQUEST_GRACE);
             return Verdict::Fine;
+        }
+        if self.closing_since.is_none() && vitals.is_close_asked() {
+            self.look_again(cx, CLOSING_LOOK);
+            return self.begin_close();
         }
         if !self.tick.is_elapsed() {
             return Verdict::Fine;

@@ -7,7 +7,7 @@ use std::{
 
 use vestibule_proxy::Refusal;
 
-use crate::serve::Outcome;
+use crate::{challenge, serve::Outcome};
 
 /// Relaxed counters: each is true by itself, not as a consistent set.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Totals {
     in_flight: AtomicU64,
     outcomes: HashMap<Outcome, AtomicU64>,
     refusals: HashMap<Refusal, AtomicU64>,
+    /// Requests of CAs (or of whoever acts like one) that the gateway answered itself: with a key authorization, without.
+    challenges: [AtomicU64; 2],
 }
 
 impl Totals {
@@ -25,6 +27,7 @@ impl Totals {
             in_flight: AtomicU64::new(0),
             outcomes: Outcome::ALL.iter().map(|outcome| (*outcome, AtomicU64::new(0))).collect(),
             refusals: Refusal::ALL.iter().map(|refusal| (*refusal, AtomicU64::new(0))).collect(),
+            challenges: Default::default(),
         }
     }
 
@@ -40,6 +43,19 @@ impl Totals {
         if let Some(count) = refusal.and_then(|refusal| self.refusals.get(&refusal)) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    /// A request below the path of challenges was answered.
+    pub(crate) fn challenged(&self, answer: &challenge::Answer) {
+        let [given, nothing] = &self.challenges;
+        let count = if matches!(answer, challenge::Answer::Given(_)) { given } else { nothing };
+        count.fetch_add(1, Relaxed);
+    }
+
+    /// Answers below the path of challenges by what they gave.
+    pub(crate) fn challenges(&self) -> [(&'static str, u64); 2] {
+        let [given, nothing] = &self.challenges;
+        [("given", given.load(Relaxed)), ("nothing", nothing.load(Relaxed))]
     }
 
     /// A connection ended.

@@ -36,6 +36,8 @@ pub(crate) struct Vitals {
     used: AtomicBool,
     /// Has it become a tunnel?
     tunnel: AtomicBool,
+    /// Is it to end after what is open?
+    close_asked: AtomicBool,
     codec: Codec,
 }
 
@@ -69,6 +71,7 @@ impl Vitals {
             requests_open: AtomicU32::new(0),
             used: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
+            close_asked: AtomicBool::new(false),
             codec,
         }
     }
@@ -113,6 +116,17 @@ impl Vitals {
     /// Has it become a tunnel?
     pub(crate) fn is_tunnel(&self) -> bool {
         self.tunnel.load(Relaxed)
+    }
+
+    /// It shall take nothing new: HTTP/1.1 is told by a header field, HTTP/2 by GOAWAY (RFC 9113 section 6.8), which is the
+    /// watchdog's. Noticed at the next wake of the connection, at the latest by the response that follows.
+    pub(crate) fn ask_close(&self) {
+        self.close_asked.store(true, Relaxed);
+    }
+
+    /// Was that asked for?
+    pub(crate) fn is_close_asked(&self) -> bool {
+        self.close_asked.load(Relaxed)
     }
 
     /// A response is complete, or given up.

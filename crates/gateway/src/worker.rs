@@ -27,6 +27,7 @@ use crate::{
     access::AccessLine,
     config::Config,
     connection,
+    front::Front,
     live::{LiveSite, SiteReader, SiteTable},
     serve::Outcome,
     totals::Totals,
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) drain: DrainSignal,
     /// The first bound TLS port: where redirects to HTTPS lead.
     pub(crate) https_port: Option<u16>,
+    /// Public CAs; `None`: none is configured.
+    pub(crate) acme: Option<Arc<Front>>,
 }
 
 /// Told once to every connection: take nothing new, finish, close.
@@ -223,6 +226,11 @@ impl Worker {
         &self.proxy
     }
 
+    /// Public CAs, if any is configured.
+    pub(crate) fn acme(&self) -> Option<&Front> {
+        self.shared.acme.as_deref()
+    }
+
     pub(crate) fn https_port(&self) -> Option<u16> {
         self.shared.https_port
     }
@@ -309,6 +317,7 @@ pub(crate) mod tests {
             access: crate::access::start(&config.access).expect("starts").0,
             drain: DrainSignal::new(),
             https_port: None,
+            acme: None,
             config: Arc::new(config),
         }
     }

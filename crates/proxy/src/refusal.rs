@@ -133,7 +133,7 @@ impl Refusal {
     }
 
     /// Must the client's HTTP/1.1 connection end with it? True where the end of the request is not known for sure
-    /// (RFC 9112 section 11.2) or its rest is not worth reading.
+    /// (RFC 9112 section 11.2), its rest is not worth reading, or only a new connection can bring something better.
     pub const fn closes(self) -> bool {
         matches!(
             self,
@@ -151,6 +151,7 @@ impl Refusal {
                 | Self::HeadersTooLarge
                 | Self::UnsupportedCoding
                 | Self::ShuttingDown
+                | Self::NoCertificate
         )
     }
 

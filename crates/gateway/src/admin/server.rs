@@ -5,7 +5,7 @@ use std::{
     fs, io,
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{
     metrics,
-    model::{AdminFailure, Status},
+    model::{AcmeStatus, AdminFailure, Status},
 };
 use crate::{StartError, explain::explain, house::House};
 
@@ -232,9 +232,22 @@ fn status(house: &House) -> Status {
         requests_in_flight: house.shared.totals.in_flight(),
         requests: house.shared.totals.requests(),
         uncommitted,
-        acme: None,
+        acme: acme_status(house),
         attention,
     }
+}
+
+fn acme_status(house: &House) -> Option<AcmeStatus> {
+    let (handle, front, policy) =
+        (house.acme.as_ref()?, house.shared.acme.as_ref()?, house.shared.config.acme.as_ref()?);
+    let counts = handle.counts();
+    Some(AcmeStatus {
+        cas: policy.config.cas.iter().map(|ca| ca.id.to_string()).collect(),
+        running: front.running.load(Relaxed),
+        names: counts.names.iter().map(|(state, count)| ((*state).to_owned(), *count)).collect(),
+        next_expiry_seconds: counts.next_expiry,
+        hook_failures: counts.hook_failures,
+    })
 }
 
 fn json(value: &impl Serialize) -> Response<Full<Bytes>> {

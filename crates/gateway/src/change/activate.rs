@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use vestibule_acme::config::SiteOptions;
 use vestibule_certs::{Identity, IdentityRequest, Origin};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 use vestibule_names::{SiteId, TenantId, UpstreamAddr, UpstreamTarget};
@@ -12,11 +13,18 @@ use vestibule_site::{
 };
 use vestibule_vhost::{Claim, TableChange, TlsPolicy, Vhost, compile};
 
-use super::{Certifier, Sites, Step, Surroundings};
+use super::{Certifier, Sites, Step, Surroundings, public::options};
 use crate::{
     ledger::{Entry, Version},
     live::LiveSite,
 };
+
+/// What follows a version: everything that is ready.
+struct Next {
+    vhost: Vhost,
+    identity: Option<Arc<Identity>>,
+    options: Option<Box<SiteOptions>>,
+}
 
 impl Sites {
     /// Makes this version the live one: table changes and ledger entries go into `step`. Returns the remarks (no errors),
@@ -34,6 +42,8 @@ impl Sites {
         remarks.extend(preview.diagnostics);
         remarks.extend(self.surroundings.loops(site));
         remarks.extend(self.surroundings.public_names(site));
+        let known_good = self.surroundings.ledger.as_ref().is_some_and(|l| l.good(id).as_ref() == Some(version));
+        remarks.extend(self.surroundings.public_certificates(site, owner, known_good));
         let compiled = compile(site, id.clone(), owner, &preview.granted);
         remarks.extend(compiled.diagnostics);
         let identity = match &compiled.vhost {
@@ -49,16 +59,22 @@ impl Sites {
         step.ledger.extend(settlement.released.into_iter().map(Entry::Release));
         step.ledger.extend(settlement.taken.into_iter().map(|(name, claim): (_, Claim)| Entry::Claim(name, claim)));
         step.woken.extend(settlement.woken);
-        self.swap(id, owner, vhost, identity, step);
+        self.swap(id, owner, Next { vhost, identity, options: options(site) }, step);
         let waits = settlement.granted.len() < site.hosts.len();
         self.record(id, owner).waiting = waits.then(|| version.clone());
         Ok(remarks)
     }
 
     /// The step of the table: names that are gone lead nowhere, the others to the new version.
-    fn swap(&mut self, id: &SiteId, owner: TenantId, vhost: Vhost, identity: Option<Arc<Identity>>, step: &mut Step) {
+    fn swap(&mut self, id: &SiteId, owner: TenantId, next: Next, step: &mut Step) {
+        let Next { vhost, identity, options } = next;
         let record = self.record(id, owner);
-        let before = record.live.take();
+        let (before, options_before) = (record.live.take(), record.options.take());
+        let versions =
+            (before.as_ref().map(|live| (&*live.vhost, options_before.as_deref())), (&vhost, options.as_deref()));
+        let wish = self.surroundings.wish(id, versions.0, Some(versions.1));
+        step.wishes.extend(wish);
+        let record = self.record(id, owner);
         let gone = before.iter().flat_map(|live| &live.vhost.hosts).filter(|host| !vhost.hosts.contains(host));
         step.table.extend(gone.cloned().map(TableChange::Remove));
         if !vhost.hosts.is_empty() {
@@ -66,6 +82,7 @@ impl Sites {
             let puts = live.vhost.hosts.iter().map(|host| TableChange::Put(host.clone(), Arc::clone(&live)));
             step.table.extend(puts);
             record.live = Some(live);
+            record.options = options;
         }
     }
 
@@ -82,10 +99,7 @@ impl Sites {
         if vhost.tls == TlsPolicy::Off || vhost.hosts.is_empty() {
             return None;
         }
-        let origin = match &vhost.tls {
-            TlsPolicy::Files { chain, key } => Origin::Files { chain: chain.clone(), key: key.clone() },
-            TlsPolicy::Auto | TlsPolicy::Acme | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
-        };
+        let origin = self.surroundings.origin(vhost);
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts: vhost.hosts.clone(), origin };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());
         if let Some(identity) = before.filter(|identity| *identity.request() == request) {
@@ -96,6 +110,8 @@ impl Sites {
                 Ok(prepared) => (Some(prepared.identity), prepared.warnings),
                 Err(diagnostics) => (None, diagnostics),
             },
+            // What CAs issue is none of a review's.
+            Certifier::Review { .. } if matches!(request.origin, Origin::Store { .. }) => (None, Vec::new()),
             Certifier::Review { gateway_uid } => (None, vestibule_certs::check(&request, *gateway_uid)),
         };
         remarks.extend(findings.into_iter().map(|finding| placed(finding, &site.tls)));

@@ -1,0 +1,255 @@
+//! What a site has to do with public CAs: which of its names they certify ([`Wish`], told to the engine after the publish),
+//! what is wrong with what it says of DNS providers, and whose identities a new certificate concerns.
+//!
+//! Not here: claims. Only names that a site holds come this far.
+
+use std::sync::Arc;
+
+use vestibule_acme::config::{ChallengeKind, DnsProvider, Need, Profile, SiteDns, SiteOptions};
+use vestibule_certs::{Identity, Origin, StoreNames, store};
+use vestibule_diagnostics::{Diagnostic, Severity, Span, catalogue};
+use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_site::{
+    Site, acme,
+    site::{Spanned, Tls},
+};
+use vestibule_vhost::{TlsPolicy, Vhost};
+
+use super::{Sites, Surroundings};
+use crate::{challenge, config::AcmeStanding, live::SiteTable};
+
+/// The provider of DNS-01 that serves sites that name none.
+const DEFAULT_PROVIDER: &str = "default";
+
+/// What the engine is to be told of one site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// These names, and nothing else for this site.
+    Want(SiteId, TenantId, Vec<HostPattern>, SiteOptions),
+    /// Nothing any more.
+    Unwant(SiteId),
+}
+
+impl Surroundings {
+    /// Where the certificates of a site come from.
+    pub(super) fn origin(&self, vhost: &Vhost) -> Origin {
+        let is_public = |host: &HostPattern| !host.is_private();
+        match &vhost.tls {
+            TlsPolicy::Files { chain, key } => Origin::Files { chain: chain.clone(), key: key.clone() },
+            TlsPolicy::Auto if self.acme.is_some() && vhost.hosts.iter().any(is_public) => {
+                Origin::Store { names: StoreNames::Public }
+            }
+            TlsPolicy::Acme if self.acme.is_some() => Origin::Store { names: StoreNames::All },
+            TlsPolicy::Auto | TlsPolicy::Acme | TlsPolicy::Internal | TlsPolicy::Off => Origin::LocalCa,
+        }
+    }
+
+    /// The names of a site that a CA certifies and that can be proved: no wildcard without a provider of DNS-01.
+    fn wanted(&self, vhost: &Vhost, options: Option<&SiteOptions>) -> Vec<HostPattern> {
+        let Some(acme) = &self.acme else { return Vec::new() };
+        let policy = match vhost.tls {
+            TlsPolicy::Auto => StoreNames::Public,
+            TlsPolicy::Acme => StoreNames::All,
+            TlsPolicy::Internal | TlsPolicy::Files { .. } | TlsPolicy::Off => return Vec::new(),
+        };
+        let provable = has_provider(acme, options.is_some_and(|options| options.dns.is_some()));
+        let wanted = |host: &&HostPattern| {
+            let certified = policy == StoreNames::All || !host.is_private();
+            certified && (provable || !matches!(host, HostPattern::Wildcard(_)))
+        };
+        vhost.hosts.iter().filter(wanted).cloned().collect()
+    }
+
+    /// What the engine must be told when one version of a site follows another; nothing when it knows already.
+    pub(super) fn wish(
+        &self,
+        site: &SiteId,
+        before: Option<(&Vhost, Option<&SiteOptions>)>,
+        after: Option<(&Vhost, Option<&SiteOptions>)>,
+    ) -> Option<Wish> {
+        self.acme.as_ref()?;
+        let wanted = |version: Option<(&Vhost, Option<&SiteOptions>)>| {
+            version.map(|(vhost, options)| (vhost.tenant, self.wanted(vhost, options), options.cloned()))
+        };
+        let (before, after) = (wanted(before), wanted(after));
+        let some = |wish: &(TenantId, Vec<HostPattern>, Option<SiteOptions>)| !wish.1.is_empty();
+        match (before.filter(some), after.filter(some)) {
+            (before, after) if before == after => None,
+            (_, Some((tenant, names, options))) => {
+                Some(Wish::Want(site.clone(), tenant, names, options.unwrap_or_default()))
+            }
+            (_, None) => Some(Wish::Unwant(site.clone())),
+        }
+    }
+
+    /// What there is to say of a site and public CAs. `known_good` says that this version was live before: then an
+    /// operator's change of the settings takes it off no longer, and is told as a warning.
+    pub(super) fn public_certificates(&self, site: &Site, owner: TenantId, known_good: bool) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        found.extend(tenants_program(site, owner));
+        if let Some(acme) = &self.acme {
+            found.extend(challenge_routes(site));
+            found.extend(unknown_provider(site, acme).map(|mut unknown| {
+                if known_good {
+                    unknown.severity = Severity::Warning;
+                }
+                unknown
+            }));
+            found.extend(unprovable(site, acme));
+        } else if site.tls.value == Tls::Acme {
+            found.push(no_ca(site.tls.span));
+        }
+        found
+    }
+}
+
+fn has_provider(acme: &AcmeStanding, named: bool) -> bool {
+    named || acme.dns.iter().any(|name| name == DEFAULT_PROVIDER)
+}
+
+/// `tls: acme` where the operator has no CA.
+fn no_ca(span: Span) -> Diagnostic {
+    let message = "no CA is configured, so the local CA signs the certificates of this site";
+    Diagnostic::new(catalogue::NO_PUBLIC_CERTIFICATE, message).at(span, "").help(
+        "the operator writes `acme: {agree: true}` into the settings for Let's Encrypt, or `acme: {agree: true, \
+         directory: URL}` for a CA of their own",
+    )
+}
+
+/// A program runs as the gateway's user: a tenant's file must not start one.
+fn tenants_program(site: &Site, owner: TenantId) -> Option<Diagnostic> {
+    let own = matches!(site.acme.dns, Some(acme::SiteDns::Own(acme::DnsProvider::Exec { .. })));
+    (own && owner != TenantId::OPERATOR).then(|| {
+        Diagnostic::new(catalogue::DNS_PROVIDER, "a tenant's site may not name a program to run")
+            .at(site.acme.dns_span.unwrap_or(site.tls.span), "it would run as the gateway's user")
+            .help(
+                "use `rfc2136` or `acme_dns`, or a provider that the operator has set up in the settings, by its name",
+            )
+    })
+}
+
+fn unknown_provider(site: &Site, acme: &AcmeStanding) -> Option<Diagnostic> {
+    let Some(acme::SiteDns::Named(name)) = &site.acme.dns else { return None };
+    if acme.dns.contains(name) {
+        return None;
+    }
+    let known = match &*acme.dns {
+        [] => "the settings have none: the operator adds one under `acme.dns`".to_owned(),
+        names => format!("the settings have {}", names.join(", ")),
+    };
+    let unknown = Diagnostic::new(catalogue::DNS_PROVIDER, format!("there is no DNS provider {name:?}"));
+    Some(unknown.at(site.acme.dns_span.unwrap_or(site.tls.span), "").help(known))
+}
+
+/// Names that only DNS-01 proves, without anybody who writes the record.
+fn unprovable(site: &Site, acme: &AcmeStanding) -> Option<Diagnostic> {
+    let all = match site.tls.value {
+        Tls::Auto => false,
+        Tls::Acme => true,
+        Tls::Internal | Tls::Files { .. } | Tls::Off => return None,
+    };
+    if has_provider(acme, site.acme.dns.is_some()) {
+        return None;
+    }
+    let needs = |host: &&Spanned<HostPattern>| {
+        let only_dns = site.acme.challenge == Some(acme::Challenge::Dns01);
+        (all || !host.value.is_private()) && (only_dns || matches!(host.value, HostPattern::Wildcard(_)))
+    };
+    let host = site.hosts.iter().find(needs)?;
+    let message = match host.value {
+        HostPattern::Wildcard(_) => format!("{} gets no certificate: a wildcard needs DNS-01", host.value),
+        _ => format!("{} gets no certificate by the challenge dns-01", host.value),
+    };
+    let help = "name a DNS provider with `tls: {dns: …}`; the operator can set up one called `default` under \
+                `acme.dns` of the settings";
+    Some(Diagnostic::new(catalogue::NEEDS_DNS, message).at(host.span, "no DNS provider is known for it").help(help))
+}
+
+fn challenge_routes(site: &Site) -> Option<Diagnostic> {
+    let below =
+        |path: &str| path.strip_prefix(challenge::FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let route = site.routes.iter().find(|route| below(route.path.value.as_str()))?;
+    let message = format!("the route {} is never reached", route.path.value);
+    Some(
+        Diagnostic::new(catalogue::CHALLENGE_ROUTE, message)
+            .at(route.path.span, "the gateway answers here itself")
+            .help("take the route out: the gateway proves the names of this site to the CA by itself"),
+    )
+}
+
+/// `None` for a site that says nothing: most do, and their memory is not spent.
+pub(super) fn options(site: &Site) -> Option<Box<SiteOptions>> {
+    let acme = &site.acme;
+    let options = SiteOptions {
+        challenge: acme.challenge.map(|challenge| match challenge {
+            acme::Challenge::Http01 => ChallengeKind::Http01,
+            acme::Challenge::TlsAlpn01 => ChallengeKind::TlsAlpn01,
+            acme::Challenge::Dns01 => ChallengeKind::Dns01,
+        }),
+        profile: acme.profile.as_ref().map(|profile| Profile {
+            name: profile.name.clone(),
+            need: if profile.required { Need::Required } else { Need::Preferred },
+        }),
+        key_type: acme.key_type.map(|key_type| match key_type {
+            acme::KeyType::EcdsaP256 => store::KeyType::EcdsaP256,
+            acme::KeyType::EcdsaP384 => store::KeyType::EcdsaP384,
+            acme::KeyType::Rsa2048 => store::KeyType::Rsa2048,
+            acme::KeyType::Rsa4096 => store::KeyType::Rsa4096,
+        }),
+        dns: acme.dns.as_ref().map(|dns| match dns {
+            acme::SiteDns::Named(name) => SiteDns::Named(name.clone()),
+            acme::SiteDns::Own(provider) => SiteDns::Own(own_provider(provider)),
+        }),
+    };
+    (options != SiteOptions::default()).then(|| Box::new(options))
+}
+
+fn own_provider(provider: &acme::DnsProvider) -> DnsProvider {
+    match provider.clone() {
+        acme::DnsProvider::Exec { program, timeout } => DnsProvider::Exec { program, timeout },
+        acme::DnsProvider::Rfc2136 { server, key_name, algorithm, key_file } => {
+            DnsProvider::Rfc2136 { server, key_name, algorithm, key_file }
+        }
+        acme::DnsProvider::AcmeDns { server, credentials_file } => DnsProvider::AcmeDns { server, credentials_file },
+    }
+}
+
+impl Sites {
+    /// The identities that a certificate of this tenant with these names concerns, each once. A name costs one look-up; a
+    /// wildcard also serves names below it, and costs a pass over the sites.
+    pub(crate) fn identities(&self, table: &SiteTable, tenant: TenantId, names: &[HostPattern]) -> Vec<Arc<Identity>> {
+        let table = table.load();
+        let mut found: Vec<Arc<Identity>> = Vec::new();
+        let mut add = |identity: &Option<Arc<Identity>>| {
+            if let Some(identity) = identity
+                && !found.iter().any(|known| Arc::ptr_eq(known, identity))
+            {
+                found.push(Arc::clone(identity));
+            }
+        };
+        for name in names {
+            match name {
+                HostPattern::Exact(_) | HostPattern::Address(_) => {
+                    table.resolve(&name.to_string()).into_iter().for_each(|site| add(&site.identity));
+                }
+                HostPattern::Wildcard(suffix) => {
+                    let of_tenant = self.records.values().filter_map(|record| record.live.as_ref());
+                    of_tenant
+                        .filter(|live| live.vhost.tenant == tenant)
+                        .filter(|live| live.vhost.hosts.iter().any(|host| is_below(host, suffix.as_str())))
+                        .for_each(|live| add(&live.identity));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The wildcard itself, or a name that it covers.
+fn is_below(host: &HostPattern, suffix: &str) -> bool {
+    match host {
+        HostPattern::Wildcard(own) => own.as_str() == suffix,
+        HostPattern::Exact(name) => name.as_str().split_once('.').is_some_and(|(_, rest)| rest == suffix),
+        HostPattern::Address(_) => false,
+    }
+}
