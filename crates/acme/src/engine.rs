@@ -1,17 +1,42 @@
 //! [`Engine`]: drives the planner, the clients and the hooks on one thread that the gateway gives it; [`Handle`]: how the
 //! rest of the gateway talks to it.
+//!
+//! ```text
+//!   Handle ──▶ inbox ──▶ ┌────────── desk: one turn after the other ──────────┐
+//!                        │ take changes and questions                         │
+//!                        │ planner.next … ──▶ records durable ──▶ jobs start  │──▶ lanes: futures of orders, looks, errands
+//!   metrics ◀── tally ◀──│ alarms, counts                                     │      │
+//!                        └────────────────────────────────────────────────────┘◀─────┘ outcome: planner, events, answers
+//! ```
+//!
+//! What this deliberately does not do: it decides nothing that the planner decides, speaks no protocol, and spawns
+//! nothing. Writes to the store block this thread, which serves nobody.
 
-use std::sync::Arc;
+mod alarm;
+mod answers;
+mod ca;
+mod chance;
+mod desk;
+mod handle;
+mod inbox;
+mod journal;
+mod lanes;
+mod outcome;
+mod resume;
+mod tally;
 
-use vestibule_certs::{Vault, store::Issued};
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use std::{sync::Arc, time::SystemTime};
 
-use crate::{
-    Config, Door, Failure,
-    config::SiteOptions,
-    explain::Explanation,
-    plan::{Forecast, NameStatus},
+use vestibule_certs::{
+    Vault,
+    store::{CaId, Issued},
 };
+use vestibule_names::HostPattern;
+
+use self::inbox::{Inbox, Owner};
+use crate::{Client, Config, Door, Failure, FailureKind, Timestamp, client::Tools, dns::Dns, hooks::Hooks};
+
+pub use self::{ca::Ca, handle::Handle, tally::Counts};
 
 /// What happened, for logs, hooks, metrics and the swap.
 #[derive(Clone, Debug)]
@@ -27,7 +52,7 @@ pub enum Event {
         /// Why, and when next.
         failure: Failure,
         /// Milliseconds since the epoch of the next attempt.
-        next_attempt: Option<crate::Timestamp>,
+        next_attempt: Option<Timestamp>,
     },
     /// Little is left of a certificate, and no renewal has worked yet.
     Expiring {
@@ -47,95 +72,71 @@ pub enum Event {
     Revoked(Issued),
 }
 
-/// Counts for metrics.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// Orders by CA and outcome word.
-    pub orders: Vec<(String, &'static str, u64)>,
-    /// Names by state word.
-    pub names: Vec<(&'static str, u64)>,
-    /// Seconds until the next certificate of a wanted name runs out; `None`: there is none.
-    pub next_expiry: Option<i64>,
-    /// Hooks that failed, and events dropped before a hook saw them.
-    pub hook_failures: u64,
-}
-
-/// Talks to a running engine; cheap to clone, usable from every thread. Calls on an engine that has ended do nothing, and
-/// questions then have no answer.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    _inner: Arc<()>,
-}
-
-impl Handle {
-    /// The names a site wants; see [`crate::Planner::want`]. Returns at once.
-    pub fn want(&self, _site: SiteId, _tenant: TenantId, _names: Vec<HostPattern>, _options: SiteOptions) {
-        todo!()
-    }
-    /// A site is gone. Returns at once.
-    pub fn unwant(&self, _site: SiteId) {
-        todo!()
-    }
-    /// All sites of the first scan have said what they want. Nothing is ordered before, so that names are packed and turns
-    /// are given knowing all of them; the engine does not wait for this for ever. Returns at once.
-    pub fn ready(&self) {
-        todo!()
-    }
-    /// Ends [`Engine::run`] after it has stopped taking new work; orders in flight are left to be resumed.
-    pub fn stop(&self) {
-        todo!()
-    }
-    /// How the names of these sites stand.
-    pub async fn status(&self, _sites: Vec<SiteId>) -> Option<Vec<NameStatus>> {
-        todo!()
-    }
-    /// What stands between a name and its certificate.
-    pub async fn explain(&self, _name: HostPattern) -> Option<Explanation> {
-        todo!()
-    }
-    /// The simulated queue.
-    pub async fn forecast(&self) -> Option<Vec<Forecast>> {
-        todo!()
-    }
-    /// Renews now; the answer comes when the order has ended. An error says why in one sentence.
-    pub async fn renew(&self, _name: HostPattern) -> Option<Result<Issued, String>> {
-        todo!()
-    }
-    /// Revokes what is served for a name and orders anew.
-    pub async fn revoke(&self, _name: HostPattern, _reason: u8) -> Option<Result<Issued, String>> {
-        todo!()
-    }
-    /// Takes an issuance from elsewhere into the store, after the same inspection as an order's.
-    pub async fn import(
-        &self,
-        _tenant: TenantId,
-        _chain_pem: Vec<u8>,
-        _key_pem: Vec<u8>,
-    ) -> Option<Result<Issued, String>> {
-        todo!()
-    }
-    /// Changes the keys of all accounts.
-    pub async fn roll_over(&self) -> Option<Result<(), String>> {
-        todo!()
-    }
-    /// For metrics; never waits for the engine.
-    pub fn counts(&self) -> Counts {
-        todo!()
-    }
-}
-
-/// See the module.
+/// Everything that is needed to keep names certified; idle until [`Engine::run`].
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine<C = Client> {
+    config: Config,
+    vault: Vault,
+    door: Door,
+    dns: Dns,
+    hooks: Hooks,
+    cas: Vec<(CaId, C)>,
+    inbox: Owner,
+}
 
 impl Engine {
     /// Asks nobody yet.
-    pub fn new(_config: Config, _vault: Vault, _door: Door) -> Result<(Self, Handle), Failure> {
-        todo!()
+    pub fn new(config: Config, vault: Vault, door: Door) -> Result<(Self, Handle), Failure> {
+        check(&config)?;
+        let dns = Dns::new(&config, vault.clone())?;
+        let tools = Tools { store: vault.store().clone(), vault: vault.clone(), door: door.clone(), dns: dns.clone() };
+        let client = |ca: &crate::config::CaConfig| Ok((ca.id.clone(), Client::new(ca.clone(), tools.clone())?));
+        let cas = config.cas.iter().map(client).collect::<Result<Vec<_>, Failure>>()?;
+        Ok(Engine::assemble(config, vault, door, dns, cas))
+    }
+}
+
+impl<C: Ca> Engine<C> {
+    /// With these in place of the clients of the configured CAs: the seam at which tests put a CA of their own. One for
+    /// each CA of the configuration.
+    pub fn with_cas(config: Config, vault: Vault, door: Door, cas: Vec<(CaId, C)>) -> Result<(Self, Handle), Failure> {
+        check(&config)?;
+        let dns = Dns::new(&config, vault.clone())?;
+        Ok(Self::assemble(config, vault, door, dns, cas))
+    }
+
+    fn assemble(config: Config, vault: Vault, door: Door, dns: Dns, cas: Vec<(CaId, C)>) -> (Self, Handle) {
+        let inbox = Arc::new(Inbox::default());
+        let owner = Owner(Arc::clone(&inbox));
+        let hooks = Hooks::new(config.hooks.clone());
+        (Self { config, vault, door, dns, hooks, cas, inbox: owner }, Handle::new(inbox))
     }
 
     /// Runs until [`Handle::stop`]. `tell` is called on this thread for each event, after the store has it.
-    pub async fn run(self, _tell: impl Fn(&Event)) {
-        todo!()
+    pub async fn run(self, tell: impl Fn(&Event)) {
+        desk::run(self, tell).await;
     }
+}
+
+fn check(config: &Config) -> Result<(), Failure> {
+    let refuse = |sentence: String| Err(failure(FailureKind::Configuration, sentence));
+    if config.cas.is_empty() {
+        return refuse("no CA is configured: name at least one directory".to_owned());
+    }
+    for (place, ca) in config.cas.iter().enumerate() {
+        if config.cas[..place].iter().any(|earlier| earlier.id == ca.id) {
+            return refuse(format!("two CAs are called {}: give each directory a name of its own", ca.id));
+        }
+    }
+    Ok(())
+}
+
+/// A failure of an order as a whole.
+fn failure(kind: FailureKind, sentence: String) -> Failure {
+    Failure { kind, sentence, names: Vec::new(), retry_after: None }
+}
+
+/// The one clock of the engine. It may jump; see `desk` for how that is noticed.
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }

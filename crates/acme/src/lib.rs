@@ -47,7 +47,7 @@ mod time;
 pub use client::Client;
 pub use config::Config;
 pub use door::Door;
-pub use engine::{Engine, Event, Handle};
+pub use engine::{Counts, Engine, Event, Handle};
 pub use failure::{Failure, FailureKind};
 pub use plan::Planner;
 pub use time::Timestamp;

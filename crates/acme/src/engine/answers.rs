@@ -1,0 +1,226 @@
+//! Questions of operators. What the planner and the store know is answered in the same turn; what needs a CA or DNS runs
+//! as an errand; a renewal is answered when its order has ended.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use futures_util::FutureExt as _;
+use vestibule_certs::store::{CaId, Issued};
+use vestibule_names::{HostPattern, TenantId};
+
+use super::{
+    Ca, Event,
+    desk::Desk,
+    inbox::{Question, Reply},
+    journal::storage_failure,
+    lanes::{Ended, Lane, guarded},
+    now,
+    outcome::{in_words, list, why},
+};
+use crate::{
+    Failure, Timestamp,
+    explain::Explanation,
+    plan::{NameState, NameStatus},
+};
+
+/// How long whoever asked for a renewal waits for its end.
+const RENEW_TIMEOUT: Duration = Duration::from_mins(10);
+/// An attempt that comes this soon is waited for, rather than telling the failure of the one before.
+const SOON: Duration = Duration::from_secs(10);
+/// Names the origin of issuances that came from elsewhere. No CA of the settings can know them as its own: an account of
+/// another program ordered them, so that a renewal may not name them as what it replaces (RFC 9773 section 5).
+pub(super) const IMPORTED: &str = "imported";
+
+/// Somebody who asked for a renewal.
+pub(super) struct Waiter {
+    name: HostPattern,
+    until: Instant,
+    reply: Reply<Result<Issued, String>>,
+}
+
+/// The end of an order, for those who wait for it.
+pub(super) enum Verdict<'a> {
+    Issued(&'a Issued),
+    Failed(&'a Failure),
+}
+
+impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
+    /// An answer is sent to nobody when whoever asked has gone.
+    pub(super) fn answer(&mut self, question: Question) {
+        match question {
+            Question::Status { sites, reply } => {
+                let now = now();
+                let _ = reply.send(sites.iter().flat_map(|site| self.planner.status(site, now)).collect());
+            }
+            Question::Forecast { reply } => {
+                let _ = reply.send(self.planner.forecast(now()));
+            }
+            Question::Import { tenant, chain_pem, key_pem, reply } => {
+                let _ = reply.send(self.import(tenant, &chain_pem, &key_pem));
+            }
+            Question::Renew { name, reply } => self.renew(name, reply),
+            Question::Revoke { name, reason, reply } => self.revoke(&name, reason, reply),
+            Question::Explain { name, reply } => self.explain(name, reply),
+            Question::RollOver { reply } => self.roll_over(reply),
+        }
+    }
+
+    fn import(&mut self, tenant: TenantId, chain_pem: &[u8], key_pem: &[u8]) -> Result<Issued, String> {
+        let origin = CaId::new(IMPORTED).expect("lower case letters are a name");
+        let imported = self.store.import(tenant, &origin, chain_pem, key_pem, SystemTime::now());
+        let issued = imported.map_err(|error| storage_failure(&error).sentence)?;
+        tracing::info!(names = %list(&issued.draft.names), issuance = %issued.id, "certificate imported");
+        self.planner.adopted(&issued, now());
+        self.tell(&Event::Obtained(issued.clone()));
+        self.changed();
+        Ok(issued)
+    }
+
+    fn renew(&mut self, name: HostPattern, reply: Reply<Result<Issued, String>>) {
+        if self.planner.renew_now(&name, now()) {
+            self.waiters.push(Waiter { name, until: Instant::now() + RENEW_TIMEOUT, reply });
+        } else {
+            let _ = reply.send(Err(nobody_wants(&name)));
+        }
+    }
+
+    /// An order for these names has ended: tells those who wait, unless the next attempt is about to come.
+    pub(super) fn answer_waiters(&mut self, names: &[HostPattern], verdict: &Verdict<'_>) {
+        let now = now();
+        for waiter in std::mem::take(&mut self.waiters) {
+            if !names.contains(&waiter.name) {
+                self.waiters.push(waiter);
+                continue;
+            }
+            let next = self.planner.status_of(&waiter.name, now).and_then(|status| status.next_attempt);
+            match verdict {
+                Verdict::Issued(issued) => waiter.tell(Ok((*issued).clone())),
+                Verdict::Failed(_) if next.is_some_and(|at| at.since(now) < SOON) => self.waiters.push(waiter),
+                Verdict::Failed(failure) => {
+                    let answer = with_next(why(failure, &waiter.name), next);
+                    waiter.tell(Err(answer));
+                }
+            }
+        }
+    }
+
+    /// Tells those whose renewal has to wait for long, and forgets those who have gone. After planning: what can begin
+    /// has begun.
+    pub(super) fn settle_waiters(&mut self) {
+        let now = now();
+        for waiter in std::mem::take(&mut self.waiters) {
+            let status = self.planner.status_of(&waiter.name, now);
+            match waiter.verdict(status.as_ref(), now) {
+                _ if waiter.reply.is_closed() => {}
+                None => self.waiters.push(waiter),
+                Some(why) => waiter.tell(Err(why)),
+            }
+        }
+    }
+
+    fn revoke(&mut self, name: &HostPattern, reason: u8, reply: Reply<Result<Issued, String>>) {
+        let (issued, ca, limit) = match self.revocable(name) {
+            Ok(found) => found,
+            Err(why) => {
+                let _ = reply.send(Err(why));
+                return;
+            }
+        };
+        let work = async move {
+            let outcome = guarded(&issued.draft.ca, limit, ca.revoke(&issued, reason)).await;
+            Ended::Revoked { issued: Box::new(issued), outcome, reply }
+        };
+        self.lanes.put(Lane::Errand, work.boxed_local());
+    }
+
+    /// What is shown for this name, and who can revoke it. What was imported is revoked at the first CA, with its own key.
+    fn revocable(&self, name: &HostPattern) -> Result<(Issued, Rc<C>, Duration), String> {
+        let status = self.planner.status_of(name, now());
+        let by_id = |id| self.store.current().into_iter().find(|issued| issued.id == id);
+        let unwanted = || self.store.current().into_iter().find(|issued| issued.draft.names.contains(name));
+        let issued = match status {
+            Some(status) => status.issuance.and_then(by_id),
+            None => unwanted(),
+        };
+        let issued = issued.ok_or_else(|| format!("{name} has no certificate of a CA: there is nothing to revoke"))?;
+        let id = match issued.draft.ca.as_str() {
+            IMPORTED => &self.config.cas[0].id,
+            _ => &issued.draft.ca,
+        };
+        let (ca, config) = self.ca(id).ok_or_else(|| self.unknown_ca(id).sentence)?;
+        let limit = config.timeouts.request * 4;
+        Ok((issued, ca, limit))
+    }
+
+    /// What the CA holds revoked is shown no longer than it takes to get another.
+    pub(super) fn revoked(&mut self, issued: &Issued, outcome: Result<(), Failure>) -> Result<(), String> {
+        outcome.map_err(|failure| failure.sentence)?;
+        tracing::warn!(names = %list(&issued.draft.names), issuance = %issued.id, "certificate revoked on request");
+        if let Err(error) = self.store.retire(&issued.id) {
+            tracing::error!(issuance = %issued.id, error = %storage_failure(&error), "a revoked certificate stays in the store");
+        }
+        self.planner.revoked(&issued.id, now());
+        self.tell(&Event::Revoked(issued.clone()));
+        Ok(())
+    }
+
+    fn explain(&mut self, name: HostPattern, reply: Reply<Explanation>) {
+        let explanation = Explanation { name: name.to_string(), steps: Vec::new(), verdict: String::new() };
+        let work = async move {
+            let _ = reply.send(explanation);
+            Ended::Errand
+        };
+        self.lanes.put(Lane::Errand, work.boxed_local());
+    }
+
+    fn roll_over(&mut self, reply: Reply<Result<(), String>>) {
+        let cas: Vec<_> = self.config.cas.iter().filter_map(|config| self.ca(&config.id)).collect();
+        let cas: Vec<_> =
+            cas.into_iter().map(|(ca, config)| (ca, config.id.clone(), config.timeouts.request * 8)).collect();
+        let work = async move {
+            let mut refusals = Vec::new();
+            for (ca, id, limit) in cas {
+                if let Err(failure) = guarded(&id, limit, ca.roll_over()).await {
+                    refusals.push(format!("{id}: {failure}"));
+                }
+            }
+            let _ = reply.send(if refusals.is_empty() { Ok(()) } else { Err(refusals.join("; ")) });
+            Ended::Errand
+        };
+        self.lanes.put(Lane::Errand, work.boxed_local());
+    }
+}
+
+impl Waiter {
+    fn tell(self, answer: Result<Issued, String>) {
+        let _ = self.reply.send(answer);
+    }
+
+    /// Why there is nothing to wait for any more; `None`: there is.
+    fn verdict(&self, status: Option<&NameStatus>, now: Timestamp) -> Option<String> {
+        let Some(status) = status else { return Some(nobody_wants(&self.name)) };
+        if Instant::now() >= self.until {
+            let minutes = RENEW_TIMEOUT.as_secs() / 60;
+            return Some(format!("{} is not through after {minutes} minutes; it goes on without you", self.name));
+        }
+        let next = status.next_attempt.filter(|at| at.since(now) >= SOON)?;
+        if status.state == NameState::Ordering {
+            return None;
+        }
+        let why = status.failure.as_ref().map_or("it has to wait for a limit of the CA", |(_, why, _)| why);
+        Some(with_next(why, Some(next)))
+    }
+}
+
+fn nobody_wants(name: &HostPattern) -> String {
+    format!("no site wants a certificate of a CA for {name}: see `vestibule certs`")
+}
+
+fn with_next(why: &str, next: Option<Timestamp>) -> String {
+    match next {
+        Some(at) => format!("{why}; next attempt {}", in_words(at)),
+        None => why.to_owned(),
+    }
+}

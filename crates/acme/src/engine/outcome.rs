@@ -1,0 +1,115 @@
+//! What came of a job: the planner learns it, the gateway and hooks are told, and whoever asked for a renewal is answered.
+
+use std::time::SystemTime;
+
+use vestibule_certs::store::CaId;
+use vestibule_names::HostPattern;
+
+use super::{Ca, Event, answers::Verdict, desk::Desk, lanes::Ended, now, tally};
+use crate::{
+    Failure, FailureKind, Timestamp,
+    plan::{JobId, NameState, Obtained, Order},
+};
+
+impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
+    pub(super) fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Order { job, outcome } => self.order_ended(job, outcome),
+            Ended::RenewalInfo { job, outcome } => {
+                if let Err(failure) = &outcome {
+                    tracing::debug!(%failure, "no renewal information");
+                }
+                self.planner.informed(job, outcome, now(), &mut self.chance);
+            }
+            Ended::DnsCheck { job, sights } => self.planner.checked(job, &sights, now()),
+            Ended::Revoked { issued, outcome, reply } => {
+                let answer = self.revoked(&issued, outcome).map(|()| *issued);
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
+            }
+            Ended::Errand => {}
+        }
+        self.changed();
+    }
+
+    fn order_ended(&mut self, job: JobId, outcome: Result<Obtained, Failure>) {
+        // Until the end of this function the names count as being ordered: a handshake that waits sees the swap first.
+        let Some(in_flight) = self.lanes.land(job) else {
+            debug_assert!(false, "an order ends once");
+            return;
+        };
+        match outcome {
+            Ok(obtained) => self.order_worked(job, &in_flight.order, obtained),
+            Err(failure) => self.order_failed(job, &in_flight.order, failure),
+        }
+    }
+
+    fn order_worked(&mut self, job: JobId, order: &Order, obtained: Obtained) {
+        let issued = obtained.issued.clone();
+        let not_after = httpdate::fmt_http_date(issued.not_after);
+        let (word, event) = match order.renews {
+            Some(_) => ("renewed", Event::Renewed(issued.clone())),
+            None => ("obtained", Event::Obtained(issued.clone())),
+        };
+        tracing::info!(names = %list(&order.names), ca = %order.ca, issuance = %issued.id, not_after, "certificate {word}");
+        self.tally.count(&order.ca, word);
+        self.planner.ordered(job, Ok(obtained), now(), &mut self.chance);
+        self.tell(&event);
+        self.drop_leftovers(order);
+        self.answer_waiters(&order.names, &Verdict::Issued(&issued));
+    }
+
+    /// An order that failed, also one that was never begun.
+    pub(super) fn order_failed(&mut self, job: JobId, order: &Order, failure: Failure) {
+        let now = now();
+        self.tally.count(&order.ca, tally::failure_word(failure.kind));
+        self.planner.ordered(job, Err(failure.clone()), now, &mut self.chance);
+        let standings: Vec<_> = order.names.iter().filter_map(|name| self.planner.status_of(name, now)).collect();
+        let next_attempt = standings.iter().filter_map(|status| status.next_attempt).min();
+        let next = next_attempt.map(in_words);
+        let kind = tally::failure_word(failure.kind);
+        tracing::warn!(names = %list(&order.names), ca = %order.ca, kind, %failure, next, "no certificate");
+        if failure.kind.is_validation() {
+            // An authorization that failed is final, and its order with it (RFC 8555 section 7.1.6).
+            self.drop_leftovers(order);
+        }
+        let quarantined = standings.iter().filter(|status| status.state == NameState::Quarantined);
+        let quarantined: Vec<_> =
+            quarantined.map(|status| (status.name.clone(), why(&failure, &status.name).to_owned())).collect();
+        self.answer_waiters(&order.names, &Verdict::Failed(&failure));
+        self.tell(&Event::Failed { names: order.names.clone(), failure, next_attempt });
+        for (name, why) in quarantined {
+            tracing::warn!(%name, why, "not ordered any more until DNS points here");
+            self.tell(&Event::Quarantined { name, why });
+        }
+    }
+
+    pub(super) fn unknown_ca(&self, id: &CaId) -> Failure {
+        let known: Vec<_> = self.cas.iter().map(|(known, _)| known.as_str()).collect();
+        super::failure(
+            FailureKind::Configuration,
+            format!("no CA of the settings is called {id}: there are {}", known.join(", ")),
+        )
+    }
+}
+
+/// Why this name failed, as far as that is known apart from the others.
+pub(super) fn why<'a>(failure: &'a Failure, name: &HostPattern) -> &'a str {
+    let of_name = failure.names.iter().find(|of_name| of_name.name == *name);
+    of_name.map_or(&failure.sentence, |of_name| &of_name.sentence)
+}
+
+/// The first few names, and how many more.
+pub(super) fn list(names: &[HostPattern]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = names.iter().take(SHOWN).map(HostPattern::to_string).collect::<Vec<_>>().join(" ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}
+
+/// When something is tried, for people.
+pub(super) fn in_words(at: Timestamp) -> String {
+    httpdate::fmt_http_date(SystemTime::from(at))
+}
