@@ -63,8 +63,8 @@ impl Program<'_> {
     /// Runs it to its end; the answer is what it said. Dropping the future kills it as well.
     pub(crate) async fn run(mut self) -> Result<String, ProgramFault> {
         let deadline = Instant::now() + self.timeout;
-        let input = self.input.take();
         let mut child = self.start().await.map_err(ProgramFault::Start)?;
+        let input = self.input.take();
         let mut group = Group::led_by(&child);
         let mut output = Output::default();
         let ended = timeout_at(deadline, converse(&mut child, input, &mut output)).await;

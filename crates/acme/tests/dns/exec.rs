@@ -5,7 +5,7 @@ use std::time::Duration;
 use vestibule_acme::{FailureKind, config::DnsProvider};
 use vestibule_names::TenantId;
 
-use crate::{Scene, host, program};
+use crate::{Scene, host, is_gone, program};
 
 const OPERATOR: TenantId = TenantId::OPERATOR;
 
@@ -148,16 +148,4 @@ async fn without_a_zone_in_sight_the_resolvers_are_asked() {
     let presented = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap();
     scene.dns.withdraw(presented).await;
     assert_eq!(scene.calls().len(), 2);
-}
-
-/// Killed processes are reaped by their parent, which may take a moment for one that was orphaned: a zombie is gone too.
-async fn is_gone(pid: &str) -> bool {
-    for _ in 0..500 {
-        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
-        if state.is_none_or(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))) {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    false
 }

@@ -1,10 +1,16 @@
 //! DNS as the trade uses it: look-ups that nothing hostile can hurt, and TXT records put in place by each provider.
 
 mod exec;
+mod hooks;
 mod lookups;
 mod server;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::IpAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use server::Server;
 use tempfile::TempDir;
@@ -36,18 +42,22 @@ impl Scene {
 
     /// A script that the kernel can run, and what it was called with goes to the file `calls`.
     fn script(&self, body: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.folder.path().join("program");
         let calls = self.folder.path().join("calls");
-        std::fs::write(&path, format!("#!/bin/sh\necho \"$@\" >> {}\n{body}\n", calls.display())).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        executable(self.folder.path(), "program", &format!("echo \"$@\" >> {}\n{body}", calls.display()))
     }
 
     fn calls(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
+}
+
+/// A script that the kernel can run.
+fn executable(folder: &Path, name: &str, body: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
 }
 
 fn host(text: &str) -> Hostname {
@@ -64,4 +74,16 @@ fn ip(text: &str) -> IpAddr {
 
 fn program(program: PathBuf) -> DnsProvider {
     DnsProvider::Exec { program, timeout: Duration::from_secs(20) }
+}
+
+/// Killed processes are reaped by their parent, which may take a moment for one that was orphaned: a zombie is gone too.
+async fn is_gone(pid: &str) -> bool {
+    for _ in 0..500 {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        if state.is_none_or(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
 }

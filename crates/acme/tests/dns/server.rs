@@ -25,7 +25,7 @@ use tokio::{
 
 /// What is said to a question instead of records.
 #[derive(Clone, Copy, Debug)]
-pub enum Mood {
+pub(crate) enum Mood {
     /// This code.
     Code(ResponseCode),
     /// Nothing at all.
@@ -47,18 +47,18 @@ struct Zone {
 }
 
 /// A running server; ends with its value.
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     zone: Arc<Mutex<Zone>>,
     _tasks: JoinSet<()>,
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::from_ascii(format!("{}.", text.trim_end_matches('.'))).unwrap().to_lowercase()
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         // Both sockets on one port: the first may be taken for the other protocol.
         let (tcp, udp) = loop {
             let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -74,21 +74,21 @@ impl Server {
         Self { address, zone, _tasks: tasks }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn add(&self, at: &str, data: RData) -> &Self {
+    pub(crate) fn add(&self, at: &str, data: RData) -> &Self {
         self.zone.lock().unwrap().records.entry((name(at), data.record_type())).or_default().push(data);
         self
     }
 
-    pub fn remove(&self, at: &str, record_type: RecordType) -> &Self {
+    pub(crate) fn remove(&self, at: &str, record_type: RecordType) -> &Self {
         self.zone.lock().unwrap().records.remove(&(name(at), record_type));
         self
     }
 
-    pub fn address_of(&self, at: &str, address: &str) -> &Self {
+    pub(crate) fn address_of(&self, at: &str, address: &str) -> &Self {
         let data = match address.parse::<IpAddr>().unwrap() {
             IpAddr::V4(v4) => RData::A(v4.into()),
             IpAddr::V6(v6) => RData::AAAA(v6.into()),
@@ -96,11 +96,11 @@ impl Server {
         self.add(at, data)
     }
 
-    pub fn alias(&self, at: &str, target: &str) -> &Self {
+    pub(crate) fn alias(&self, at: &str, target: &str) -> &Self {
         self.add(at, RData::CNAME(CNAME(name(target))))
     }
 
-    pub fn caa(&self, at: &str, flags: u8, tag: &str, value: &[u8]) -> &Self {
+    pub(crate) fn caa(&self, at: &str, flags: u8, tag: &str, value: &[u8]) -> &Self {
         let mut caa = CAA::new_issue(flags & 128 != 0, None, Vec::new());
         // Not by the constructors, which refuse what a hostile zone may hold.
         caa.tag = tag.to_owned();
@@ -109,7 +109,7 @@ impl Server {
     }
 
     /// A zone whose only server is this one.
-    pub fn zone(&self, apex: &str) -> &Self {
+    pub(crate) fn zone(&self, apex: &str) -> &Self {
         let server = format!("ns.{apex}");
         self.zone.lock().unwrap().apexes.insert(name(apex));
         self.add(apex, RData::SOA(SOA::new(name(&server), name("admin.invalid"), 1, 60, 60, 60, 3600)));
@@ -117,18 +117,18 @@ impl Server {
         self.address_of(&server, "127.0.0.1")
     }
 
-    pub fn mood(&self, at: &str, record_type: RecordType, mood: Mood) -> &Self {
+    pub(crate) fn mood(&self, at: &str, record_type: RecordType, mood: Mood) -> &Self {
         self.zone.lock().unwrap().moods.insert((name(at), record_type), mood);
         self
     }
 
-    pub fn truncate_udp(&self) -> &Self {
+    pub(crate) fn truncate_udp(&self) -> &Self {
         self.zone.lock().unwrap().truncate_udp = true;
         self
     }
 
     /// Takes updates signed with this key; answers are signed with it too.
-    pub fn key(&self, key: TSigner) -> &Self {
+    pub(crate) fn key(&self, key: TSigner) -> &Self {
         let mut zone = self.zone.lock().unwrap();
         zone.sign_with = Some(key.clone());
         zone.key = Some(key);
@@ -137,12 +137,12 @@ impl Server {
     }
 
     /// Signs answers with another key (or not at all) than updates are taken with.
-    pub fn sign_with(&self, key: Option<TSigner>) -> &Self {
+    pub(crate) fn sign_with(&self, key: Option<TSigner>) -> &Self {
         self.zone.lock().unwrap().sign_with = key;
         self
     }
 
-    pub fn texts(&self, at: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, at: &str) -> Vec<String> {
         let zone = self.zone.lock().unwrap();
         let found = zone.records.get(&(name(at), RecordType::TXT)).into_iter().flatten();
         found
@@ -150,16 +150,16 @@ impl Server {
             .collect()
     }
 
-    pub fn add_text(&self, at: &str, value: &str) -> &Self {
+    pub(crate) fn add_text(&self, at: &str, value: &str) -> &Self {
         self.add(at, RData::TXT(TXT::new(vec![value.to_owned()])))
     }
 
-    pub fn questions(&self, at: &str, record_type: RecordType) -> usize {
+    pub(crate) fn questions(&self, at: &str, record_type: RecordType) -> usize {
         let zone = self.zone.lock().unwrap();
         zone.questions.iter().filter(|(asked, of)| *asked == name(at) && *of == record_type).count()
     }
 
-    pub fn updates(&self) -> usize {
+    pub(crate) fn updates(&self) -> usize {
         self.zone.lock().unwrap().updates
     }
 }
