@@ -39,6 +39,7 @@
 //! | `tickets` | resumption, bound to the site |
 //! | `upstream` | client configurations |
 
+mod challenge;
 mod facts;
 mod identity;
 mod inspect;

@@ -172,7 +172,7 @@ pub(crate) fn written(host: &HostPattern) -> String {
     }
 }
 
-fn alt_name(host: &HostPattern) -> Result<SanType, rcgen::Error> {
+pub(crate) fn alt_name(host: &HostPattern) -> Result<SanType, rcgen::Error> {
     Ok(match host {
         HostPattern::Address(address) => SanType::IpAddress(*address),
         name => SanType::DnsName(written(name).try_into()?),
@@ -193,7 +193,7 @@ fn root_params(now: SystemTime) -> CertificateParams {
     params
 }
 
-fn common_name(text: &str) -> DistinguishedName {
+pub(crate) fn common_name(text: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, text);
     name

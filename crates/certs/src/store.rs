@@ -7,44 +7,82 @@
 //!     accounts/CA/account.json               the account's key and URL (0600)
 //!     pending/0000000012-a.example.com/      key.pem, order.json: being ordered
 //!     live/0000000012-a.example.com/         key.pem, order.json, chain.pem, meta.json
+//!     retired/0000000012-a.example.com/      revoked: kept for people, never shown again
 //!     journal.redb                           the scheduler's records
 //! ```
 //!
-//! For each name and tenant the latest live issuance counts; the one before is kept. A directory that is damaged disables
-//! itself, never the store: it is told, and left for a person to look at.
+//! For each name and tenant the latest live issuance counts; the one before is kept, older ones go. A directory that is
+//! damaged disables itself, never the store: it is told, and left for a person to look at.
+//!
+//! A directory appears whole: it is filled beside its place, under a name that begins with a dot, its files and itself
+//! are synced, then it is renamed, then the folder is synced. It disappears the other way round. What begins with a dot
+//! at a start was left by a kill, and is swept. So there is no moment at which a kill could leave a half.
+//!
+//! Not here: whom to ask for a certificate and when (`acme`), and what a handshake shows (`identity`).
+//!
+//! | module | in reading order |
+//! |---|---|
+//! | `ids` | what becomes a folder's name, and what cannot |
+//! | `layout` | where everything is |
+//! | `disk` | every step on the disk |
+//! | `records` | `order.json`, `meta.json` |
+//! | `scan` | what is there when the store opens |
+//! | `index` | what is live, in memory |
+//! | `keys` | keys and signing requests |
+//! | `pending` | [`Pending`]: an order |
+//! | `issuance` | commit, import, load, discard, retire |
+//! | `ari` | the identifier for renewal information |
+//! | `journal` | the scheduler's records |
+
+mod ari;
+mod disk;
+mod error;
+#[cfg(test)]
+mod faults;
+mod ids;
+mod index;
+mod issuance;
+mod journal;
+mod keys;
+mod layout;
+mod pending;
+mod records;
+mod scan;
 
 use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::SystemTime,
 };
 
-use serde::{Deserialize, Serialize};
-use vestibule_diagnostics::Diagnostic;
+use rustls::crypto::CryptoProvider;
 use vestibule_names::{HostPattern, TenantId};
 
-/// The directory's name: a growing number, then the first name for people. Latest is greatest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IssuanceId(Arc<str>);
+use self::{
+    disk::Disk,
+    index::Index,
+    journal::Journal,
+    layout::{Layout, Place},
+    pending::Open,
+};
+pub use self::{
+    error::StoreError,
+    ids::{CaId, IssuanceId, KeyType},
+    pending::Pending,
+};
+pub(crate) use self::{index::Entry, issuance::NotLoaded};
+use crate::{private_folder, tls, vault::VaultError};
 
-/// Names a CA: lower case letters, digits and hyphens; a folder's name and a metric's label.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CaId(Arc<str>);
-
-/// The type of a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyType {
-    /// The default.
-    #[default]
-    EcdsaP256,
-    /// ECDSA P-384.
-    EcdsaP384,
-    /// For clients that know nothing else.
-    Rsa2048,
-    /// Slow to sign with.
-    Rsa4096,
-}
+/// So much must be free before an order: a hundred times what an issuance takes, for the journal and for others.
+const FREE_SPACE_MIN: u64 = 4 * 1024 * 1024;
+/// So many files must be free before an order: an issuance is a directory of four.
+const FREE_FILES_MIN: u64 = 64;
+/// What the self-test writes.
+const SELF_TEST_SIZE: usize = 16 * 1024;
 
 /// What an issuance is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +99,6 @@ pub struct Draft {
     pub key_type: KeyType,
     /// Which issuance it renews.
     pub renews: Option<IssuanceId>,
-}
-
-/// An order on disk that has no certificate yet.
-#[derive(Debug)]
-pub struct Pending {
-    _store: Store,
 }
 
 /// A certificate that a CA issued, and its facts. Its key and chain stay on disk until a handshake wants them.
@@ -99,215 +131,225 @@ pub struct Broken {
     pub reason: String,
 }
 
-/// Why the store did not do what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A file or folder.
-    #[error("cannot {what} {path}")]
-    Io {
-        /// What was tried: `write`, `read`, `rename` …
-        what: &'static str,
-        /// On which path.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Another process writes.
-    #[error("another process writes to {path}")]
-    Locked {
-        /// The lock's path.
-        path: PathBuf,
-    },
-    /// Too little is free for an order to be safe.
-    #[error("only {free} bytes are free in {path}, and {needed} are needed before a certificate is ordered")]
-    Full {
-        /// Where.
-        path: PathBuf,
-        /// Bytes.
-        free: u64,
-        /// Bytes.
-        needed: u64,
-    },
-    /// What was read back is not what was written.
-    #[error("{path} does not keep what is written to it")]
-    Unreliable {
-        /// Where.
-        path: PathBuf,
-    },
-    /// A key could not be made.
-    #[error("no key could be made: {0}")]
-    Key(String),
-    /// A chain was refused: the diagnostics of its inspection, at least one.
-    #[error("the certificate was refused: {}", .0.first().map_or("", |d| d.message.as_str()))]
-    Refused(Vec<Diagnostic>),
-    /// The journal.
-    #[error("cannot use the journal {path}: {reason}")]
-    Journal {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+/// Cheap to clone; one writer per folder. All calls block: control threads only, except what an identity reads in a handshake.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
 }
 
-/// Cheap to clone; one writer per folder. All calls block: control threads only, except what an identity reads in a handshake.
-#[derive(Clone, Debug)]
-pub struct Store {
-    _shared: Arc<()>,
+struct Shared {
+    layout: Layout,
+    disk: Disk,
+    provider: Arc<CryptoProvider>,
+    index: RwLock<Index>,
+    writer: Mutex<Writer>,
+    journal: Mutex<Journal>,
+    /// Held for as long as the store is open; the system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+/// What only changes of the store need.
+struct Writer {
+    /// The last number given.
+    last: u64,
+    /// The orders on disk; `None` while somebody has its [`Pending`].
+    open: BTreeMap<IssuanceId, Option<Open>>,
 }
 
 impl Store {
     /// Opens or makes the folder, takes the lock, and scans. What is damaged is in [`Store::broken`].
-    pub fn open(_folder: &Path) -> Result<Self, StoreError> {
-        todo!()
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_on(folder, Disk::default())
+    }
+
+    fn open_on(folder: &Path, disk: Disk) -> Result<Self, StoreError> {
+        private_folder::open(folder).map_err(|error| match error {
+            VaultError::Io { path, source } => StoreError::Io { what: "open", path, source },
+            other => StoreError::damaged(folder, other.to_string()),
+        })?;
+        let layout = Layout { root: folder.to_owned() };
+        let lock = disk.lock(&layout.lock()).map_err(|error| match error {
+            StoreError::Io { path, source, .. } if source.kind() == io::ErrorKind::WouldBlock => {
+                StoreError::Locked { path }
+            }
+            other => other,
+        })?;
+        for place in [Place::Pending, Place::Live, Place::Retired] {
+            disk.ensure_dir(&layout.folder(place))?;
+        }
+        disk.ensure_dir(&layout.accounts())?;
+        disk.sync_dir(folder)?;
+
+        let found = scan::scan(&layout, &disk)?;
+        let journal = Journal::new(layout.journal(), disk.clone());
+        let open = found.open.into_iter().map(|open| (open.id.clone(), Some(open))).collect();
+        let store = Self {
+            shared: Arc::new(Shared {
+                layout,
+                disk,
+                provider: tls::crypto_provider(),
+                index: RwLock::new(found.index),
+                writer: Mutex::new(Writer { last: found.last, open }),
+                journal: Mutex::new(journal),
+                _lock: lock,
+            }),
+        };
+        let idle = store.index().idle();
+        idle.iter().for_each(|entry| store.discard(entry));
+        Ok(store)
     }
 
     /// Writes, syncs, reads back, removes, and looks at the free space: to be called before every order.
     pub fn self_test(&self) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Makes a key and a pending directory; durable when this returns.
-    pub fn begin(&self, _draft: &Draft) -> Result<Pending, StoreError> {
-        todo!()
-    }
-
-    /// What an earlier run left to be resumed.
-    pub fn pending(&self) -> Vec<Pending> {
-        todo!()
+        let (root, path) = (&self.layout().root, self.layout().self_test());
+        let free = self.disk().free(root)?;
+        if free.bytes < FREE_SPACE_MIN {
+            return Err(StoreError::Full { path: root.clone(), free: free.bytes, needed: FREE_SPACE_MIN });
+        }
+        if free.files.is_some_and(|files| files < FREE_FILES_MIN) {
+            let source = io::Error::new(io::ErrorKind::StorageFull, "the file system has no room for more files");
+            return Err(StoreError::Io { what: "make files in", path: root.clone(), source });
+        }
+        let mut content = vec![0; SELF_TEST_SIZE];
+        aws_lc_rs::rand::fill(&mut content).map_err(|_| StoreError::Key("the system gave no randomness".to_owned()))?;
+        let tested = self.disk().write(&path, &content).and_then(|()| self.disk().read(&path));
+        let removed = self.disk().remove_file(&path);
+        if tested? != content {
+            return Err(StoreError::Unreliable { path });
+        }
+        removed
     }
 
     /// Every live issuance that is the latest for at least one of its names.
     pub fn current(&self) -> Vec<Issued> {
-        todo!()
+        let entries = self.index().current();
+        entries.iter().map(|entry| entry.issued()).collect()
     }
 
     /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant.
-    pub fn find(&self, _tenant: TenantId, _name: &HostPattern) -> Option<Issued> {
-        todo!()
+    pub fn find(&self, tenant: TenantId, name: &HostPattern) -> Option<Issued> {
+        Some(self.entry(tenant, name)?.issued())
+    }
+
+    /// As [`Store::find`], for whoever will load it.
+    pub(crate) fn entry(&self, tenant: TenantId, name: &HostPattern) -> Option<Arc<Entry>> {
+        self.index().find(tenant, name)
     }
 
     /// What cannot be used, and why.
     pub fn broken(&self) -> Vec<Broken> {
-        todo!()
-    }
-
-    /// The chain of an issuance, PEM.
-    pub fn chain(&self, _id: &IssuanceId) -> Result<Vec<u8>, StoreError> {
-        todo!()
-    }
-
-    /// Takes a chain and key from elsewhere in, after the same inspection as an order's; names are the leaf's.
-    pub fn import(
-        &self,
-        _tenant: TenantId,
-        _ca: &CaId,
-        _chain_pem: &[u8],
-        _key_pem: &[u8],
-        _now: SystemTime,
-    ) -> Result<Issued, StoreError> {
-        todo!()
-    }
-
-    /// Takes an issuance out of service (it was revoked): the one before is not brought back. Kept on disk under `retired/`.
-    pub fn retire(&self, _id: &IssuanceId) -> Result<(), StoreError> {
-        todo!()
+        self.index().broken()
     }
 
     /// The account of a CA, as `save_account` was given it.
-    pub fn account(&self, _ca: &CaId) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
+    pub fn account(&self, ca: &CaId) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.disk().read(&self.layout().account(ca)) {
+            Ok(account) => Ok(Some(account)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Replaces the account of a CA by one atomic rename; durable when this returns.
-    pub fn save_account(&self, _ca: &CaId, _account: &[u8]) -> Result<(), StoreError> {
-        todo!()
+    pub fn save_account(&self, ca: &CaId, account: &[u8]) -> Result<(), StoreError> {
+        let path = self.layout().account(ca);
+        if let Some(folder) = path.parent() {
+            self.disk().ensure_dir(folder)?;
+            self.disk().sync_dir(&self.layout().accounts())?;
+        }
+        self.replace(&path, account)
     }
 
-    /// All records of the journal. A damaged journal is moved aside, told in the log, and counts as empty.
+    /// All records of the journal. A damaged journal is moved aside, told in the log, and counts as empty; so does one that
+    /// the disk does not give.
     pub fn records(&self) -> Vec<(String, Vec<u8>)> {
-        todo!()
+        self.journal().records().unwrap_or_else(|error| {
+            tracing::error!(%error, "the journal of orders cannot be read");
+            Vec::new()
+        })
     }
 
     /// Writes and removes records in one commit; durable when this returns.
-    pub fn record(&self, _changes: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError> {
-        todo!()
+    pub fn record(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError> {
+        self.journal().record(changes)
+    }
+
+    /// A number that no directory had.
+    fn next_id(&self, first: &HostPattern) -> Result<IssuanceId, StoreError> {
+        let mut writer = self.writer();
+        let id = IssuanceId::numbered(writer.last.saturating_add(1), first);
+        writer.last = id.number().ok_or_else(|| {
+            StoreError::damaged(&self.layout().root, "a directory has so great a number that there is none after it")
+        })?;
+        Ok(id)
+    }
+
+    /// Makes a directory with these files, durable before it is visible, and visible before this returns.
+    fn publish(&self, place: Place, id: &IssuanceId, files: &[(&str, &[u8])]) -> Result<(), StoreError> {
+        let fresh = self.prepare(place, id, files)?;
+        let published = self.disk().rename(&fresh, &self.layout().directory(place, id));
+        if published.is_err() {
+            scan::sweep(self.disk(), &fresh);
+        }
+        published?;
+        self.disk().sync_dir(&self.layout().folder(place)).inspect_err(|_| {
+            let doomed = self.layout().doomed(place, id);
+            if self.disk().rename(&self.layout().directory(place, id), &doomed).is_ok() {
+                scan::sweep(self.disk(), &doomed);
+            }
+        })
+    }
+
+    /// The directory, filled and durable, beside its place.
+    fn prepare(&self, place: Place, id: &IssuanceId, files: &[(&str, &[u8])]) -> Result<PathBuf, StoreError> {
+        let fresh = self.layout().fresh(place, id);
+        self.disk().make_dir(&fresh)?;
+        let written = files.iter().try_for_each(|(name, content)| self.disk().write(&fresh.join(name), content));
+        let written = written.and_then(|()| self.disk().sync_dir(&fresh));
+        if let Err(error) = written {
+            scan::sweep(self.disk(), &fresh);
+            return Err(error);
+        }
+        Ok(fresh)
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.shared.layout
+    }
+
+    fn disk(&self) -> &Disk {
+        &self.shared.disk
+    }
+
+    fn provider(&self) -> &CryptoProvider {
+        &self.shared.provider
+    }
+
+    // A panic under one of these locks leaves nothing half done: the index changes by whole entries, and the journal and
+    // the orders are what the disk says.
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.shared.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.shared.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.shared.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Pending {
-    /// Its directory's name; the issuance will have the same.
-    pub fn id(&self) -> &IssuanceId {
-        todo!()
-    }
-
-    /// What it asks for.
-    pub fn draft(&self) -> &Draft {
-        todo!()
-    }
-
-    /// The order's URL, once the CA gave one.
-    pub fn order_url(&self) -> Option<&str> {
-        todo!()
-    }
-
-    /// Notes the order's URL; durable when this returns.
-    pub fn set_order_url(&mut self, _url: &str) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// The certificate signing request for its key and names (RFC 2986), DER.
-    pub fn csr(&self) -> Result<Vec<u8>, StoreError> {
-        todo!()
-    }
-
-    /// Inspects the chain (key, names, validity, order) and makes it live by one rename. On an error nothing has changed
-    /// for whoever is served.
-    pub fn commit(self, _chain_pem: &[u8], _now: SystemTime) -> Result<Issued, (Self, StoreError)> {
-        todo!()
-    }
-
-    /// Gives the order up and removes its directory.
-    pub fn abandon(self) -> Result<(), StoreError> {
-        todo!()
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("folder", &self.layout().root).finish_non_exhaustive()
     }
 }
 
-impl IssuanceId {
-    /// The text, as in paths and commands.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// From a text that [`IssuanceId::as_str`] gave.
-    pub fn new(text: &str) -> Self {
-        Self(Arc::from(text))
-    }
-}
-
-impl CaId {
-    /// From lower case letters, digits and hyphens, 1 to 63 of them; `None` for anything else.
-    pub fn new(text: &str) -> Option<Self> {
-        let fits = (1..=63).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        fits.then(|| Self(Arc::from(text)))
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for IssuanceId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::fmt::Display for CaId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,11 @@ impl Authority {
         &self.pem
     }
 
+    /// What it signs with.
+    pub(crate) fn issuer(&self) -> &Issuer<'static, KeyPair> {
+        &self.issuer
+    }
+
     pub(crate) fn der(&self) -> &CertificateDer<'static> {
         &self.der
     }

@@ -9,17 +9,23 @@ use std::{
 
 use rustls::{ClientConfig, ServerConfig, crypto::CryptoProvider};
 use vestibule_diagnostics::{Diagnostic, catalogue};
+use vestibule_names::HostPattern;
 
 use crate::{
+    challenge,
     identity::{Identity, IdentityRequest, Origin},
     inspect::Findings,
     local_ca::{LocalCa, NAMES_SIZE_LIMIT, SignError, written},
     private_folder,
+    store::{Store, StoreError},
     tenant_file::Owner,
     tickets::TicketKeys,
     tls,
     upstream::ClientConfigs,
 };
+
+/// What CAs issued, within the vault's folder.
+const STORE_FOLDER: &str = "acme";
 
 /// Everything that signs, loads and serves certificates. One per gateway; cheap to clone (shared inside).
 #[derive(Clone, Debug)]
@@ -30,6 +36,7 @@ pub struct Vault {
 /// What identities keep of their vault.
 pub(crate) struct Shared {
     pub(crate) local_ca: LocalCa,
+    pub(crate) store: Store,
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) template: ServerConfig,
     pub(crate) tickets: Arc<TicketKeys>,
@@ -91,6 +98,9 @@ pub enum VaultError {
         #[source]
         source: SignError,
     },
+    /// What CAs issued.
+    #[error("cannot use the store of certificates")]
+    Store(#[from] StoreError),
     /// The system has no randomness to make keys from.
     #[error("the system gave no randomness")]
     NoRandomness,
@@ -121,6 +131,7 @@ impl Vault {
         let provider = tls::crypto_provider();
         let shared = Shared {
             local_ca: LocalCa::open(dir, now)?,
+            store: Store::open(&dir.join(STORE_FOLDER))?,
             template: tls::server_template(&provider).map_err(VaultError::Tls)?,
             tickets: Arc::new(TicketKeys::new(Instant::now()).map_err(|_| VaultError::NoRandomness)?),
             gateway_uid: gateway_uid(),
@@ -158,18 +169,18 @@ impl Vault {
     }
 
     /// What CAs issued.
-    pub fn store(&self) -> &crate::store::Store {
-        todo!()
+    pub fn store(&self) -> &Store {
+        &self.shared.store
     }
 
     /// The configuration for a handshake of `acme-tls/1` (RFC 8737 section 3): a self-signed certificate for `name` with the
     /// SHA-256 of the key authorization in the critical extension `id-pe-acmeIdentifier`; ALPN `acme-tls/1` only, no tickets.
     pub fn challenge_config(
         &self,
-        _name: &vestibule_names::HostPattern,
-        _key_authorization: &str,
+        name: &HostPattern,
+        key_authorization: &str,
     ) -> Result<Arc<ServerConfig>, SignError> {
-        todo!()
+        challenge::config(&self.shared.template, &self.shared.provider, name, key_authorization)
     }
 
     /// The configuration for upstream TLS (ALPN `http/1.1`): the system's roots, or those of a PEM file. The same one
@@ -203,7 +214,7 @@ fn gateway_uid() -> u32 {
 }
 
 fn check_local(request: &IdentityRequest) -> Result<(), Vec<Diagnostic>> {
-    debug_assert_eq!(request.origin, Origin::LocalCa, "files have a check of their own");
+    debug_assert!(!matches!(request.origin, Origin::Files { .. }), "files have a check of their own");
     let size: usize = request.hosts.iter().map(|host| written(host).len()).sum();
     if size <= NAMES_SIZE_LIMIT {
         return Ok(());

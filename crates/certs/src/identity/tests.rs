@@ -36,9 +36,11 @@ fn codes(diagnostics: &[Diagnostic]) -> Vec<String> {
 #[test]
 fn a_reopened_vault_serves_under_the_same_root() {
     let (dir, first) = vault();
+    let root = root_of(&first);
+    drop(first);
     let again = Vault::open(&dir.path().join("certs")).unwrap();
     let server = local(&again, "a.yaml", &["a.test"]).server_config().unwrap();
-    Session::open(&client(&[root_of(&first)], &TLS13), &server, "a.test").unwrap();
+    Session::open(&client(&[root], &TLS13), &server, "a.test").unwrap();
 }
 
 #[test]

@@ -1,0 +1,285 @@
+//! [`Index`]: what is live, in memory: which issuance counts for which name of which tenant. No file is touched here.
+//!
+//! Several hundred bytes per issuance; neither keys nor chains. Workers ask it while somebody shakes hands with a name
+//! for the first time, so that nothing here takes long.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, SystemTime},
+};
+
+use rustls::sign::CertifiedKey;
+use vestibule_names::{HostPattern, Hostname, TenantId};
+
+use super::{Broken, CaId, Draft, IssuanceId, Issued, KeyType, records::seconds};
+
+/// An issuance, packed.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    number: u64,
+    tenant: TenantId,
+    names: Box<[HostPattern]>,
+    ca: CaId,
+    profile: Option<Arc<str>>,
+    key_type: KeyType,
+    renews: Option<IssuanceId>,
+    not_before: u64,
+    not_after: u64,
+    obtained: u64,
+    ari: Option<Box<str>>,
+    issuer: Arc<str>,
+    fingerprint: Box<str>,
+    /// Shared by all who show it, and gone with the last of them.
+    pub(super) loaded: Mutex<Weak<CertifiedKey>>,
+}
+
+/// The issuances for one name, latest first.
+#[derive(Debug)]
+struct Generations {
+    latest: Arc<Entry>,
+    before: Vec<Arc<Entry>>,
+}
+
+type Key = (TenantId, HostPattern);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: BTreeMap<u64, Arc<Entry>>,
+    names: HashMap<Key, Generations>,
+    /// What was retired: nothing up to this number counts for this name.
+    floors: HashMap<Key, u64>,
+    broken: Vec<Broken>,
+    cas: HashSet<CaId>,
+    texts: HashSet<Arc<str>>,
+}
+
+impl Entry {
+    pub(super) fn id(&self) -> IssuanceId {
+        IssuanceId::numbered(self.number, &self.names[0])
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(crate) fn issued(&self) -> Issued {
+        Issued {
+            id: self.id(),
+            draft: Draft {
+                tenant: self.tenant,
+                names: self.names.to_vec(),
+                ca: self.ca.clone(),
+                profile: self.profile.as_deref().map(str::to_owned),
+                key_type: self.key_type,
+                renews: self.renews.clone(),
+            },
+            not_before: instant(self.not_before),
+            not_after: instant(self.not_after),
+            obtained: instant(self.obtained),
+            ari: self.ari.as_deref().map(str::to_owned),
+            issuer: self.issuer.to_string(),
+            fingerprint: self.fingerprint.to_string(),
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.names.iter().map(|name| (self.tenant, name.clone()))
+    }
+}
+
+impl Generations {
+    /// From the latest to the oldest.
+    fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        std::iter::once(&self.latest).chain(&self.before)
+    }
+
+    fn insert(&mut self, entry: Arc<Entry>) {
+        if entry.number > self.latest.number {
+            self.before.insert(0, std::mem::replace(&mut self.latest, entry));
+        } else {
+            let place = self.before.partition_point(|other| other.number > entry.number);
+            self.before.insert(place, entry);
+        }
+    }
+
+    /// Without those; `None` when nothing is left.
+    fn without(self, gone: impl Fn(&Entry) -> bool) -> Option<Self> {
+        let mut left = std::iter::once(self.latest).chain(self.before).filter(|entry| !gone(entry));
+        let latest = left.next()?;
+        let mut before: Vec<_> = left.collect();
+        before.shrink_to_fit();
+        Some(Self { latest, before })
+    }
+}
+
+impl Index {
+    /// Takes an issuance in. Several may come in any order.
+    pub(super) fn insert(&mut self, issued: &Issued) {
+        let entry = Arc::new(self.pack(issued));
+        for key in entry.keys() {
+            if self.floors.get(&key).is_some_and(|floor| entry.number <= *floor) {
+                continue;
+            }
+            match self.names.get_mut(&key) {
+                Some(generations) => generations.insert(Arc::clone(&entry)),
+                None => {
+                    self.names.insert(key, Generations { latest: Arc::clone(&entry), before: Vec::new() });
+                }
+            }
+        }
+        self.entries.insert(entry.number, entry);
+    }
+
+    /// What repeats in most issuances is kept once.
+    fn pack(&mut self, issued: &Issued) -> Entry {
+        let draft = &issued.draft;
+        let ca = match self.cas.get(&draft.ca) {
+            Some(ca) => ca.clone(),
+            None => {
+                self.cas.insert(draft.ca.clone());
+                draft.ca.clone()
+            }
+        };
+        Entry {
+            number: issued.id.number().unwrap_or_default(),
+            tenant: draft.tenant,
+            names: draft.names.clone().into(),
+            ca,
+            profile: draft.profile.as_deref().map(|profile| self.text(profile)),
+            key_type: draft.key_type,
+            renews: draft.renews.clone(),
+            not_before: seconds(issued.not_before),
+            not_after: seconds(issued.not_after),
+            obtained: seconds(issued.obtained),
+            ari: issued.ari.as_deref().map(Box::from),
+            issuer: self.text(&issued.issuer),
+            fingerprint: Box::from(&*issued.fingerprint),
+            loaded: Mutex::default(),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = Arc::from(text);
+        self.texts.insert(Arc::clone(&text));
+        text
+    }
+
+    /// The latest that covers the name, exactly or by a wildcard.
+    pub(super) fn find(&self, tenant: TenantId, name: &HostPattern) -> Option<Arc<Entry>> {
+        let latest = |name| self.names.get(&(tenant, name)).map(|generations| &generations.latest);
+        let exact = latest(name.clone());
+        let by_wildcard = wildcard_over(name).and_then(latest);
+        exact.into_iter().chain(by_wildcard).max_by_key(|entry| entry.number).cloned()
+    }
+
+    /// The issuance with this id.
+    pub(super) fn by_id(&self, id: &IssuanceId) -> Option<Arc<Entry>> {
+        let entry = self.entries.get(&id.number()?)?;
+        (entry.id() == *id).then(|| Arc::clone(entry))
+    }
+
+    /// Is this very entry still in service?
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        self.entries.contains_key(&entry.number)
+    }
+
+    /// The issuance of this tenant with this leaf, if it is the latest of one of its names.
+    pub(super) fn by_fingerprint(&self, tenant: TenantId, names: &[HostPattern], leaf: &str) -> Option<Arc<Entry>> {
+        let latest = names.iter().filter_map(|name| Some(&self.names.get(&(tenant, name.clone()))?.latest));
+        latest.filter(|entry| *entry.fingerprint == *leaf).map(Arc::clone).next()
+    }
+
+    /// Those that are the latest for one of their names at least, in order.
+    pub(super) fn current(&self) -> Vec<Arc<Entry>> {
+        self.entries.values().filter(|entry| self.is_among_latest(entry, 1)).cloned().collect()
+    }
+
+    /// Takes an issuance out; the one before counts again.
+    pub(super) fn remove(&mut self, number: u64) {
+        if let Some(entry) = self.entries.remove(&number) {
+            for key in entry.keys() {
+                self.thin(&key, |other| other.number == number);
+            }
+        }
+    }
+
+    /// Takes an issuance out; those before do not count again for its names. Those that count for no name any more are
+    /// [`Index::idle`] from now on.
+    pub(super) fn retire(&mut self, number: u64, keys: impl IntoIterator<Item = Key>) {
+        self.remove(number);
+        for key in keys {
+            self.thin(&key, |other| other.number <= number);
+            let floor = self.floors.entry(key).or_default();
+            *floor = number.max(*floor);
+        }
+    }
+
+    fn thin(&mut self, key: &Key, gone: impl Fn(&Entry) -> bool) {
+        if let Some((key, generations)) = self.names.remove_entry(key)
+            && let Some(left) = generations.without(gone)
+        {
+            self.names.insert(key, left);
+        }
+    }
+
+    /// What the issuance `number` makes superfluous: those that are not in the latest two of any of their names.
+    pub(super) fn superseded_by(&self, number: u64) -> Vec<Arc<Entry>> {
+        let Some(entry) = self.entries.get(&number) else { return Vec::new() };
+        let sharing =
+            entry.keys().filter_map(|key| self.names.get(&key)).flat_map(|generations| generations.iter().skip(2));
+        let sharing: BTreeMap<u64, &Arc<Entry>> = sharing.map(|entry| (entry.number, entry)).collect();
+        sharing.into_values().filter(|entry| !self.is_among_latest(entry, 2)).cloned().collect()
+    }
+
+    /// Those that count for none of their names, because of what was retired.
+    pub(super) fn idle(&self) -> Vec<Arc<Entry>> {
+        self.entries.values().filter(|entry| !self.is_among_latest(entry, usize::MAX)).cloned().collect()
+    }
+
+    fn is_among_latest(&self, entry: &Entry, count: usize) -> bool {
+        entry.keys().any(|key| {
+            let generations = self.names.get(&key);
+            generations.is_some_and(|list| list.iter().take(count).any(|other| other.number == entry.number))
+        })
+    }
+
+    /// Notes what cannot be used, once. Is it new?
+    pub(super) fn disable(&mut self, broken: Broken) -> bool {
+        let new = self.broken.iter().all(|known| known.path != broken.path);
+        if new {
+            self.broken.push(broken);
+        }
+        new
+    }
+
+    pub(super) fn broken(&self) -> Vec<Broken> {
+        self.broken.clone()
+    }
+}
+
+impl Issued {
+    /// What it counts for.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.draft.names.iter().map(|name| (self.draft.tenant, name.clone())).collect()
+    }
+}
+
+/// The wildcard that stands for this name, among others (RFC 9525 section 6.3).
+fn wildcard_over(name: &HostPattern) -> Option<HostPattern> {
+    let HostPattern::Exact(name) = name else { return None };
+    let (_, parent) = name.as_str().split_once('.')?;
+    Some(HostPattern::Wildcard(Hostname::parse(parent).ok()?))
+}
+
+fn instant(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH)
+}
