@@ -8,6 +8,7 @@ use std::{
 };
 
 use aws_lc_rs::digest;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time, x509::X509Name,
 };
@@ -33,6 +34,13 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
+    /// Reads the first certificate of a PEM text, without any judgement of it: for whoever must know whose it is before it
+    /// is inspected.
+    pub fn of_pem(chain: &[u8]) -> Option<Self> {
+        let leaf = CertificateDer::pem_slice_iter(chain).next()?.ok()?;
+        Self::read(&leaf)
+    }
+
     /// Reads the leaf; `None` for a leaf that does not parse, which inspection has excluded.
     pub(crate) fn read(leaf: &[u8]) -> Option<Self> {
         let parsed = parse(leaf)?;

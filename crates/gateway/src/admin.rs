@@ -2,6 +2,7 @@
 //! readiness (nothing else) on a loopback address if one is set. It runs on the control thread, never on a worker.
 
 mod acme_metrics;
+mod certs;
 mod metrics;
 pub mod model;
 mod server;

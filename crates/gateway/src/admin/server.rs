@@ -1,17 +1,19 @@
 //! Serves the admin interface: which path answers what.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     fs, io,
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
+    pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
@@ -19,19 +21,25 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener, UnixStream},
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
-    metrics,
+    certs, metrics,
     model::{AcmeStatus, AdminFailure, Status},
 };
 use crate::{StartError, explain::explain, house::House};
 
 /// Admin connections that may be open at once.
 const CONNECTION_LIMIT: usize = 64;
-/// An admin connection ends after this.
+/// An admin connection ends after this, unless an answer waits for an order.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Answers that may wait for orders at once: the rest of the connections is left for everything else.
+const WAITING_LIMIT: usize = 16;
+/// The body of a request: two PEM files as JSON.
+const BODY_LIMIT: usize = 512 * 1024;
+/// A body must be complete by then.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request head must be complete by then.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Waits after a failed accept.
@@ -99,7 +107,10 @@ fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
 
 /// Serves until the future is dropped. Must run inside a `LocalSet`.
 pub(crate) async fn serve(house: House, sockets: AdminSockets) -> io::Result<Infallible> {
-    let permits = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+    let permits = Permits {
+        connections: Arc::new(Semaphore::new(CONNECTION_LIMIT)),
+        waiting: Arc::new(Semaphore::new(WAITING_LIMIT)),
+    };
     let unix = UnixListener::from_std(sockets.unix)?;
     let tcp = sockets.tcp.map(TcpListener::from_std).transpose()?;
     let over_socket = async {
@@ -132,43 +143,124 @@ fn is_our_own(stream: &UnixStream) -> bool {
     stream.peer_cred().map_or(true, |peer| peer.pid().is_none_or(|pid| pid.unsigned_abs() == std::process::id()))
 }
 
-fn open<S>(house: &House, permits: &Arc<Semaphore>, stream: S, door: Door)
+/// Of all admin connections together.
+struct Permits {
+    connections: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// One admin connection.
+struct Conversation {
+    house: House,
+    door: Door,
+    waiting: Arc<Semaphore>,
+    /// When it ends, whatever it does.
+    end: Cell<Instant>,
+}
+
+fn open<S>(house: &House, permits: &Permits, stream: S, door: Door)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let Ok(permit) = Arc::clone(permits).try_acquire_owned() else { return }; // dropped: closed
-    let house = house.clone();
+    let Ok(permit) = Arc::clone(&permits.connections).try_acquire_owned() else { return }; // dropped: closed
+    let talk = Conversation {
+        house: house.clone(),
+        door,
+        waiting: Arc::clone(&permits.waiting),
+        end: Cell::new(Instant::now() + CONNECTION_TIMEOUT),
+    };
     tokio::task::spawn_local(async move {
-        let service = service_fn(|request: Request<Incoming>| {
-            let response = answer(&house, &request, door);
-            async move { Ok::<_, Infallible>(response) }
-        });
+        let talk = &talk;
+        let service =
+            service_fn(|request: Request<Incoming>| async move { Ok::<_, Infallible>(talk.answer(request).await) });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, connection).await {
-            tracing::debug!(%error, "admin connection broken");
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        while Instant::now() < talk.end.get() {
+            if let Ok(result) = timeout_at(talk.end.get(), connection.as_mut()).await {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "admin connection broken");
+                }
+                break;
+            }
         }
         drop(permit);
     });
 }
 
-fn answer(house: &House, request: &Request<Incoming>, door: Door) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET {
-        return failure(StatusCode::METHOD_NOT_ALLOWED, "only GET is known here");
+impl Conversation {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match (request.method(), self.door) {
+            (&Method::GET, Door::Address) => watched(&self.house, request.uri().path()),
+            (&Method::GET, Door::Socket) => told(&self.house, &request).await,
+            (&Method::POST, Door::Socket) => self.act(request).await,
+            _ => {
+                failure(StatusCode::METHOD_NOT_ALLOWED, "only GET is known here, and POST for a few paths of /v1/certs")
+            }
+        }
     }
+
+    /// What changes something. These answers wait for orders: the connection may live as long.
+    async fn act(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return failure(StatusCode::SERVICE_UNAVAILABLE, "too many commands wait for an order already");
+        };
+        self.end.set(Instant::now() + certs::ORDER_TIMEOUT + CONNECTION_TIMEOUT);
+        let query = Query::read(request.uri().query().unwrap_or(""));
+        let response = match request.uri().path() {
+            "/v1/certs/renew" => json_or(certs::renew(&self.house, query.host.as_deref()).await),
+            "/v1/certs/revoke" => {
+                json_or(certs::revoke(&self.house, query.host.as_deref(), query.reason.as_deref()).await)
+            }
+            "/v1/certs/roll-over" => json_or(certs::roll_over(&self.house).await),
+            "/v1/certs/import" => match body(request).await {
+                Ok(import) => json_or(certs::import(&self.house, import).await),
+                Err(refused) => json_or::<()>(Err(refused)),
+            },
+            _ => failure(
+                StatusCode::NOT_FOUND,
+                "POST is known for /v1/certs/renew, /v1/certs/revoke, /v1/certs/roll-over and /v1/certs/import",
+            ),
+        };
+        self.end.set(Instant::now() + CONNECTION_TIMEOUT);
+        response
+    }
+}
+
+/// A body of JSON, bounded in size and time.
+async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, certs::Failed> {
+    let refused = |sentence: String| (StatusCode::BAD_REQUEST, sentence);
+    let collected = timeout(BODY_TIMEOUT, Limited::new(request.into_body(), BODY_LIMIT).collect()).await;
+    let bytes = collected
+        .map_err(|_| refused("the body did not come in time".to_owned()))?
+        .map_err(|error| refused(format!("the body cannot be read: {error}")))?
+        .to_bytes();
+    serde_json::from_slice(&bytes).map_err(|error| refused(format!("the body is not understood: {error}")))
+}
+
+/// What monitoring asks, through either door.
+fn watched(house: &House, path: &str) -> Response<Full<Bytes>> {
+    match path {
+        "/healthz" => plain(StatusCode::OK, "ok\n"),
+        "/readyz" if house.ready.is_live() && !house.shared.drain.is_told() => plain(StatusCode::OK, "ready\n"),
+        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        "/metrics" => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(house)),
+        _ => failure(StatusCode::NOT_FOUND, "this address has /metrics, /readyz and /healthz"),
+    }
+}
+
+/// What is only read.
+async fn told(house: &House, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let query = Query::read(request.uri().query().unwrap_or(""));
-    match (request.uri().path(), door) {
-        ("/healthz", _) => plain(StatusCode::OK, "ok\n"),
-        ("/readyz", _) if house.ready.is_live() && !house.shared.drain.is_told() => plain(StatusCode::OK, "ready\n"),
-        ("/readyz", _) => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-        ("/metrics", _) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(house)),
-        (_, Door::Address) => failure(StatusCode::NOT_FOUND, "this address has /metrics, /readyz and /healthz"),
-        ("/v1/status", Door::Socket) => json(&status(house)),
-        ("/v1/sites", Door::Socket) => json(&house.sites().page(query.after.as_deref(), query.limit)),
-        ("/v1/certs", Door::Socket) => json(&house.sites().certs_page(query.after.as_deref(), query.limit)),
-        ("/v1/claims", Door::Socket) => json(&house.sites().claim_rows()),
-        ("/v1/explain", Door::Socket) => match query.url {
+    match request.uri().path() {
+        path @ ("/healthz" | "/readyz" | "/metrics") => watched(house, path),
+        "/v1/status" => json(&status(house)),
+        "/v1/sites" => json(&house.sites().page(query.after.as_deref(), query.limit)),
+        "/v1/certs" => json(&certs::page(house, query.after.as_deref(), query.limit).await),
+        "/v1/certs/explain" => json_or(certs::explain(house, query.host.as_deref()).await),
+        "/v1/certs/plan" => json_or(certs::plan(house).await),
+        "/v1/claims" => json(&house.sites().claim_rows()),
+        "/v1/explain" => match query.url {
             None => failure(StatusCode::BAD_REQUEST, "write /v1/explain?url=https%3A%2F%2Fblog.example.com%2F"),
             Some(url) => match explain(&house.shared.table.load(), &url, house.shared.https_port) {
                 Ok(explanation) => json(&explanation),
@@ -177,7 +269,8 @@ fn answer(house: &House, request: &Request<Incoming>, door: Door) -> Response<Fu
         },
         _ => failure(
             StatusCode::NOT_FOUND,
-            "known paths: /v1/status, /v1/sites, /v1/certs, /v1/claims, /v1/explain, /metrics, /readyz, /healthz",
+            "known paths: /v1/status, /v1/sites, /v1/certs, /v1/certs/explain, /v1/certs/plan, /v1/claims, /v1/explain, \
+             /metrics, /readyz, /healthz",
         ),
     }
 }
@@ -186,15 +279,19 @@ fn answer(house: &House, request: &Request<Incoming>, door: Door) -> Response<Fu
 struct Query {
     after: Option<String>,
     url: Option<String>,
+    host: Option<String>,
+    reason: Option<String>,
     limit: usize,
 }
 
 impl Query {
     fn read(text: &str) -> Self {
-        let mut query = Self { after: None, url: None, limit: PAGE_LIMIT };
+        let mut query = Self { after: None, url: None, host: None, reason: None, limit: PAGE_LIMIT };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*key {
                 "after" => query.after = Some(value.into_owned()),
+                "host" => query.host = Some(value.into_owned()),
+                "reason" => query.reason = Some(value.into_owned()),
                 "url" => query.url = Some(value.into_owned()),
                 "limit" => query.limit = value.parse().unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT),
                 _ => {}
@@ -254,6 +351,13 @@ fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_vec(value) {
         Ok(body) => with_type(StatusCode::OK, "application/json", body),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn json_or<T: Serialize>(result: Result<T, certs::Failed>) -> Response<Full<Bytes>> {
+    match result {
+        Ok(value) => json(&value),
+        Err((status, sentence)) => failure(status, &sentence),
     }
 }
 

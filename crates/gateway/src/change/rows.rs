@@ -1,17 +1,18 @@
 //! What the admin interface shows of sites, claims and certificates. Pages, so that 100,000 sites stay bounded.
 
 use std::{
+    collections::BTreeSet,
     ops::Bound,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use vestibule_diagnostics::{Diagnostic, Report, Severity, catalogue};
-use vestibule_names::SiteId;
-use vestibule_vhost::{Action, Route, TlsPolicy};
+use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_vhost::{Action, Claim, Route, TlsPolicy};
 
 use super::{Record, Sites, source};
 use crate::{
-    admin::model::{CertRow, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
+    admin::model::{CertRow, CertStep, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
     live::{Counters, LiveSite},
 };
 
@@ -59,6 +60,39 @@ impl Sites {
         let rows: Vec<_> = live.take(limit).collect();
         let next = next_page(&rows, limit, |row| &row.site);
         Certs { certs: rows, next }
+    }
+
+    /// Who holds a name.
+    pub(crate) fn holder(&self, name: &HostPattern) -> Option<&Claim> {
+        self.claims.holder(name)
+    }
+
+    /// The tenant who holds these names, of a certificate that is to be imported. Names that nobody holds do not matter, as
+    /// long as one is held; where none is, a wildcard counts as held by whoever holds names that it covers.
+    pub(crate) fn holder_of_all(&self, names: &[HostPattern]) -> Result<TenantId, String> {
+        let mut tenants: BTreeSet<_> = names.iter().filter_map(|name| Some(self.holder(name)?.tenant)).collect();
+        let wildcards: Vec<_> = names.iter().filter(|name| matches!(name, HostPattern::Wildcard(_))).collect();
+        if tenants.is_empty() && !wildcards.is_empty() {
+            let covered = |name: &HostPattern| wildcards.iter().any(|wildcard| wildcard.matches(&name.to_string()));
+            tenants.extend(self.claims.iter().filter(|(name, _)| covered(name)).map(|(_, claim)| claim.tenant));
+        }
+        match tenants.len() {
+            1 => tenants.pop_first().ok_or_else(String::new),
+            0 => Err("no site has a name of this certificate: write the site file first".to_owned()),
+            _ => Err("the names of this certificate are held by several tenants: none of them may get it".to_owned()),
+        }
+    }
+
+    /// The first thing that must be true before a CA is asked: a site holds the name, and wants a CA's certificate.
+    pub(crate) fn explain_claim(&self, name: &HostPattern) -> CertStep {
+        let (standing, sentence) = match self.holder(name) {
+            None => ("bad", format!("no site has the name {name}: write its site file, or add the name to one")),
+            Some(claim) => match self.records.get(&claim.site).and_then(|record| record.live.as_deref()) {
+                None => ("bad", format!("the site {} holds {name} but is not live: see `vestibule sites`", claim.site)),
+                Some(live) => told_policy(name, &claim.site, &live.vhost.tls),
+            },
+        };
+        CertStep { subject: "claim".to_owned(), standing: standing.to_owned(), sentence }
     }
 
     /// Every claim.
@@ -119,6 +153,19 @@ impl Sites {
             Report::new(&diagnostic, &source(id, b""))
         });
         record.reports.iter().cloned().chain(contested).chain(refused).collect()
+    }
+}
+
+fn told_policy(name: &HostPattern, site: &SiteId, tls: &TlsPolicy) -> (&'static str, String) {
+    match tls {
+        TlsPolicy::Auto if name.is_private() => (
+            "bad",
+            format!("{name} is a private name of the site {site}: the local CA signs for it, no public one does"),
+        ),
+        TlsPolicy::Auto | TlsPolicy::Acme => ("good", format!("the site {site} holds {name}")),
+        TlsPolicy::Internal => ("bad", format!("the site {site} has `tls: internal`: no CA is asked for it")),
+        TlsPolicy::Files { .. } => ("bad", format!("the site {site} brings certificate files of its own")),
+        TlsPolicy::Off => ("bad", format!("the site {site} has `tls: off`")),
     }
 }
 

@@ -1,0 +1,235 @@
+//! The part of the admin interface that is about certificates from public CAs: how names stand, why, when, and the
+//! operator's hand on them. Answers that wait for an order have a bound of their own ([`ORDER_TIMEOUT`]).
+//!
+//! Not here: which path answers what (`server.rs`), and everything that knows what a CA is (`vestibule_acme`).
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http::StatusCode;
+use tokio::time::timeout;
+use vestibule_acme::{
+    Handle,
+    explain::Standing,
+    plan::{NameState, NameStatus},
+};
+use vestibule_certs::{
+    CertificateFacts,
+    store::{Issued, Store},
+};
+use vestibule_names::{HostPattern, SiteId};
+
+use super::model::{CertExplanation, CertPlan, CertRow, CertStep, Certs, ImportRequest, IssuedRow, NameRow, PlanRow};
+use crate::{certificates, house::House};
+
+/// An order may take this long; one that takes longer goes on, and only its answer is given up.
+pub(super) const ORDER_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// An explanation asks DNS, a page asks the engine.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// What is answered instead: a status and one sentence.
+pub(super) type Failed = (StatusCode, String);
+
+const NO_CA: &str = "no public CA is configured: write `acme: {agree: true}` into the settings and start again";
+const ENGINE_ENDED: &str = "the thread that orders certificates has ended: the log says why; start the gateway again";
+
+fn handle(house: &House) -> Result<&Handle, Failed> {
+    house.acme.as_ref().ok_or_else(|| (StatusCode::CONFLICT, NO_CA.to_owned()))
+}
+
+/// The answer of the engine, within a bound.
+async fn within<T>(bound: Duration, asked: impl Future<Output = Option<T>>) -> Result<T, Failed> {
+    match timeout(bound, asked).await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err((StatusCode::SERVICE_UNAVAILABLE, ENGINE_ENDED.to_owned())),
+        Err(_) => {
+            let sentence = format!("no answer within {} seconds; what was begun goes on", bound.as_secs());
+            Err((StatusCode::GATEWAY_TIMEOUT, sentence))
+        }
+    }
+}
+
+fn host(text: Option<&str>) -> Result<HostPattern, Failed> {
+    let text = text.ok_or_else(|| (StatusCode::BAD_REQUEST, "write ?host=NAME".to_owned()))?;
+    HostPattern::parse(text).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+/// A name of a site that is live: the engine knows no others.
+fn held(house: &House, text: Option<&str>) -> Result<HostPattern, Failed> {
+    let name = host(text)?;
+    if house.sites().holder(&name).is_some() {
+        return Ok(name);
+    }
+    let covering = house
+        .shared
+        .table
+        .load()
+        .resolve(&name.to_string())
+        .and_then(|site| site.vhost.hosts.iter().find(|pattern| pattern.matches(&name.to_string())).cloned());
+    let sentence = match covering {
+        Some(pattern) => format!("{name} is served by the wildcard {pattern}: ask for that"),
+        None => format!("no site has the name {name}: write its site file first"),
+    };
+    Err((StatusCode::NOT_FOUND, sentence))
+}
+
+/// `GET /v1/certs`: a page, with how each name of a CA stands.
+pub(super) async fn page(house: &House, after: Option<&str>, limit: usize) -> Certs {
+    let mut page = house.sites().certs_page(after, limit);
+    let Some(handle) = &house.acme else { return page };
+    let of_cas = |row: &&mut CertRow| matches!(&*row.source, "auto" | "acme");
+    let sites = page.certs.iter_mut().filter(of_cas).map(|row| SiteId::new(&row.site)).collect();
+    let Ok(told) = within(QUESTION_TIMEOUT, handle.status(sites)).await else { return page };
+    let mut by_site: HashMap<String, HashMap<String, NameStatus>> = HashMap::new();
+    for status in told {
+        by_site.entry(status.site.to_string()).or_default().insert(status.name.to_string(), status);
+    }
+    let store = house.shared.vault.store();
+    for row in page.certs.iter_mut().filter(of_cas) {
+        let names = by_site.remove(&row.site).unwrap_or_default();
+        let all = row.source == "acme";
+        row.names = row.hosts.iter().map(|host| name_row(host, names.get(host), all, store)).collect();
+    }
+    page
+}
+
+fn name_row(name: &str, status: Option<&NameStatus>, all: bool, store: &Store) -> NameRow {
+    let mut row = NameRow {
+        name: name.to_owned(),
+        state: "local".to_owned(),
+        ca: None,
+        issuer: None,
+        not_after: None,
+        renew_at: None,
+        next_attempt: None,
+        failure_kind: None,
+        failure: None,
+        failed_at: None,
+        failures: 0,
+        issuance: None,
+    };
+    let Some(status) = status else {
+        if all || HostPattern::parse(name).is_ok_and(|pattern| !pattern.is_private()) {
+            // Not among what is wanted of the engine: see `change/public.rs`.
+            "waiting".clone_into(&mut row.state);
+            row.failure_kind = Some("configuration".to_owned());
+            row.failure = Some("a wildcard needs DNS-01, and no DNS provider is set up for it".to_owned());
+        }
+        return row;
+    };
+    let seconds = |instant: vestibule_acme::Timestamp| instant.0 / 1000;
+    let issued = status.issuance.as_ref().and_then(|_| store.find(status.tenant, &status.name));
+    word(status.state).clone_into(&mut row.state);
+    row.ca = issued.as_ref().map(|issued| issued.draft.ca.to_string());
+    row.issuer = issued.map(|issued| issued.issuer);
+    row.not_after = status.not_after.map(seconds);
+    row.renew_at = status.renew_at.map(seconds);
+    row.next_attempt = status.next_attempt.map(seconds);
+    row.issuance = status.issuance.as_ref().map(ToString::to_string);
+    row.failures = status.failures;
+    if let Some((kind, sentence, at)) = &status.failure {
+        row.failure_kind = serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
+        row.failure = Some(sentence.clone());
+        row.failed_at = Some(seconds(*at));
+    }
+    row
+}
+
+fn word(state: NameState) -> &'static str {
+    match state {
+        NameState::Waiting => "waiting",
+        NameState::Ordering => "ordering",
+        NameState::Valid => "valid",
+        NameState::Renewing => "renewing",
+        NameState::Quarantined => "quarantined",
+        NameState::Expired => "expired",
+    }
+}
+
+/// `GET /v1/certs/explain`. The step about the claim is the gateway's: the engine knows only names that are held.
+pub(super) async fn explain(house: &House, text: Option<&str>) -> Result<CertExplanation, Failed> {
+    let handle = handle(house)?;
+    let name = host(text)?;
+    let claim = house.sites().explain_claim(&name);
+    let told = within(QUESTION_TIMEOUT, handle.explain(name)).await?;
+    let steps = told.steps.into_iter().filter(|step| step.subject != "claim").map(|step| CertStep {
+        subject: step.subject.to_owned(),
+        standing: match step.standing {
+            Standing::Good => "good",
+            Standing::Unclear => "unclear",
+            Standing::Bad => "bad",
+        }
+        .to_owned(),
+        sentence: step.sentence,
+    });
+    let verdict = if claim.standing == "good" { told.verdict } else { claim.sentence.clone() };
+    Ok(CertExplanation { name: told.name, steps: std::iter::once(claim).chain(steps).collect(), verdict })
+}
+
+/// `GET /v1/certs/plan`.
+pub(super) async fn plan(house: &House) -> Result<CertPlan, Failed> {
+    let forecast = within(QUESTION_TIMEOUT, handle(house)?.forecast()).await?;
+    let row = |site: vestibule_acme::plan::Forecast| PlanRow {
+        site: site.site.to_string(),
+        done: site.done.0 / 1000,
+        orders: site.orders,
+        waits_for: site.waits_for,
+    };
+    Ok(CertPlan { sites: forecast.into_iter().map(row).collect() })
+}
+
+/// `POST /v1/certs/renew`.
+pub(super) async fn renew(house: &House, text: Option<&str>) -> Result<IssuedRow, Failed> {
+    let (handle, name) = (handle(house)?, held(house, text)?);
+    issued(within(ORDER_TIMEOUT, handle.renew(name)).await?)
+}
+
+/// `POST /v1/certs/revoke`.
+pub(super) async fn revoke(house: &House, text: Option<&str>, reason: Option<&str>) -> Result<IssuedRow, Failed> {
+    let (handle, name) = (handle(house)?, held(house, text)?);
+    let reason = match reason.unwrap_or("0").parse() {
+        // RFC 5280 section 5.3.1: 7 is not used; the others above 5 are not a subscriber's (RFC 8555 section 7.6 lets the CA
+        // refuse more).
+        Ok(reason @ 0..=5) => reason,
+        _ => return Err((StatusCode::BAD_REQUEST, "a reason is a code of RFC 5280 from 0 to 5".to_owned())),
+    };
+    issued(within(ORDER_TIMEOUT, handle.revoke(name, reason)).await?)
+}
+
+/// `POST /v1/certs/roll-over`.
+pub(super) async fn roll_over(house: &House) -> Result<serde_json::Value, Failed> {
+    let told = within(ORDER_TIMEOUT, handle(house)?.roll_over()).await?;
+    told.map(|()| serde_json::json!({})).map_err(|sentence| (StatusCode::CONFLICT, sentence))
+}
+
+/// `POST /v1/certs/import`: for the tenant who holds the names of the certificate.
+pub(super) async fn import(house: &House, request: ImportRequest) -> Result<IssuedRow, Failed> {
+    let handle = handle(house)?;
+    let unreadable = || (StatusCode::BAD_REQUEST, "the chain does not begin with a certificate in PEM".to_owned());
+    let facts = CertificateFacts::of_pem(request.chain.as_bytes()).ok_or_else(unreadable)?;
+    let names: Vec<_> = facts.names.iter().filter_map(|name| HostPattern::parse(name).ok()).collect();
+    let tenant = house.sites().holder_of_all(&names).map_err(|sentence| (StatusCode::CONFLICT, sentence))?;
+    let told = handle.import(tenant, request.chain.into_bytes(), request.key.into_bytes());
+    let told = within(ORDER_TIMEOUT, told).await?;
+    if let Ok(issued) = &told {
+        certificates::swap(house, issued);
+    }
+    issued(told)
+}
+
+fn issued(told: Result<Issued, String>) -> Result<IssuedRow, Failed> {
+    let issued = told.map_err(|sentence| (StatusCode::CONFLICT, sentence))?;
+    Ok(IssuedRow {
+        issuance: issued.id.to_string(),
+        names: issued.draft.names.iter().map(ToString::to_string).collect(),
+        ca: issued.draft.ca.to_string(),
+        not_after: seconds(issued.not_after),
+    })
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
