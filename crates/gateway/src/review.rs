@@ -89,6 +89,17 @@ pub fn explain(context: &Context, url: &str) -> Result<Explanation, ReviewError>
     Ok(explain_in(&VhostTable::empty().with(step.table), url, context.https_port)?)
 }
 
+/// A public name of a site whose certificate is left to the gateway, if there is one: whom it concerns that no CA is asked.
+/// Reads the folder once and stops at the first.
+pub fn public_name(context: &Context) -> Option<HostPattern> {
+    context.scan().ok()?.into_iter().find_map(|change| {
+        let Change::Written(file) = change else { return None };
+        let site = vestibule_site::parse_site(&file.bytes).value?;
+        let left_to_us = matches!(site.tls.value, vestibule_site::site::Tls::Auto | vestibule_site::site::Tls::Acme);
+        site.hosts.into_iter().map(|host| host.value).find(|host| left_to_us && !host.is_private())
+    })
+}
+
 fn review(sites: &Sites, id: &SiteId, file: String) -> Review {
     let mut reports = sites.reports_of(id);
     for report in &mut reports {

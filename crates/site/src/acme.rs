@@ -61,6 +61,40 @@ pub struct AcmeCa {
     pub limits: AcmeLimits,
 }
 
+/// Let's Encrypt's directory.
+pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// The directory of its staging environment.
+pub const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// A CA's name is a folder's name, and a label of metrics.
+pub(crate) const CA_NAME_LIMIT: usize = 63;
+
+impl AcmeCa {
+    /// The directory that is asked.
+    pub fn directory(&self) -> &str {
+        self.directory.as_deref().unwrap_or(if self.staging { LETS_ENCRYPT_STAGING } else { LETS_ENCRYPT })
+    }
+
+    /// Its name for the store, metrics and commands: as written, or after the directory. Lower case letters, digits and
+    /// hyphens, 1 to 63 of them.
+    pub fn id(&self) -> String {
+        match (&self.name, self.directory()) {
+            (Some(name), _) => name.clone(),
+            (None, LETS_ENCRYPT) => "letsencrypt".to_owned(),
+            (None, LETS_ENCRYPT_STAGING) => "letsencrypt-staging".to_owned(),
+            (None, url) => slug(url),
+        }
+    }
+}
+
+/// The host and port of a URL, with hyphens for what is neither letter nor digit.
+fn slug(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or(rest).to_ascii_lowercase();
+    let dashed = host.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let name: String = dashed.trim_matches('-').chars().take(CA_NAME_LIMIT).collect();
+    if name.is_empty() { "ca".to_owned() } else { name }
+}
+
 /// `limits` of a CA: what differs from Let's Encrypt's for Let's Encrypt, and from "none" for every other directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AcmeLimits {
@@ -171,4 +205,22 @@ pub enum SiteDns {
     Named(String),
     /// Its own.
     Own(DnsProvider),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_is_named_after_its_directory_unless_it_has_a_name() {
+        let of = |directory: &str| AcmeCa { directory: Some(directory.into()), ..AcmeCa::default() }.id();
+        assert_eq!(AcmeCa::default().id(), "letsencrypt");
+        assert_eq!(AcmeCa { staging: true, ..AcmeCa::default() }.id(), "letsencrypt-staging");
+        assert_eq!(of(LETS_ENCRYPT_STAGING), "letsencrypt-staging");
+        assert_eq!(of("https://Acme.CA.example/v2/dir"), "acme-ca-example");
+        assert_eq!(of("https://[::1]:14000/dir"), "1--14000");
+        assert_eq!(of(&format!("https://{}.test/", "a".repeat(80))).len(), CA_NAME_LIMIT);
+        let named = AcmeCa { name: Some("ours".into()), staging: true, ..AcmeCa::default() };
+        assert_eq!(named.id(), "ours");
+    }
 }

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Certs(certs::Flags),
     /// Write a site file
     New(new::Flags),
-    /// Print the JSON Schema of site files, for editors
+    /// Print the JSON Schema of site files or of the settings, for editors
     Schema(schema::Flags),
     /// Try everything: three backends and the gateway, in a temporary folder
     Demo(demo::Flags),

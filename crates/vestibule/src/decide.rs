@@ -1,6 +1,8 @@
 //! Flags over settings over defaults → one configuration in which nothing is optional. Pure: the environment and the files
 //! were looked at before.
 
+mod acme;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -75,7 +77,7 @@ pub(crate) fn config(
         admin_address: settings.admin_address,
         access: settings.log.access.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
-        acme: None,
+        acme: acme::policy(settings.acme.as_ref()),
     })
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn review_context(
         claims: None,
         listen,
         https_port,
-        acme: None,
+        acme: acme::policy(settings.acme.as_ref()).map(|policy| policy.standing()),
     }
 }
 

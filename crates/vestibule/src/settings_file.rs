@@ -97,6 +97,12 @@ fn make_absolute(settings: &mut Settings, file: &Path) -> io::Result<()> {
     for path in paths.into_iter().flatten() {
         *path = folder.join(&*path);
     }
+    if let Some(acme) = &mut settings.acme {
+        for ca in std::iter::once(&mut acme.ca).chain(&mut acme.failover) {
+            let files = ca.root.as_mut().into_iter().chain(ca.eab.as_mut().map(|(_, file)| file));
+            files.for_each(|path| *path = folder.join(&*path));
+        }
+    }
     if let vestibule_site::settings::AccessLog::File(path) = &mut settings.log.access {
         *path = folder.join(&*path);
     }
@@ -122,6 +128,16 @@ mod tests {
         assert_eq!(settings.sites.unwrap(), Path::new("/srv/door/sites.d"));
         assert_eq!(settings.state.unwrap(), Path::new("/var/lib/v"));
         assert_eq!(settings.log.access, vestibule_site::settings::AccessLog::File("/srv/door/log/access.json".into()));
+    }
+
+    #[test]
+    fn files_of_a_ca_are_meant_from_there_too() {
+        let text = b"acme: {root: ca.pem, failover: [{staging: true, eab: {kid: a, hmac_file: eab.key}}]}";
+        let mut settings = vestibule_site::parse_settings(text).value.unwrap();
+        make_absolute(&mut settings, Path::new("/srv/door/vestibule.yaml")).unwrap();
+        let acme = settings.acme.unwrap();
+        assert_eq!(acme.ca.root.unwrap(), Path::new("/srv/door/ca.pem"));
+        assert_eq!(acme.failover[0].eab.as_ref().unwrap().1, Path::new("/srv/door/eab.key"));
     }
 
     #[test]

@@ -65,6 +65,11 @@ impl Signals {
         Ok(Self { runtime, terminate, interrupt, hang_up, meaning })
     }
 
+    /// Does something beside, which nobody waits for: a stop takes it along.
+    pub(crate) fn aside(&self, work: impl FnOnce() + Send + 'static) {
+        drop(self.runtime.spawn_blocking(work));
+    }
+
     /// Blocks until the gateway has ended; it is told to after `time`, if there is one.
     pub(crate) fn conduct(mut self, gateway: Gateway, time: Option<Duration>) -> Result<Exit, Failure> {
         let runtime = &self.runtime;

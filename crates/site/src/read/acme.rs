@@ -15,9 +15,10 @@ use super::{
     values::{Scalar, wrong_type},
 };
 use crate::{
-    acme::{Acme, Challenge, DnsProvider, WithoutCertificate},
+    acme::{Acme, AcmeCa, Challenge, DnsProvider, WithoutCertificate},
     findings::Findings,
     schema::{acme_keys, table::Shape},
+    site::Spanned,
     yaml::{Node, Value},
 };
 
@@ -31,11 +32,13 @@ pub(super) fn acme(field: Field<'_>, findings: &mut Findings) -> Option<Acme> {
     let fields = Fields::open("`acme`", field.node, &acme_keys::ACME, findings)?;
     let flag = |name, findings: &mut Findings| fields.take(name).and_then(|field| field.flag(findings));
     let without = fields.take("without_certificate").and_then(|field| field.choice(findings));
+    let first = Spanned { value: ca::ca(&fields, findings), span: field.key_span };
+    let failover = fields.take("failover").map(|field| failover(field, &first, findings)).unwrap_or_default();
     Some(Acme {
         span: field.key_span,
         agree: flag("agree", findings).unwrap_or(false),
-        ca: ca::ca(&fields, findings),
-        failover: fields.take("failover").map(|field| failover(field, findings)).unwrap_or_default(),
+        ca: first.value,
+        failover,
         hooks: fields.take("hooks").map(|field| hooks(field, findings)).unwrap_or_default(),
         dns: fields.take("dns").map(|field| providers(field, findings)).unwrap_or_default(),
         hold: fields.take("hold").and_then(|field| field.duration(findings)),
@@ -52,8 +55,8 @@ pub(super) fn acme(field: Field<'_>, findings: &mut Findings) -> Option<Acme> {
     })
 }
 
-fn failover(field: Field<'_>, findings: &mut Findings) -> Vec<crate::acme::AcmeCa> {
-    let mut cas = Vec::new();
+fn failover(field: Field<'_>, first: &Spanned<AcmeCa>, findings: &mut Findings) -> Vec<AcmeCa> {
+    let mut cas = vec![first.clone()];
     for node in field.items(findings) {
         let Some(fields) = Fields::open("a CA of `failover`", node, &acme_keys::FAILOVER, findings) else { continue };
         if !fields.mentions("directory") && !fields.mentions("staging") {
@@ -64,9 +67,23 @@ fn failover(field: Field<'_>, findings: &mut Findings) -> Vec<crate::acme::AcmeC
             );
             continue;
         }
-        cas.push(ca::ca(&fields, findings));
+        let ca = Spanned { value: ca::ca(&fields, findings), span: node.span };
+        match cas.iter().find(|other| other.value.id() == ca.value.id()) {
+            Some(other) => findings.push(same_name(&ca, other)),
+            None => cas.push(ca),
+        }
     }
-    cas
+    cas.into_iter().skip(1).map(|ca| ca.value).collect()
+}
+
+/// One folder, one account and one budget cannot serve two CAs.
+fn same_name(ca: &Spanned<AcmeCa>, other: &Spanned<AcmeCa>) -> Diagnostic {
+    let same = ca.value.directory() == other.value.directory();
+    let help = if same { "remove one of them" } else { "give one of them a `name` of its own" };
+    Diagnostic::new(catalogue::CONFLICTING_KEYS, format!("two CAs are called `{}`", ca.value.id()))
+        .at(ca.span, "again here")
+        .and_at(other.span, "first here")
+        .help(help)
 }
 
 /// Command lines: a path, or a list of a path and its arguments.

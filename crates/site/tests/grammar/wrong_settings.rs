@@ -53,6 +53,11 @@ const ACME: &[(&str, &[u8])] = &[
     ("acme_limit_not_whole", b"acme:\n  limits:\n    certificates_per_set: 1.5/7d\n"),
     ("acme_limit_of_names", b"acme:\n  limits:\n    names_per_certificate: 1000\n"),
     ("acme_failover_without_directory", b"acme:\n  failover:\n    - email: ops@a.test\n"),
+    ("acme_failover_to_itself", b"acme:\n  failover:\n    - staging: false\n      email: ops@a.test\n"),
+    (
+        "acme_failover_of_one_name",
+        b"acme:\n  directory: https://ca.test/a\n  failover:\n    - directory: https://ca.test/b\n",
+    ),
     ("acme_failover_with_hooks", b"acme:\n  failover:\n    - directory: https://ca.test/dir\n      hooks: /bin/x\n"),
     ("acme_hook_with_arguments", b"acme:\n  hooks: \"notify --channel ops\"\n"),
     ("acme_hook_of_nothing", b"acme:\n  hooks: [[]]\n"),

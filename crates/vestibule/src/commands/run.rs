@@ -1,12 +1,13 @@
 //! `vestibule run`: decides the configuration, starts the gateway, says where it is, and waits for the end.
 
+mod advice;
 mod greeting;
 mod logging;
 
 use std::thread::available_parallelism;
 
 use clap::Args;
-use vestibule_gateway::Gateway;
+use vestibule_gateway::{Gateway, review};
 use vestibule_site::settings::LogFormat;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     place::Surroundings,
     settings_file::Loaded,
     signals::{HangUp, Signals},
-    terminal::tell,
+    terminal::{escaped, tell},
 };
 
 pub(crate) use logging::subscribe;
@@ -51,6 +52,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let loaded = Loaded::find(&flags.place, &surroundings)?.accepted()?;
     // One worker where the number of cores cannot be told.
     let cores = available_parallelism().map_or(1, usize::from);
+    let context = decide::review_context(&flags.place, &loaded.settings, &surroundings);
     let config = decide::config(&flags.place, &flags.listen, &loaded.settings, &surroundings, cores)?;
     let log = &loaded.settings.log;
     subscribe(log)?;
@@ -73,5 +75,15 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
             sites = %sites.display(), state = %state.display(), "listening"
         ),
     }
+    let settings = loaded.path.unwrap_or_else(|| surroundings.standing.settings());
+    let (acme, format) = (loaded.settings.acme, loaded.settings.log.format);
+    signals.aside(move || {
+        if let Some(advice) = advice::to_agree(acme.as_ref(), &settings, || review::public_name(&context)) {
+            match format {
+                LogFormat::Text => tell(&format!("vestibule: {}\n", escaped(&advice))),
+                LogFormat::Json => tracing::warn!("{advice}"),
+            }
+        }
+    });
     signals.conduct(gateway, None)
 }

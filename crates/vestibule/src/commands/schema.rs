@@ -1,4 +1,4 @@
-//! `vestibule schema`: the JSON Schema of a site file, from the same definition as the parser.
+//! `vestibule schema`: the JSON Schema of a site file or of the settings, from the same definition as the parser.
 
 use std::io::Write;
 
@@ -14,11 +14,20 @@ Editors with the YAML language server complete and check site files with it. Eit
   # yaml-language-server: $schema=/etc/vestibule/site.schema.json
 
 Examples:
-  vestibule schema > site.schema.json")]
-pub(crate) struct Flags {}
+  vestibule schema > site.schema.json
+  vestibule schema --settings > settings.schema.json")]
+pub(crate) struct Flags {
+    /// Print the schema of the settings file (vestibule.yaml) instead
+    #[arg(long)]
+    settings: bool,
+}
 
 /// Prints it.
-pub(crate) fn run(Flags {}: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
-    super::write_json(out, &vestibule_site::schema::site_schema())?;
+pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let schema = match flags.settings {
+        true => vestibule_site::schema::settings_schema(),
+        false => vestibule_site::schema::site_schema(),
+    };
+    super::write_json(out, &schema)?;
     Ok(Exit::OK)
 }

@@ -7,7 +7,7 @@ use vestibule_names::{Authority, quantity::parse_duration};
 
 use super::{challenge, profile, word};
 use crate::{
-    acme::{AcmeCa, AcmeLimits, Challenge},
+    acme::{AcmeCa, AcmeLimits, CA_NAME_LIMIT, Challenge},
     findings::Findings,
     read::{
         fields::{Field, Fields},
@@ -16,8 +16,6 @@ use crate::{
     schema::{acme_keys, table::Shape},
 };
 
-/// The longest name of a CA: it is a folder's name.
-const NAME_LIMIT: usize = 63;
 /// The longest URL of a directory.
 const URL_LIMIT: usize = 1024;
 /// No such limit, as the planner understands it.
@@ -53,12 +51,13 @@ fn name(field: Field<'_>, findings: &mut Findings) -> Option<String> {
     let scalar = field.scalar(findings)?;
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let edges = !scalar.text.starts_with('-') && !scalar.text.ends_with('-');
-    if (1..=NAME_LIMIT).contains(&scalar.text.len()) && scalar.text.bytes().all(fits) && edges {
+    if (1..=CA_NAME_LIMIT).contains(&scalar.text.len()) && scalar.text.bytes().all(fits) && edges {
         return Some(scalar.text.to_owned());
     }
     let message = format!("{} is no name of a CA", scalar.quoted());
     let finding = scalar.finding(catalogue::BAD_VALUE, message, "names a folder and a metric");
-    findings.push(finding.help(format!("use at most {NAME_LIMIT} lower case letters, digits and hyphens: `our-ca`")));
+    findings
+        .push(finding.help(format!("use at most {CA_NAME_LIMIT} lower case letters, digits and hyphens: `our-ca`")));
     None
 }
 
