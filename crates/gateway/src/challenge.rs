@@ -13,7 +13,7 @@ use vestibule_acme::Door;
 use vestibule_proxy::Body;
 
 /// The path below which a CA asks (RFC 8555 section 8.3).
-pub(crate) const FOLDER: &str = "/.well-known/acme-challenge";
+const FOLDER: &str = "/.well-known/acme-challenge";
 
 /// What a target below [`FOLDER`] asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +35,16 @@ pub(crate) enum Answer {
     WrongMethod,
 }
 
+/// Is this path (in normal form) the folder or below it? `/.well-known/acme-challenges` is neither.
+pub(crate) fn is_ours(normal: &str) -> bool {
+    normal.strip_prefix(FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// What the target asks of the gateway itself; `None` for a target that is none of its. `normal` is the target's path in
 /// normal form.
 pub(crate) fn asked<'a>(target: &'a Uri, normal: &str) -> Option<Asked<'a>> {
-    let below = normal.strip_prefix(FOLDER)?;
-    if !below.is_empty() && !below.starts_with('/') {
-        return None; // `/.well-known/acme-challenges`
+    if !is_ours(normal) {
+        return None;
     }
     let literal = target.path().strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
     let token = literal.filter(|token| is_token(token) && target.query().is_none());

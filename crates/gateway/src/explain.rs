@@ -1,9 +1,15 @@
 //! `explain`: the steps of the request walk for a URL, in words, without a request.
 
+use vestibule_certs::Shows;
 use vestibule_names::{Authority, AuthorityError, HostPattern, HostRef, PathError, path};
 use vestibule_vhost::{Action, Route, TlsPolicy, VhostTable, vhost::RedirectToHttps};
 
-use crate::{admin::model::Explanation, live::LiveSite};
+use crate::{
+    admin::model::Explanation,
+    challenge,
+    config::{AcmeStanding, WithoutCertificate},
+    live::LiveSite,
+};
 
 /// Why a URL cannot be explained.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +25,13 @@ pub enum ExplainError {
     Path(#[from] PathError),
 }
 
-/// Explains a URL against a table.
-/// `https_port` is where redirects to HTTPS lead, if anywhere.
+/// Explains a URL against a table. `https_port` is where redirects to HTTPS lead, if anywhere; `acme` are public CAs, if
+/// any is configured.
 pub(crate) fn explain(
     table: &VhostTable<LiveSite>,
     url: &str,
     https_port: Option<u16>,
+    acme: Option<&AcmeStanding>,
 ) -> Result<Explanation, ExplainError> {
     let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
@@ -38,7 +45,7 @@ pub(crate) fn explain(
     let raw_path = target.split('?').next().unwrap_or("");
     let path = path::normalise(if raw_path.is_empty() { "/" } else { raw_path })?;
     let host = authority.host.key().into_owned();
-    let asked = Asked { host: &host, path: &path, secure, https_port };
+    let asked = Asked { host: &host, path: &path, secure, https_port, acme };
 
     let scheme = if secure { "https" } else { "http" };
     let shown =
@@ -72,10 +79,11 @@ struct Asked<'a> {
     path: &'a str,
     secure: bool,
     https_port: Option<u16>,
+    acme: Option<&'a AcmeStanding>,
 }
 
 fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, told: &mut Explanation) {
-    let Asked { host, path, secure, https_port } = *asked;
+    let Asked { host, path, secure, https_port, acme } = *asked;
     let vhost = &site.vhost;
     told.site = Some(vhost.id.to_string());
     let by = vhost.hosts.iter().find(|pattern| pattern.matches(host));
@@ -88,15 +96,32 @@ fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, tol
         "the TLS handshake is refused with the alert unrecognized_name".clone_into(&mut told.outcome);
         return;
     }
-    if !secure && !clear_only && https_port.is_some() && vhost.redirect_to_https == RedirectToHttps::Yes {
-        told.steps.push("clear HTTP is redirected to HTTPS (redirect_to_https)".to_owned());
-        "308 to the same URL on HTTPS".clone_into(&mut told.outcome);
+    if let Some(acme) = acme
+        && answered_before_the_site(acme, site, asked, told)
+    {
         return;
     }
-    if let Some(canonical) = vhost.canonical.as_ref().filter(|canonical| canonical.as_str() != host) {
-        told.steps.push(format!("{host} is not the canonical name"));
-        told.outcome = format!("308 to the same URL on {canonical}");
-        return;
+    let canonical = vhost.canonical.as_ref().filter(|canonical| canonical.as_str() != host);
+    let target = canonical.map_or(host, |canonical| canonical.as_str());
+    let certified = site.shows(target) == Shows::Certificate;
+    if !secure && !clear_only && https_port.is_some() && vhost.redirect_to_https == RedirectToHttps::Yes {
+        if certified {
+            told.steps.push("clear HTTP is redirected to HTTPS (redirect_to_https)".to_owned());
+            "308 to the same URL on HTTPS".clone_into(&mut told.outcome);
+            return;
+        }
+        told.steps.push(format!("{target} has no certificate yet, so clear HTTP is not redirected to HTTPS for now"));
+    }
+    match canonical {
+        Some(canonical) if secure && !certified => {
+            told.steps.push(format!("{canonical}, the canonical name, has no certificate yet: no redirect for now"));
+        }
+        Some(canonical) => {
+            told.steps.push(format!("{host} is not the canonical name"));
+            told.outcome = format!("308 to the same URL on {canonical}");
+            return;
+        }
+        None => {}
     }
     let candidates = vhost.candidates(path);
     let Some((route, others)) = candidates.split_first() else {
@@ -108,6 +133,30 @@ fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, tol
     told.lost.extend(others.iter().map(|other| format!("route {}: {} is longer", other.path, route.path)));
     told.route = Some(route.path.to_string());
     told.outcome = outcome(route);
+}
+
+/// What the gateway answers itself: challenges of CAs, and requests over TLS for a name without a certificate.
+fn answered_before_the_site(acme: &AcmeStanding, site: &LiveSite, asked: &Asked<'_>, told: &mut Explanation) -> bool {
+    let missing = asked.secure && site.shows(asked.host) == Shows::Placeholder;
+    if missing {
+        told.steps.push(format!(
+            "a CA has issued no certificate for {0} yet: `vestibule certs explain {0}` says why; a handshake waits a moment \
+             while an order is under way",
+            asked.host
+        ));
+    }
+    if missing && acme.without_certificate == WithoutCertificate::Alert {
+        "the TLS handshake is refused with the alert unrecognized_name".clone_into(&mut told.outcome);
+    } else if challenge::is_ours(asked.path) {
+        told.steps.push("the path is that of challenges of CAs: no rule of a site applies".to_owned());
+        "200 with the answer to a challenge that is open for this name, else 404".clone_into(&mut told.outcome);
+    } else if missing {
+        told.steps.push("until then the handshake shows a self-signed placeholder".to_owned());
+        "503 no_certificate".clone_into(&mut told.outcome);
+    } else {
+        return false;
+    }
+    true
 }
 
 /// A wildcard of another site that covers the host too, and lost to an exact name.

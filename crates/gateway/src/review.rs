@@ -86,7 +86,7 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
 pub fn explain(context: &Context, url: &str) -> Result<Explanation, ReviewError> {
     let mut sites = context.sites();
     let step = sites.apply(context.scan()?);
-    Ok(explain_in(&VhostTable::empty().with(step.table), url, context.https_port)?)
+    Ok(explain_in(&VhostTable::empty().with(step.table), url, context.https_port, context.acme.as_ref())?)
 }
 
 /// A public name of a site whose certificate is left to the gateway, if there is one: whom it concerns that no CA is asked.

@@ -28,7 +28,7 @@ use super::{
     certs, metrics,
     model::{AcmeStatus, AdminFailure, Status},
 };
-use crate::{StartError, explain::explain, house::House};
+use crate::{StartError, config::AcmePolicy, explain::explain, house::House};
 
 /// Admin connections that may be open at once.
 const CONNECTION_LIMIT: usize = 64;
@@ -262,10 +262,13 @@ async fn told(house: &House, request: &Request<Incoming>) -> Response<Full<Bytes
         "/v1/claims" => json(&house.sites().claim_rows()),
         "/v1/explain" => match query.url {
             None => failure(StatusCode::BAD_REQUEST, "write /v1/explain?url=https%3A%2F%2Fblog.example.com%2F"),
-            Some(url) => match explain(&house.shared.table.load(), &url, house.shared.https_port) {
-                Ok(explanation) => json(&explanation),
-                Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
-            },
+            Some(url) => {
+                let standing = house.shared.config.acme.as_ref().map(AcmePolicy::standing);
+                match explain(&house.shared.table.load(), &url, house.shared.https_port, standing.as_ref()) {
+                    Ok(explanation) => json(&explanation),
+                    Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
+                }
+            }
         },
         _ => failure(
             StatusCode::NOT_FOUND,

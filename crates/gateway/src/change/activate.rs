@@ -42,8 +42,7 @@ impl Sites {
         remarks.extend(preview.diagnostics);
         remarks.extend(self.surroundings.loops(site));
         remarks.extend(self.surroundings.public_names(site));
-        let known_good = self.surroundings.ledger.as_ref().is_some_and(|l| l.good(id).as_ref() == Some(version));
-        remarks.extend(self.surroundings.public_certificates(site, owner, known_good));
+        remarks.extend(self.surroundings.public_certificates(id, version, site));
         let compiled = compile(site, id.clone(), owner, &preview.granted);
         remarks.extend(compiled.diagnostics);
         let identity = match &compiled.vhost {
@@ -70,10 +69,8 @@ impl Sites {
         let Next { vhost, identity, options } = next;
         let record = self.record(id, owner);
         let (before, options_before) = (record.live.take(), record.options.take());
-        let versions =
-            (before.as_ref().map(|live| (&*live.vhost, options_before.as_deref())), (&vhost, options.as_deref()));
-        let wish = self.surroundings.wish(id, versions.0, Some(versions.1));
-        step.wishes.extend(wish);
+        let earlier = before.as_ref().map(|live| (&*live.vhost, options_before.as_deref()));
+        step.wishes.extend(self.surroundings.wish(id, earlier, Some((&vhost, options.as_deref()))));
         let record = self.record(id, owner);
         let gone = before.iter().flat_map(|live| &live.vhost.hosts).filter(|host| !vhost.hosts.contains(host));
         step.table.extend(gone.cloned().map(TableChange::Remove));

@@ -16,7 +16,7 @@ use vestibule_site::{
 use vestibule_vhost::{TlsPolicy, Vhost};
 
 use super::{Sites, Surroundings};
-use crate::{challenge, config::AcmeStanding, live::SiteTable};
+use crate::{challenge, config::AcmeStanding, ledger::Version, live::SiteTable};
 
 /// The provider of DNS-01 that serves sites that name none.
 const DEFAULT_PROVIDER: &str = "default";
@@ -82,19 +82,19 @@ impl Surroundings {
         }
     }
 
-    /// What there is to say of a site and public CAs. `known_good` says that this version was live before: then an
-    /// operator's change of the settings takes it off no longer, and is told as a warning.
-    pub(super) fn public_certificates(&self, site: &Site, owner: TenantId, known_good: bool) -> Vec<Diagnostic> {
+    /// What there is to say of a site and public CAs.
+    pub(super) fn public_certificates(&self, id: &SiteId, version: &Version, site: &Site) -> Vec<Diagnostic> {
         let mut found = Vec::new();
-        found.extend(tenants_program(site, owner));
+        found.extend(tenants_program(site, version.owner));
         if let Some(acme) = &self.acme {
             found.extend(challenge_routes(site));
-            found.extend(unknown_provider(site, acme).map(|mut unknown| {
-                if known_good {
+            if let Some(mut unknown) = unknown_provider(site, acme) {
+                // An operator's change of the settings takes no site off that was good before.
+                if self.ledger.as_ref().is_some_and(|ledger| ledger.good(id).as_ref() == Some(version)) {
                     unknown.severity = Severity::Warning;
                 }
-                unknown
-            }));
+                found.push(unknown);
+            }
             found.extend(unprovable(site, acme));
         } else if site.tls.value == Tls::Acme {
             found.push(no_ca(site.tls.span));
@@ -166,9 +166,7 @@ fn unprovable(site: &Site, acme: &AcmeStanding) -> Option<Diagnostic> {
 }
 
 fn challenge_routes(site: &Site) -> Option<Diagnostic> {
-    let below =
-        |path: &str| path.strip_prefix(challenge::FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let route = site.routes.iter().find(|route| below(route.path.value.as_str()))?;
+    let route = site.routes.iter().find(|route| challenge::is_ours(route.path.value.as_str()))?;
     let message = format!("the route {} is never reached", route.path.value);
     Some(
         Diagnostic::new(catalogue::CHALLENGE_ROUTE, message)
