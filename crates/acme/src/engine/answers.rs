@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     Failure, Timestamp,
+    config::CaConfig,
     explain::Explanation,
     plan::{NameState, NameStatus},
 };
@@ -157,7 +158,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// What the CA holds revoked is shown no longer than it takes to get another.
     pub(super) fn revoked(&mut self, issued: &Issued, outcome: Result<(), Failure>) -> Result<(), String> {
         outcome.map_err(|failure| failure.sentence)?;
-        tracing::warn!(names = %list(&issued.draft.names), issuance = %issued.id, "certificate revoked on request");
         if let Err(error) = self.store.retire(&issued.id) {
             tracing::error!(issuance = %issued.id, error = %storage_failure(&error), "a revoked certificate stays in the store");
         }
@@ -176,9 +176,10 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn roll_over(&mut self, reply: Reply<Result<(), String>>) {
-        let cas: Vec<_> = self.config.cas.iter().filter_map(|config| self.ca(&config.id)).collect();
-        let cas: Vec<_> =
-            cas.into_iter().map(|(ca, config)| (ca, config.id.clone(), config.timeouts.request * 8)).collect();
+        let known = self.config.cas.iter().filter_map(|config| self.ca(&config.id));
+        // Orders in flight sign with the old key, and are waited for.
+        let limit = |config: &CaConfig| config.timeouts.order + config.timeouts.request * 8;
+        let cas: Vec<_> = known.map(|(ca, config)| (ca, config.id.clone(), limit(config))).collect();
         let work = async move {
             let mut refusals = Vec::new();
             for (ca, id, limit) in cas {

@@ -242,17 +242,11 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let failure = self.unknown_ca(&order.ca);
             return self.order_failed(job, &order, failure);
         };
-        let leftover = self.leftover(&order);
         let in_flight = self.in_flight(&order);
         let limit = limit.timeouts.order + ORDER_GRACE;
         let work = async move {
-            let walk = async {
-                match leftover {
-                    Some(pending) => ca.resume(pending, &order).await,
-                    None => ca.obtain(&order).await,
-                }
-            };
-            Ended::Order { job, outcome: guarded(&order.ca, limit, walk).await }
+            let outcome = guarded(&order.ca, limit, ca.obtain(&order)).await;
+            Ended::Order { job, outcome }
         };
         self.lanes.order(job, in_flight, work.boxed_local());
     }
@@ -297,7 +291,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         Some((Rc::clone(ca), self.config.ca(id)?))
     }
 
-    /// Tells the gateway first, since clients may wait for the swap, then the log and the hooks.
+    /// Tells the gateway first, since clients may wait for the swap, and logs; then the hooks.
     pub(super) fn tell(&self, event: &Event) {
         if catch_unwind(AssertUnwindSafe(|| (self.tell)(event))).is_err() {
             tracing::error!(?event, "a bug: an event could not be told to the gateway");
@@ -324,7 +318,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     fn publish(&mut self) {
         if Instant::now() >= self.tally_at {
             self.tally_at = Instant::now() + SLEEP_LIMIT;
-            self.inbox.publish(self.tally.publish(self.all(), 0));
+            self.inbox.publish(self.tally.publish(self.all(), self.hooks.failures()));
         }
     }
 
@@ -344,6 +338,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// What is in flight is dropped: its pending directories are what the next run goes on from.
     fn close(mut self) {
         self.write();
-        self.inbox.publish(self.tally.publish(self.all(), 0));
+        self.inbox.publish(self.tally.publish(self.all(), self.hooks.failures()));
     }
 }
