@@ -46,6 +46,7 @@ pub mod foreign;
 mod identity;
 mod inspect;
 mod local_ca;
+mod placeholder;
 mod private_folder;
 mod site_files;
 pub mod store;
