@@ -15,7 +15,7 @@ use super::{
     desk::Desk,
     inbox::{Question, Reply},
     journal::storage_failure,
-    lanes::{Ended, Lane, guarded},
+    lanes::{Ended, guarded},
     now,
     outcome::{in_words, list, why},
 };
@@ -28,6 +28,8 @@ use crate::{
 
 /// How long whoever asked for a renewal waits for its end.
 const RENEW_TIMEOUT: Duration = Duration::from_mins(10);
+/// How many may wait so.
+const WAITERS_LIMIT: usize = 256;
 /// An attempt that comes this soon is waited for, rather than telling the failure of the one before.
 const SOON: Duration = Duration::from_secs(10);
 /// Names the origin of issuances that came from elsewhere. No CA of the settings can know them as its own: an account of
@@ -80,7 +82,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn renew(&mut self, name: HostPattern, reply: Reply<Result<Issued, String>>) {
-        if self.planner.renew_now(&name, now()) {
+        if self.waiters.len() >= WAITERS_LIMIT {
+            let _ = reply.send(Err(format!("{WAITERS_LIMIT} renewals are waited for already: try again later")));
+        } else if self.planner.renew_now(&name, now()) {
             self.waiters.push(Waiter { name, until: Instant::now() + RENEW_TIMEOUT, reply });
         } else {
             let _ = reply.send(Err(nobody_wants(&name)));
@@ -133,7 +137,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let outcome = guarded(&issued.draft.ca, limit, ca.revoke(&issued, reason)).await;
             Ended::Revoked { issued: Box::new(issued), outcome, reply }
         };
-        self.lanes.put(Lane::Errand, work.boxed_local());
+        self.lanes.errand(work.boxed_local());
     }
 
     /// What is shown for this name, and who can revoke it. What was imported is revoked at the first CA, with its own key.
@@ -172,7 +176,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let _ = reply.send(explanation);
             Ended::Errand
         };
-        self.lanes.put(Lane::Errand, work.boxed_local());
+        self.lanes.errand(work.boxed_local());
     }
 
     fn roll_over(&mut self, reply: Reply<Result<(), String>>) {
@@ -190,7 +194,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let _ = reply.send(if refusals.is_empty() { Ok(()) } else { Err(refusals.join("; ")) });
             Ended::Errand
         };
-        self.lanes.put(Lane::Errand, work.boxed_local());
+        self.lanes.errand(work.boxed_local());
     }
 }
 

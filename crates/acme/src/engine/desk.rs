@@ -106,10 +106,10 @@ pub(super) async fn run<C: Ca>(engine: Engine<C>, tell: impl Fn(&Event)) {
             Next::Now => Duration::ZERO,
             Next::In(wait) => wait,
         };
+        // Not biased: whatever comes in a flood, the others get their turn.
         tokio::select! {
-            biased;
             () = inbox.woken() => {}
-            ended = desk.lanes.ended() => desk.ended(ended),
+            ended = desk.lanes.ended() => desk.all_ended(ended),
             () = &mut hooks => {}
             () = tokio::time::sleep(wait) => {}
         }
@@ -150,16 +150,26 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.take_changes();
         self.take_questions();
         self.open();
+        let mut next = Next::In(SLEEP_LIMIT);
         if self.opening == Opening::Open {
-            self.plan();
+            next = self.plan();
             self.settle_waiters();
             self.look_for_alarms();
         }
         self.write();
         self.publish();
-        match self.inbox.has_more() {
-            true => Next::Now,
-            false => Next::In(self.wait()),
+        match next {
+            Next::In(_) if !self.inbox.has_more() => Next::In(self.wait()),
+            _ => Next::Now,
+        }
+    }
+
+    /// And what else has ended by now: one turn, and one write, for all of it.
+    fn all_ended(&mut self, first: Ended) {
+        self.ended(first);
+        for _ in 1..BATCH {
+            let Some(ended) = self.lanes.ended().now_or_never() else { break };
+            self.ended(ended);
         }
     }
 
@@ -204,9 +214,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     /// Lets the planner decide, makes its records durable, and only then starts what it decided.
-    fn plan(&mut self) {
-        if self.journal.wait().is_some() {
-            return;
+    fn plan(&mut self) -> Next {
+        if let Some(wait) = self.journal.wait() {
+            return Next::In(wait);
         }
         let now = now();
         let mut jobs = Vec::new();
@@ -216,8 +226,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             jobs.push(job);
         }
         if jobs.is_empty() {
-            return;
+            return Next::In(SLEEP_LIMIT);
         }
+        let next = if jobs.len() < BATCH { Next::In(SLEEP_LIMIT) } else { Next::Now };
         let has_orders = jobs.iter().any(|job| matches!(job.work, Work::Order(_)));
         let before = if has_orders { Before::Order } else { Before::Waiting };
         let written = self.journal.write(self.planner.records(), before);
@@ -225,6 +236,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             self.start(job, written.as_ref().err());
         }
         self.changed();
+        next
     }
 
     /// What costs something at the CA is not started while the disk refuses what must be known of it afterwards.
