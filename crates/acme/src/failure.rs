@@ -34,6 +34,19 @@ pub struct NameFailure {
     pub sentence: String,
 }
 
+impl Failure {
+    /// About the order as a whole, with no wish of the CA's.
+    pub fn new(kind: FailureKind, sentence: impl Into<String>) -> Self {
+        Self { kind, sentence: sentence.into(), names: Vec::new(), retry_after: None }
+    }
+
+    /// With what the CA asked to wait.
+    #[must_use]
+    pub fn after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+}
+
 /// Whose fault it is, which decides who waits for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,4 +90,12 @@ impl FailureKind {
                 | Self::Rejected
         )
     }
+}
+
+/// Characters of text from outside (a CA, a DNS server) that a sentence takes in.
+const TEXT_LIMIT: usize = 300;
+
+/// Text from outside, fit for a sentence.
+pub(crate) fn printable(text: &str) -> String {
+    crate::printable::printable(text, TEXT_LIMIT)
 }

@@ -13,6 +13,8 @@ use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time, x509::X509Name,
 };
 
+/// More certificates of a chain are not looked at.
+const CHAIN_LIMIT: usize = 16;
 /// More characters of an issuer are not shown.
 const ISSUER_LIMIT: usize = 100;
 
@@ -52,6 +54,12 @@ impl CertificateFacts {
             fingerprint: hex(digest::digest(&digest::SHA256, leaf).as_ref()),
             last_refusal: None,
         })
+    }
+
+    /// The common names of the issuers in a chain, PEM, leaf first; of what cannot be parsed nothing.
+    pub fn issuers(chain_pem: &[u8]) -> Vec<String> {
+        let certificates = CertificateDer::pem_slice_iter(chain_pem).take(CHAIN_LIMIT).map_while(Result::ok);
+        certificates.filter_map(|der| parse(&der).map(|parsed| issuer_name(parsed.issuer()))).collect()
     }
 }
 

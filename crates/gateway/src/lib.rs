@@ -43,7 +43,6 @@ pub use config::Config;
 pub use control::Stopper;
 pub use explain::ExplainError;
 pub use ledger::LedgerError;
-pub use vestibule_certs::foreign;
 
 use crate::house::{Ready, Threads};
 

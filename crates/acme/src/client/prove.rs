@@ -1,0 +1,285 @@
+//! Step 2 of the walk: every name of the order is proved.
+//!
+//! All challenges are open before the CA is told of the first, so that no answer of ours is late; all are looked at until
+//! each is decided, so that one bad name does not hide the others; and all are closed again, whatever happened.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use vestibule_names::{HostPattern, Hostname, TenantId};
+
+use super::{
+    classify::Asking,
+    fault::{Fault, Problem},
+    protocol::{Authorization, Offer, Placed, Standing},
+    walk::{Stop, Walk},
+};
+use crate::{
+    config::{ChallengeKind, DnsProvider, SiteDns},
+    dns::Presented,
+    door::{self, Opened},
+    failure::{Failure, FailureKind},
+};
+
+/// TXT records that are put in place at the same time.
+const PRESENT_LIMIT: usize = 8;
+/// How long the other names may take once one has failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(15);
+/// The provider of DNS-01 for sites that name none.
+const DEFAULT_PROVIDER: &str = "default";
+
+/// Names that were proved, and how.
+pub(super) type Proved = Vec<(HostPattern, ChallengeKind)>;
+
+/// A name that is being proved.
+struct Proof {
+    /// Of the authorization, in the order's list.
+    index: usize,
+    name: HostPattern,
+    offer: Offer,
+}
+
+/// Answers that are in place.
+#[derive(Default)]
+struct Answers {
+    opened: Vec<Opened>,
+    presented: Vec<Presented>,
+}
+
+impl Walk<'_> {
+    pub(super) async fn prove(&mut self, placed: &mut impl Placed) -> Result<Proved, Stop> {
+        let authorizations = self.authorizations(placed).await?;
+        if let Some(failure) = self.failed(&authorizations) {
+            return Err(Stop::dead(failure));
+        }
+        let proofs = self.choose(&authorizations).map_err(Stop::dead)?;
+        let mut answers = Answers::default();
+        let decided = match self.answer(placed, &proofs, &mut answers).await {
+            Ok(()) => self.decide(placed, &proofs).await,
+            Err(stop) => Err(stop),
+        };
+        drop(answers.opened);
+        for presented in answers.presented {
+            self.client.tools.dns.withdraw(presented).await;
+        }
+        decided
+    }
+
+    /// What the authorizations say of names that failed.
+    pub(super) fn failed(&self, authorizations: &[Authorization]) -> Option<Failure> {
+        let failed = authorizations.iter().filter_map(|authorization| match &authorization.standing {
+            Standing::Failed(why) => Some((&authorization.name, why)),
+            Standing::Open | Standing::Proved => None,
+        });
+        let first = self.order.challenges.first().copied().unwrap_or(ChallengeKind::Http01);
+        let names: Vec<_> = failed
+            .map(|(name, why)| {
+                let (challenge, problem) = why.clone().unwrap_or_else(|| (first, Problem::default()));
+                self.judging().name(name, challenge, &problem)
+            })
+            .collect();
+        // The name's fault, if it is any name's.
+        let told = names.iter().find(|name| name.kind != FailureKind::Ca).or(names.first())?;
+        let sentence = match names.len() {
+            1 => told.sentence.clone(),
+            more => format!("{}; {} more names failed", told.sentence, more - 1),
+        };
+        Some(Failure { kind: told.kind, sentence, names, retry_after: None })
+    }
+
+    async fn authorizations(&mut self, placed: &mut impl Placed) -> Result<Vec<Authorization>, Stop> {
+        let mut faults = 0;
+        loop {
+            match placed.authorizations().await {
+                Ok(found) => return Ok(found),
+                Err(fault) => self.bear(&fault, &mut faults).await?,
+            }
+        }
+    }
+
+    /// For each open name the first challenge of the order's that the CA offers and that can be answered. What the CA has
+    /// proved already (it reuses authorizations) needs none.
+    fn choose(&self, authorizations: &[Authorization]) -> Result<Vec<Proof>, Failure> {
+        let open = authorizations.iter().enumerate().filter(|(_, found)| matches!(found.standing, Standing::Open));
+        open.map(|(index, authorization)| {
+            let name = &authorization.name;
+            if !self.order.names.contains(name) {
+                let sentence =
+                    format!("{} wants {name} proved, which nobody ordered: it is asked again later", self.order.ca);
+                return Err(Failure::new(FailureKind::Ca, sentence));
+            }
+            let usable = self.order.challenges.iter().filter(|kind| fits(name, **kind) && self.can(**kind));
+            let offered = |kind: &ChallengeKind| authorization.offers.iter().find(|offer| offer.kind == *kind);
+            let offer =
+                usable.copied().find_map(|kind| offered(&kind)).ok_or_else(|| self.nothing_fits(authorization))?;
+            Ok(Proof { index, name: name.clone(), offer: offer.clone() })
+        })
+        .collect()
+    }
+
+    fn can(&self, kind: ChallengeKind) -> bool {
+        kind != ChallengeKind::Dns01 || self.provider().is_some()
+    }
+
+    fn provider(&self) -> Option<&DnsProvider> {
+        let named = |name: &str| self.client.config.dns.iter().find(|(known, _)| known == name).map(|(_, found)| found);
+        match &self.order.dns {
+            Some(SiteDns::Own(provider)) => Some(provider),
+            Some(SiteDns::Named(name)) => named(name),
+            None => named(DEFAULT_PROVIDER),
+        }
+    }
+
+    /// Whose the provider is: a site's own may reach less than the operator's.
+    fn whose(&self) -> TenantId {
+        match &self.order.dns {
+            Some(SiteDns::Own(_)) => self.order.tenant,
+            Some(SiteDns::Named(_)) | None => TenantId::OPERATOR,
+        }
+    }
+
+    fn nothing_fits(&self, authorization: &Authorization) -> Failure {
+        let list = |kinds: Vec<ChallengeKind>| match kinds.is_empty() {
+            true => "none".to_owned(),
+            false => kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        let (ca, name) = (&self.order.ca, &authorization.name);
+        let offered = list(authorization.offers.iter().map(|offer| offer.kind).collect());
+        let allowed = list(self.order.challenges.clone());
+        let what = match (name, self.provider()) {
+            (HostPattern::Wildcard(_), None) => "a wildcard needs dns-01, and with it a provider: write `dns`",
+            _ => "allow one that is offered",
+        };
+        let sentence = format!("no challenge fits {name} ({ca} offers: {offered}; allowed here: {allowed}): {what}");
+        Failure::new(FailureKind::Configuration, sentence)
+    }
+
+    /// Everything in place, then the CA is told.
+    async fn answer(&mut self, placed: &mut impl Placed, proofs: &[Proof], answers: &mut Answers) -> Result<(), Stop> {
+        let mut records = Vec::new();
+        for proof in proofs {
+            match (proof.offer.kind, &proof.name) {
+                (ChallengeKind::Dns01, HostPattern::Exact(name) | HostPattern::Wildcard(name)) => {
+                    let value = placed.dns_value(proof.index).await;
+                    records.push((name.clone(), value.map_err(|fault| self.stop(&fault))?));
+                }
+                _ => answers.opened.push(self.open(proof).map_err(Stop::resumable)?),
+            }
+        }
+        self.present(&records, answers).await?;
+        for proof in proofs {
+            self.tell(placed, proof).await?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, proof: &Proof) -> Result<Opened, Failure> {
+        let (tools, offer) = (&self.client.tools, &proof.offer);
+        let opened = match offer.kind {
+            ChallengeKind::TlsAlpn01 => {
+                let config = tools.vault.challenge_config(&proof.name, &offer.key_authorization).map_err(|error| {
+                    let sentence =
+                        format!("no certificate could be made for the challenge of {} ({error})", proof.name);
+                    Failure::new(FailureKind::Storage, sentence)
+                })?;
+                tools.door.open_alpn(&door::alpn_server_name(&proof.name), config)
+            }
+            ChallengeKind::Http01 | ChallengeKind::Dns01 => {
+                tools.door.open_http(&door::http_host(&proof.name), &offer.token, &offer.key_authorization)
+            }
+        };
+        if opened.is_open() {
+            return Ok(opened);
+        }
+        let sentence = format!("the challenge of {} for {} cannot be answered: see the log", self.order.ca, proof.name);
+        Err(Failure::new(FailureKind::Ca, sentence))
+    }
+
+    async fn present(&self, records: &[(Hostname, String)], answers: &mut Answers) -> Result<(), Stop> {
+        let Some(provider) = self.provider().filter(|_| !records.is_empty()) else { return Ok(()) };
+        let (dns, whose) = (&self.client.tools.dns, self.whose());
+        let presenting = stream::iter(records).map(|(name, value)| dns.present(provider, whose, name, value));
+        let outcomes: Vec<_> = presenting.buffer_unordered(PRESENT_LIMIT).collect().await;
+        let mut failed = None;
+        for outcome in outcomes {
+            match outcome {
+                Ok(presented) => answers.presented.push(presented),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        failed.map_or(Ok(()), |failure| Err(Stop::resumable(failure)))
+    }
+
+    /// RFC 8555 section 7.5.1. That the CA finds nothing to do any more (it was told before a restart) is no fault.
+    async fn tell(&mut self, placed: &mut impl Placed, proof: &Proof) -> Result<(), Stop> {
+        let mut faults = 0;
+        loop {
+            match placed.ready(proof.index, proof.offer.kind).await {
+                Ok(()) => return Ok(()),
+                Err(Fault::Problem(problem)) if problem.kind == "malformed" => {
+                    tracing::debug!(name = %proof.name, detail = problem.detail, "a challenge was answered already");
+                    return Ok(());
+                }
+                Err(fault) => self.bear(&fault, &mut faults).await?,
+            }
+        }
+    }
+
+    /// Looks until every name is proved or has failed.
+    async fn decide(&mut self, placed: &mut impl Placed, proofs: &[Proof]) -> Result<Proved, Stop> {
+        let mut left: Vec<&Proof> = proofs.iter().collect();
+        let mut proved = Proved::new();
+        let mut failed = Vec::new();
+        self.patience.afresh();
+        let mut patience = self.patience;
+        while !left.is_empty() {
+            if patience.wait(placed.retry_after()).await.is_err() {
+                break;
+            }
+            let mut open = Vec::new();
+            for proof in left {
+                let authorization = self.look(placed, proof.index).await?;
+                match authorization.standing {
+                    Standing::Proved => proved.push((proof.name.clone(), proof.offer.kind)),
+                    Standing::Open => open.push(proof),
+                    Standing::Failed(why) => {
+                        let why = why.or(Some((proof.offer.kind, Problem::default())));
+                        failed.push(Authorization { standing: Standing::Failed(why), ..authorization });
+                        if failed.len() == 1 {
+                            patience = patience.at_most(AFTER_FAILURE);
+                        }
+                    }
+                }
+            }
+            left = open;
+        }
+        match self.failed(&failed) {
+            Some(failure) => Err(Stop::dead(failure)),
+            None if left.is_empty() => Ok(proved),
+            None => Err(Stop::resumable(self.out_of_time().after(placed.retry_after()))),
+        }
+    }
+
+    async fn look(&mut self, placed: &mut impl Placed, index: usize) -> Result<Authorization, Stop> {
+        let mut faults = 0;
+        loop {
+            match placed.look(index).await {
+                Ok(found) => return Ok(found),
+                Err(fault) => self.bear(&fault, &mut faults).await?,
+            }
+        }
+    }
+
+    fn stop(&self, fault: &Fault) -> Stop {
+        Stop::resumable(self.judge(fault, Asking::Order))
+    }
+}
+
+/// Wildcards are proved by DNS (RFC 8555 section 8.4), addresses by connections only (RFC 8738 section 7).
+fn fits(name: &HostPattern, kind: ChallengeKind) -> bool {
+    match name {
+        HostPattern::Exact(_) => true,
+        HostPattern::Wildcard(_) => kind == ChallengeKind::Dns01,
+        HostPattern::Address(_) => kind != ChallengeKind::Dns01,
+    }
+}
