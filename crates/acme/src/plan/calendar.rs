@@ -1,0 +1,169 @@
+//! [`Cert`]: one issuance and when it is to be renewed: renewal information (RFC 9773) first, a part of its lifetime
+//! otherwise.
+//!
+//! ```text
+//!   not before                        fallback    urgent      ignore ARI   not after
+//!       ├───────────── fresh ────────────┼── due ──┼── urgent ────┼───────────┤
+//!                  ▲ an instant in ARI's window may lie before or a little after the fallback
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use vestibule_certs::store::Issued;
+
+use super::{
+    slab::NameIx,
+    work::{Randomness, RenewalWindow},
+};
+use crate::Timestamp;
+
+/// A lifetime below this is renewed after half of it rather than after two thirds.
+const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
+/// How far renewals are spread whose window has passed: a mass revocation is told to everybody at once.
+const PAST_WINDOW_SPREAD: Duration = Duration::from_secs(600);
+/// No certificate is renewed sooner than this after it came, however a CA puts its window.
+const YOUNGEST: Duration = Duration::from_secs(3600);
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Cert {
+    pub(super) issued: Issued,
+    /// The names as text, as [`super::name::Name::text`].
+    pub(super) texts: Vec<Arc<str>>,
+    /// Wanted names whose certificate this is.
+    pub(super) covers: Vec<NameIx>,
+    pub(super) obtained: Timestamp,
+    pub(super) end: Timestamp,
+    lifetime: Duration,
+    pub(super) ari: Ari,
+    pub(super) timer: Option<Timestamp>,
+    pub(super) poll: Option<Timestamp>,
+    pub(super) poll_failures: u32,
+    pub(super) polling: bool,
+    /// An order with `replaces` is in flight: a second one would be refused.
+    pub(super) replacing: bool,
+}
+
+/// What is durable of a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Ari {
+    /// The window that was told last, and the instant chosen in it.
+    pub(super) window: Option<(Timestamp, Timestamp, Timestamp)>,
+    /// Its successor exists at the CA: `replaces` would be refused.
+    pub(super) replaced: bool,
+}
+
+/// How near the end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Nothing is due.
+    Fresh,
+    /// To be renewed.
+    Due,
+    /// To be renewed, by another CA if need be.
+    Urgent,
+    /// It has run out.
+    Ended,
+}
+
+impl Cert {
+    pub(super) fn new(issued: &Issued) -> Self {
+        let (start, end) = (Timestamp::from(issued.not_before), Timestamp::from(issued.not_after));
+        Self {
+            issued: issued.clone(),
+            texts: issued.draft.names.iter().map(|name| Arc::from(name.to_string())).collect(),
+            covers: Vec::new(),
+            obtained: issued.obtained.into(),
+            end,
+            lifetime: end.since(start),
+            ari: Ari::default(),
+            timer: None,
+            poll: None,
+            poll_failures: 0,
+            polling: false,
+            replacing: false,
+        }
+    }
+
+    /// How long before its end it is renewed when nobody says otherwise.
+    fn margin(&self) -> Duration {
+        if self.lifetime < SHORT_LIFETIME { self.lifetime / 2 } else { self.lifetime / 3 }
+    }
+
+    /// When to renew when nobody says otherwise: earlier by up to a tenth of the margin, always the same for one issuance, so
+    /// that what was obtained together is not renewed together for ever.
+    fn fallback(&self) -> Timestamp {
+        self.end.before(self.margin()).before(self.margin().mul_f64(0.1 * self.fraction()))
+    }
+
+    /// From when on another CA may renew it, and it goes before others.
+    pub(super) fn urgent_at(&self) -> Timestamp {
+        self.end.before(self.margin() / 3)
+    }
+
+    /// When it is to be renewed. An instant of a window counts unless it leaves too little: half of the usual margin.
+    pub(super) fn due_at(&self) -> Timestamp {
+        let latest = self.end.before(self.margin() / 2);
+        let chosen = match self.ari.window {
+            Some((_, _, instant)) if instant <= latest => instant,
+            _ => self.fallback(),
+        };
+        let ignoring_ari = self.end.before(self.lifetime / 20);
+        let youngest = self.obtained.after(YOUNGEST.min(self.lifetime / 10));
+        chosen.min(ignoring_ari).max(youngest)
+    }
+
+    pub(super) fn phase(&self, now: Timestamp) -> Phase {
+        match now {
+            _ if now >= self.end => Phase::Ended,
+            _ if now < self.due_at() => Phase::Fresh,
+            _ if now >= self.urgent_at() => Phase::Urgent,
+            _ => Phase::Due,
+        }
+    }
+
+    /// When its phase changes next.
+    pub(super) fn next_phase_at(&self, now: Timestamp) -> Option<Timestamp> {
+        [self.due_at(), self.urgent_at(), self.end].into_iter().filter(|at| *at > now).min()
+    }
+
+    /// Renewal information has come. Says whether something durable has changed.
+    pub(super) fn told(&mut self, window: RenewalWindow, now: Timestamp, random: &mut dyn Randomness) -> bool {
+        let (start, end) = (window.start, window.end.max(window.start));
+        if let Some((known_start, known_end, _)) = self.ari.window
+            && (known_start, known_end) == (start, end)
+        {
+            return false;
+        }
+        let chosen = start.after(end.since(start).mul_f64(random.fraction()));
+        // RFC 9773 section 4.2: an instant that has passed means now.
+        let instant = if chosen > now { chosen } else { now.after(PAST_WINDOW_SPREAD.mul_f64(random.fraction())) };
+        self.ari.window = Some((start, end, instant));
+        true
+    }
+
+    /// A number in `0.0 .. 1.0` that is always the same for this issuance.
+    pub(super) fn fraction(&self) -> f64 {
+        let hash = fingerprint([self.issued.id.as_str().as_bytes(), self.issued.fingerprint.as_bytes()]);
+        (hash >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A fingerprint that is the same in every run of the process (FNV-1a, finished by a mixing step): records are keyed by it.
+pub(super) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut mix = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for part in parts {
+        part.iter().copied().for_each(&mut mix);
+        mix(0);
+    }
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+#[path = "calendar_tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! `forecast`: the queue played forward on a copy, against the CAs' budgets, with orders that succeed at once. Nobody is asked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
+
+use vestibule_certs::store::{Draft, IssuanceId, Issued};
+use vestibule_names::SiteId;
+
+use super::{
+    Planner,
+    name::{Name, Waits},
+    standing::Forecast,
+    work::{Obtained, Order, Pointing, Randomness, Sight, Work},
+};
+use crate::Timestamp;
+
+/// How far it looks.
+const FAR: Duration = Duration::from_secs(400 * 24 * 3600);
+/// How much it does.
+const STEPS: usize = 200_000;
+/// Of the certificates that it imagines: so long that none is renewed within [`FAR`].
+const LIFETIME: Duration = Duration::from_secs(4000 * 24 * 3600);
+
+/// What sites have waited for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    parked: HashMap<SiteId, HashMap<Waits, Duration>>,
+    began: Timestamp,
+}
+
+struct Middle;
+
+impl Randomness for Middle {
+    fn fraction(&mut self) -> f64 {
+        0.5
+    }
+}
+
+impl Ledger {
+    pub(super) fn parked(&mut self, name: &Name, why: &Waits, wait: Duration) {
+        for (site, _) in &name.sites {
+            *self.parked.entry(site.clone()).or_default().entry(why.clone()).or_default() += wait;
+        }
+    }
+
+    /// What was not spent parked was spent in a lane: that is where orders wait for their budget.
+    pub(super) fn ordered(&mut self, name: &Name, now: Timestamp) {
+        for (site, _) in &name.sites {
+            let parked = self.parked.entry(site.clone()).or_default();
+            let elsewhere: Duration = parked.values().sum();
+            let rest = now.since(self.began).saturating_sub(elsewhere);
+            if rest > Duration::from_secs(1) {
+                let orders = parked.entry(Waits::Orders).or_default();
+                *orders = (*orders).max(rest);
+            }
+        }
+    }
+}
+
+impl Planner {
+    /// Simulates the queue against the CAs' budgets, asking nobody: when would each site be done? In order of time. Sites that
+    /// have all their certificates are left out, and so are those that would not be done within 400 days.
+    pub fn forecast(&self, now: Timestamp) -> Vec<Forecast> {
+        let mut copy = self.imagined(now);
+        let mut open = copy.open_sites();
+        let mut orders: HashMap<SiteId, usize> = HashMap::new();
+        let (mut time, mut done, mut issued) = (now, Vec::new(), 0);
+        for _ in 0..STEPS {
+            if open.is_empty() || time.since(now) > FAR {
+                break;
+            }
+            let Some(job) = copy.next(time, &mut Middle) else {
+                match copy.wake_at() {
+                    Some(at) => time = at.max(Timestamp(time.0 + 1)),
+                    None => break,
+                }
+                continue;
+            };
+            match job.work {
+                Work::Order(order) => {
+                    issued += 1;
+                    let sites = copy.sites_of(&order);
+                    sites.iter().for_each(|site| *orders.entry(site.clone()).or_default() += 1);
+                    let issued = imagine(&order, issued, time);
+                    copy.ordered(job.id, Ok(Obtained { issued, proved: Vec::new() }), time, &mut Middle);
+                    for site in sites {
+                        if copy.is_done(&site) && open.remove(&site).is_some() {
+                            done.push(copy.line(&site, time, orders.get(&site).copied().unwrap_or(0)));
+                        }
+                    }
+                }
+                Work::CheckDns { names } => {
+                    let here = Sight { pointing: Pointing::Here, addresses: 1 };
+                    let seen: Vec<_> = names.into_iter().map(|name| (name, here)).collect();
+                    copy.checked(job.id, &seen, time);
+                }
+                Work::RenewalInfo { .. } => {}
+            }
+        }
+        done
+    }
+
+    /// A copy that looks at first orders only, and in which what is in flight has just worked.
+    fn imagined(&self, now: Timestamp) -> Self {
+        let mut copy = self.clone();
+        copy.waits = Some(Ledger { parked: HashMap::new(), began: now });
+        copy.cas.iter_mut().for_each(|ca| ca.polls.clear());
+        let flights: Vec<_> = copy.flights.iter().map(|(job, flight)| (*job, flight.order.clone())).collect();
+        for (number, (job, order)) in flights.into_iter().enumerate() {
+            let issued = imagine(&order, number + STEPS, now);
+            copy.ordered(job, Ok(Obtained { issued, proved: Vec::new() }), now, &mut Middle);
+        }
+        for ix in copy.names.numbers() {
+            copy.settle(ix, now);
+        }
+        copy
+    }
+
+    fn open_sites(&self) -> BTreeMap<SiteId, ()> {
+        self.sites.keys().filter(|site| !self.is_done(site)).map(|site| (site.clone(), ())).collect()
+    }
+
+    fn is_done(&self, site: &SiteId) -> bool {
+        self.sites.get(site).is_none_or(|site| site.names.iter().all(|ix| self.names[*ix].cert.is_some()))
+    }
+
+    fn sites_of(&self, order: &Order) -> Vec<SiteId> {
+        let names = order.names.iter().filter_map(|name| self.by_name.get(&(name.clone(), order.tenant)));
+        let mut sites: Vec<SiteId> =
+            names.flat_map(|ix| self.names[*ix].sites.iter().map(|(site, _)| site.clone())).collect();
+        sites.sort();
+        sites.dedup();
+        sites
+    }
+
+    fn line(&self, site: &SiteId, done: Timestamp, orders: usize) -> Forecast {
+        let parked = self.waits.as_ref().and_then(|ledger| ledger.parked.get(site));
+        let longest = parked.and_then(|waits| waits.iter().max_by_key(|(_, wait)| **wait));
+        Forecast { site: site.clone(), done, orders, waits_for: longest.map(|(why, _)| why.words()) }
+    }
+}
+
+/// A certificate as an order would bring it.
+fn imagine(order: &Order, number: usize, now: Timestamp) -> Issued {
+    let start = SystemTime::from(now);
+    Issued {
+        // After every real one.
+        id: IssuanceId::new(&format!("~{number:010}")),
+        draft: Draft {
+            tenant: order.tenant,
+            names: order.names.clone(),
+            ca: order.ca.clone(),
+            profile: order.profile.as_ref().map(|profile| profile.name.clone()),
+            key_type: order.key_type,
+            renews: None,
+        },
+        not_before: start,
+        not_after: start + LIFETIME,
+        obtained: start,
+        ari: None,
+        issuer: String::new(),
+        fingerprint: String::new(),
+    }
+}

@@ -1,0 +1,244 @@
+//! [`Name`]: one wanted name of one tenant: who wants it, what covers it, and how it has fared.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use vestibule_names::{HostPattern, SiteId, TenantId, suffix};
+
+use super::{
+    lanes::Lane,
+    looks::Look,
+    slab::CertIx,
+    work::{JobId, Pointing, Randomness, Sight},
+};
+use crate::{
+    Timestamp,
+    config::{ChallengeKind, SiteOptions},
+    failure::FailureKind,
+};
+
+/// After how many failures of validation in a row only DNS is looked at.
+pub(super) const QUARANTINE_AFTER: u32 = 5;
+/// What is kept of a sentence, in bytes.
+pub(super) const SENTENCE_LIMIT: usize = 400;
+const MINUTE: u64 = 60;
+/// Waits after the first, second … failure in a row.
+const LADDER: [u64; 5] = [MINUTE, 10 * MINUTE, 100 * MINUTE, 360 * MINUTE, 1440 * MINUTE];
+/// The first waits of the ladder that a change in DNS skips however often it changes.
+const FREE_SKIPS: u32 = 2;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    pub(super) tenant: TenantId,
+    pub(super) pattern: HostPattern,
+    /// The pattern as text, and `*.` with its parent when a wildcard could cover it.
+    pub(super) text: Arc<str>,
+    pub(super) wildcard: Option<Arc<str>>,
+    /// What the CA counts it under.
+    pub(super) domain: Arc<str>,
+    /// Who wants it; the options of the first one hold.
+    pub(super) sites: Vec<(SiteId, Arc<SiteOptions>)>,
+    /// Since when it waits for its first certificate.
+    pub(super) since: Timestamp,
+    /// What covers it and does what its options ask for.
+    pub(super) cert: Option<CertIx>,
+    /// When the last certificate ran out or was revoked, if it is without one since.
+    pub(super) lapsed: Option<Timestamp>,
+    pub(super) flight: Option<JobId>,
+    pub(super) fate: Fate,
+    /// An operator asked for it.
+    pub(super) forced: bool,
+    pub(super) sight: Option<Sight>,
+    /// A look is wanted before the first order.
+    pub(super) unseen: bool,
+    /// Where it waits: at most one of the two.
+    pub(super) lane: Option<(Lane, Timestamp)>,
+    pub(super) timer: Option<Timestamp>,
+    /// Waits for something other than its own back-off until then.
+    pub(super) parked: Option<Parked>,
+    /// Where it stands with looks at DNS.
+    pub(super) look: Look,
+    pub(super) looked_at: Timestamp,
+}
+
+/// What is durable of a name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Fate {
+    /// Failures of validation in a row.
+    pub(super) failures: u32,
+    /// Other failures in a row: of the CA, of the settings.
+    pub(super) setbacks: u32,
+    /// Not before this.
+    pub(super) retry_at: Timestamp,
+    pub(super) last_attempt: Timestamp,
+    pub(super) last: Option<(FailureKind, String, Timestamp)>,
+    /// Was blamed: goes alone until it works.
+    pub(super) alone: bool,
+    /// Which half of a bisected order it belongs to; zero: none.
+    pub(super) part: u64,
+    /// What worked last, if that is not what is preferred anyway; what failed last.
+    pub(super) learned: Option<ChallengeKind>,
+    pub(super) avoided: Option<ChallengeKind>,
+    /// How often a change in DNS has skipped the back-off since the last success.
+    pub(super) skips: u32,
+}
+
+/// Why a name waits though its own back-off is over.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Parked {
+    pub(super) until: Timestamp,
+    pub(super) why: Waits,
+}
+
+/// What a name can wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Waits {
+    /// The CA is down; another must not be asked yet.
+    Ca,
+    /// New orders per account.
+    Orders,
+    /// Certificates per registered domain.
+    Domain(Arc<str>),
+    /// Certificates per set.
+    Set,
+    /// Failed authorizations.
+    Failures,
+    /// A wildcard of the tenant that is being ordered.
+    Wildcard,
+    /// DNS points elsewhere.
+    Dns,
+    /// The settings or the site must change.
+    Settings,
+}
+
+impl Waits {
+    /// In words, after "waits for".
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Ca => "the CA, which is down".into(),
+            Self::Orders => "the limit of new orders per account".into(),
+            Self::Domain(domain) => format!("the limit of certificates for {domain}"),
+            Self::Set => "the limit of certificates for one set of names".into(),
+            Self::Failures => "the limit of failed authorizations".into(),
+            Self::Wildcard => "a wildcard that is being ordered".into(),
+            Self::Dns => "DNS to point here".into(),
+            Self::Settings => "a change of the settings or the site".into(),
+        }
+    }
+}
+
+impl Name {
+    pub(super) fn new(tenant: TenantId, pattern: HostPattern, now: Timestamp) -> Self {
+        let text: Arc<str> = Arc::from(pattern.to_string());
+        let parent = || text.split_once('.').map(|(_, parent)| Arc::from(format!("*.{parent}")));
+        let wildcard = if matches!(pattern, HostPattern::Exact(_)) { parent() } else { None };
+        Self {
+            tenant,
+            domain: Arc::from(suffix::registered_domain_of(&pattern)),
+            pattern,
+            text,
+            wildcard,
+            sites: Vec::new(),
+            since: now,
+            cert: None,
+            lapsed: None,
+            flight: None,
+            fate: Fate::default(),
+            forced: false,
+            sight: None,
+            unseen: false,
+            lane: None,
+            timer: None,
+            parked: None,
+            look: Look::None,
+            looked_at: Timestamp::default(),
+        }
+    }
+
+    pub(super) fn options(&self) -> Option<&Arc<SiteOptions>> {
+        self.sites.first().map(|(_, options)| options)
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.sites.is_empty()
+    }
+
+    /// Does DNS say that an order would fail?
+    pub(super) fn points_elsewhere(&self) -> bool {
+        self.sight.is_some_and(|sight| sight.pointing == Pointing::NotHere)
+    }
+
+    pub(super) fn is_quarantined(&self) -> bool {
+        self.fate.failures >= QUARANTINE_AFTER || (self.points_elsewhere() && self.cert.is_none())
+    }
+
+    /// Validation failed: the next wait of the ladder, or its longest when DNS says that it will fail again.
+    pub(super) fn failed(&mut self, now: Timestamp, retry_after: Option<Duration>, random: &mut dyn Randomness) {
+        self.fate.failures = self.fate.failures.saturating_add(1);
+        let step = if self.points_elsewhere() { u32::MAX } else { self.fate.failures };
+        let wait = ladder(step).mul_f64(0.9 + 0.2 * random.fraction());
+        self.fate.alone = true;
+        self.fate.part = 0;
+        self.wait_until(now.after(wait.max(retry_after.unwrap_or_default())));
+    }
+
+    /// Something else stood in the way, and not the whole CA.
+    pub(super) fn set_back(&mut self, now: Timestamp, retry_after: Option<Duration>, random: &mut dyn Randomness) {
+        self.fate.setbacks = self.fate.setbacks.saturating_add(1);
+        let wait = ladder(self.fate.setbacks).mul_f64(0.9 + 0.2 * random.fraction());
+        self.wait_until(now.after(retry_after.unwrap_or(wait)));
+    }
+
+    fn wait_until(&mut self, at: Timestamp) {
+        self.fate.retry_at = self.fate.retry_at.max(at);
+    }
+
+    pub(super) fn tell(&mut self, kind: FailureKind, sentence: &str, now: Timestamp) {
+        self.fate.last = Some((kind, cut(sentence), now));
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.fate = Fate { learned: self.fate.learned, ..Fate::default() };
+        self.lapsed = None;
+        self.parked = None;
+    }
+
+    /// DNS has changed for the better: the back-off starts anew, at once. Answers that change all the time (round robin) soon
+    /// wait their turn of the ladder between two attempts.
+    pub(super) fn mended(&mut self, now: Timestamp) {
+        let soonest = match self.fate.skips.checked_sub(FREE_SKIPS) {
+            None => now,
+            Some(more) => self.fate.last_attempt.after(ladder(more + 1)),
+        };
+        self.fate.skips = self.fate.skips.saturating_add(1);
+        self.fate.failures = 0;
+        self.fate.retry_at = self.fate.retry_at.min(soonest);
+        self.parked = None;
+    }
+
+    /// Nothing to remember that is not so by default.
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.fate == Fate::default()
+    }
+}
+
+/// The wait after the `nth` failure in a row.
+fn ladder(nth: u32) -> Duration {
+    let step = (nth.max(1) as usize - 1).min(LADDER.len() - 1);
+    Duration::from_secs(LADDER[step])
+}
+
+/// At most [`SENTENCE_LIMIT`] bytes, cut between characters.
+fn cut(sentence: &str) -> String {
+    let mut end = sentence.len().min(SENTENCE_LIMIT);
+    while !sentence.is_char_boundary(end) {
+        end -= 1;
+    }
+    sentence[..end].to_owned()
+}
+
+#[cfg(test)]
+#[path = "name_tests.rs"]
+mod tests;

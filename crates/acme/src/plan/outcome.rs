@@ -1,0 +1,342 @@
+//! What the end of an order does to its names, its certificate and its CA.
+
+use std::{collections::HashMap, time::Duration};
+
+use vestibule_names::HostPattern;
+
+use super::{
+    Planner,
+    ca::{Holds, RETRY_AFTER_LIMIT, Spent, doubling},
+    journal::Key,
+    name::{Name, Waits},
+    slab::NameIx,
+    terms,
+    work::{JobId, Obtained, Order, Randomness},
+};
+use crate::{
+    Timestamp,
+    config::ChallengeKind,
+    failure::{Failure, FailureKind, NameFailure},
+};
+
+/// The first wait of names whose order met a fault of the CA, so that the next probe is another name's; it doubles.
+const ASIDE: Duration = Duration::from_secs(30);
+/// Its longest.
+const ASIDE_LIMIT: Duration = Duration::from_secs(3600);
+/// What everybody waits for a limit whose end the CA does not tell.
+const UNTOLD_LIMIT: Duration = Duration::from_secs(60);
+
+/// An order in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    pub(super) order: Order,
+    pub(super) names: Vec<NameIx>,
+    /// `None`: the configuration does not know the CA any more.
+    pub(super) ca: Option<usize>,
+    pub(super) holds: Holds,
+    pub(super) started: Timestamp,
+}
+
+impl Planner {
+    /// An order has ended.
+    pub fn ordered(
+        &mut self,
+        job: JobId,
+        outcome: Result<Obtained, Failure>,
+        now: Timestamp,
+        random: &mut dyn Randomness,
+    ) {
+        let Some(flight) = self.flights.remove(&job) else { return };
+        self.land(&flight, if outcome.is_ok() { Spent::Certificate } else { Spent::OrderOnly }, now);
+        for &ix in &flight.names {
+            self.names[ix].flight = None;
+        }
+        match outcome {
+            Ok(obtained) => self.worked(&flight, &obtained, now, random),
+            Err(failure) => self.failed(&flight, &failure, now, random),
+        }
+        for &ix in &flight.names {
+            self.touch_name(ix);
+            self.cover(ix, now);
+            self.settle(ix, now);
+        }
+    }
+
+    /// An order of an earlier run of the process is being resumed: its names are in flight. Told back with `ordered`. What it
+    /// costs was noted when it was placed, and is not counted again.
+    pub fn resumed(&mut self, order: Order, now: Timestamp) -> JobId {
+        let known = self.orphans.iter().position(|orphan| {
+            let other = &orphan.order;
+            other.ca == order.ca && other.tenant == order.tenant && other.names == order.names
+        });
+        let job = self.job_id();
+        let names = order.names.iter().map(|name| self.name_for(order.tenant, name, now)).collect();
+        let flight = match known {
+            Some(place) => {
+                let orphan = self.orphans.swap_remove(place);
+                self.journal.touch(Key::Flight(orphan.holds.job));
+                if let Some(ca) = orphan.ca {
+                    self.cas[ca].unhold(&orphan.holds);
+                }
+                Flight { names, holds: Holds { job, ..orphan.holds }, order, ..orphan }
+            }
+            None => self.unknown_flight(job, order, names, now),
+        };
+        self.take_off(flight, now);
+        job
+    }
+
+    /// An order that the records do not know. The CA counted the order then; what it certifies it counts when it is issued.
+    fn unknown_flight(&self, job: JobId, order: Order, names: Vec<NameIx>, now: Timestamp) -> Flight {
+        let ca = self.cas.iter().position(|ca| *ca.id() == order.ca);
+        let (domains, set) = self.counted_under(&names);
+        let exempt = matches!(order.renews, Some((_, Some(_))));
+        let holds = Holds { job, counted: !exempt, order: false, domains, set };
+        Flight { order, names, ca, holds, started: now }
+    }
+
+    /// Orders of an earlier run that nobody resumes: what they may have cost is spent.
+    pub(super) fn give_up_orphans(&mut self, now: Timestamp) {
+        for orphan in std::mem::take(&mut self.orphans) {
+            self.journal.touch(Key::Flight(orphan.holds.job));
+            self.settle_budgets(&orphan, Spent::Unknown, now);
+            let Some(ca) = orphan.ca else { continue };
+            for name in &orphan.order.names {
+                let text = name.to_string().into();
+                self.cas[ca].authorization_failed(&text, now);
+                self.journal.touch(Key::Failed(orphan.order.ca.clone(), text));
+            }
+        }
+    }
+
+    fn land(&mut self, flight: &Flight, spent: Spent, now: Timestamp) {
+        self.lanes.end(flight.order.tenant);
+        self.lanes_wait = Some(Timestamp::default());
+        self.journal.touch(Key::Flight(flight.holds.job));
+        if let Some((issuance, Some(_))) = &flight.order.renews
+            && let Some(ix) = self.by_issuance.get(issuance).copied()
+        {
+            self.certs[ix].replacing = false;
+            if spent == Spent::Certificate {
+                self.certs[ix].ari.replaced = true;
+                self.journal.touch(Key::Cert(issuance.clone()));
+            }
+        }
+        self.settle_budgets(flight, spent, now);
+    }
+
+    fn settle_budgets(&mut self, flight: &Flight, spent: Spent, now: Timestamp) {
+        let Some(ca) = flight.ca.map(|ca| &mut self.cas[ca]) else { return };
+        ca.settle(&flight.holds, spent, now);
+        let id = ca.id().clone();
+        if flight.holds.order {
+            self.journal.touch(Key::Orders(id.clone()));
+        }
+        if spent == Spent::OrderOnly {
+            return;
+        }
+        if flight.holds.counted {
+            for domain in &flight.holds.domains {
+                self.journal.touch(Key::Domain(id.clone(), domain.clone()));
+            }
+        }
+        self.journal.touch(Key::Set(id, flight.holds.set));
+    }
+
+    fn worked(&mut self, flight: &Flight, obtained: &Obtained, now: Timestamp, random: &mut dyn Randomness) {
+        if let Some(ca) = flight.ca {
+            self.ca_works(ca, flight, now);
+        }
+        for &ix in &flight.names {
+            let name = &mut self.names[ix];
+            name.succeeded();
+            if let Some((_, kind)) = obtained.proved.iter().find(|(proved, _)| *proved == name.pattern) {
+                name.fate.learned = Some(*kind);
+            }
+            let preferred = self.preferred_challenge(ix, flight);
+            let name = &mut self.names[ix];
+            name.fate.learned = name.fate.learned.filter(|learned| Some(*learned) != preferred);
+        }
+        let taken = self.take_in(&obtained.issued, now);
+        // A certificate that does not do for its own order must not be ordered again at once, for ever.
+        for &ix in &flight.names {
+            self.cover(ix, now);
+            let name = &self.names[ix];
+            let unchanged = name.options().is_none_or(|options| {
+                options.key_type.unwrap_or_default() == flight.order.key_type
+                    && options.profile.as_ref().is_none_or(|profile| Some(profile) == flight.order.profile.as_ref())
+            });
+            if name.is_wanted() && (name.cert.is_none() || taken.is_none()) && unchanged {
+                let name = &mut self.names[ix];
+                name.tell(FailureKind::Configuration, "the certificate that came does not do for this name", now);
+                name.set_back(now, None, random);
+            }
+        }
+    }
+
+    /// What would be tried first if nothing had been learned: that need not be remembered.
+    fn preferred_challenge(&self, ix: NameIx, flight: &Flight) -> Option<ChallengeKind> {
+        let (ca, name) = (&self.cas[flight.ca?], &self.names[ix]);
+        terms::resolve(&ca.config, &name.pattern, name.options()?).ok()?.preferred()
+    }
+
+    fn ca_works(&mut self, ca: usize, flight: &Flight, now: Timestamp) {
+        let was_down = self.cas[ca].health.faults > 0;
+        self.cas[ca].works();
+        if flight.holds.order {
+            self.cas[ca].is_not_limited();
+        }
+        if was_down {
+            self.journal.touch(Key::Health(flight.order.ca.clone()));
+            for ix in std::mem::take(&mut self.parked_for_ca) {
+                self.release_from_ca(ix, now);
+            }
+        }
+    }
+
+    /// The CA is up again: what waited only for that may go.
+    fn release_from_ca(&mut self, ix: NameIx, now: Timestamp) {
+        let waits = |name: &Name| name.parked.as_ref().is_some_and(|parked| parked.why == Waits::Ca);
+        if self.names.find(ix).is_some_and(waits) {
+            self.names[ix].parked = None;
+            self.settle(ix, now);
+        }
+    }
+
+    fn failed(&mut self, flight: &Flight, failure: &Failure, now: Timestamp, random: &mut dyn Randomness) {
+        let retry_after = failure.retry_after.map(|wait| wait.min(RETRY_AFTER_LIMIT));
+        let kind = match failure.kind {
+            FailureKind::AlreadyReplaced if !matches!(flight.order.renews, Some((_, Some(_)))) => FailureKind::Ca,
+            kind => kind,
+        };
+        match kind {
+            FailureKind::Ca | FailureKind::Account | FailureKind::Storage => {
+                self.ca_failed(flight, kind, failure, retry_after, now, random);
+                return;
+            }
+            _ => {}
+        }
+        if let Some(ca) = flight.ca {
+            self.ca_works(ca, flight, now);
+        }
+        match kind {
+            FailureKind::AlreadyReplaced => {
+                if let Some((issuance, _)) = &flight.order.renews
+                    && let Some(ix) = self.by_issuance.get(issuance).copied()
+                {
+                    self.certs[ix].ari.replaced = true;
+                    self.journal.touch(Key::Cert(issuance.clone()));
+                }
+            }
+            FailureKind::Configuration => {
+                for &ix in &flight.names {
+                    self.names[ix].tell(kind, &failure.sentence, now);
+                    self.names[ix].set_back(now, retry_after, random);
+                }
+            }
+            FailureKind::Limit if failure.names.is_empty() => {
+                self.limited_all(flight, failure, retry_after, now, random)
+            }
+            _ => self.blame(flight, failure, kind, retry_after, now, random),
+        }
+    }
+
+    /// Nobody's name is to blame. Its names stand aside for a moment, so that an order which always upsets the CA is not the
+    /// only one that ever probes it.
+    fn ca_failed(
+        &mut self,
+        flight: &Flight,
+        kind: FailureKind,
+        failure: &Failure,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+        random: &mut dyn Randomness,
+    ) {
+        if let Some(ca) = flight.ca {
+            self.cas[ca].fault(kind, retry_after, flight.started, now, random);
+            self.journal.touch(Key::Health(flight.order.ca.clone()));
+            self.journal.touch(Key::Accounts(flight.order.ca.clone()));
+        }
+        for &ix in &flight.names {
+            let name = &mut self.names[ix];
+            name.tell(kind, &failure.sentence, now);
+            let wait = doubling(ASIDE, name.fate.setbacks + 1, ASIDE_LIMIT).mul_f64(0.9 + 0.1 * random.fraction());
+            name.set_back(now, Some(wait), random);
+        }
+    }
+
+    /// A limit was met, and the CA did not say about whom.
+    fn limited_all(
+        &mut self,
+        flight: &Flight,
+        failure: &Failure,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+        random: &mut dyn Randomness,
+    ) {
+        for &ix in &flight.names {
+            self.names[ix].tell(FailureKind::Limit, &failure.sentence, now);
+            self.names[ix].set_back(now, retry_after, random);
+        }
+        if let Some(ca) = flight.ca {
+            self.cas[ca].limit(flight.order.tenant, retry_after.unwrap_or(UNTOLD_LIMIT), now);
+            self.journal.touch(Key::Health(flight.order.ca.clone()));
+        }
+    }
+
+    /// Names are to blame: those that the CA named, the only one, or some in one of two halves.
+    fn blame(
+        &mut self,
+        flight: &Flight,
+        failure: &Failure,
+        kind: FailureKind,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+        random: &mut dyn Randomness,
+    ) {
+        let blamed: HashMap<&HostPattern, &NameFailure> = failure.names.iter().map(|name| (&name.name, name)).collect();
+        let found = flight.names.iter().any(|ix| blamed.contains_key(&self.names[*ix].pattern));
+        let alone = flight.names.len() == 1;
+        let challenge = flight.order.challenges.first().copied();
+        for (place, &ix) in flight.names.iter().enumerate() {
+            let own = blamed.get(&self.names[ix].pattern).copied();
+            let (own_kind, sentence) = own.map_or((kind, &failure.sentence), |own| (own.kind, &own.sentence));
+            if found && own.is_none() {
+                continue; // at once again, without the others
+            }
+            self.names[ix].tell(own_kind, sentence, now);
+            if own_kind.is_validation() {
+                self.authorization_failed(ix, flight, now);
+            } else {
+                self.names[ix].set_back(now, retry_after, random);
+                continue;
+            }
+            if own.is_some() || alone {
+                let tried = own.and_then(|own| own.challenge).or(challenge);
+                let name = &mut self.names[ix];
+                if name.fate.learned == tried {
+                    name.fate.learned = None;
+                }
+                name.fate.avoided = tried;
+                name.failed(now, retry_after, random);
+            } else {
+                let half = u64::from(place * 2 >= flight.names.len());
+                self.names[ix].fate.part = self.next_part + 1 + half;
+            }
+        }
+        self.next_part += 2;
+    }
+
+    fn authorization_failed(&mut self, ix: NameIx, flight: &Flight, now: Timestamp) {
+        let text = self.names[ix].text.clone();
+        if let Some(ca) = flight.ca {
+            self.cas[ca].authorization_failed(&text, now);
+            self.journal.touch(Key::Failed(flight.order.ca.clone(), text));
+        }
+    }
+
+    pub(super) fn touch_name(&mut self, ix: NameIx) {
+        let name = &self.names[ix];
+        self.journal.touch(Key::Name(name.tenant, name.pattern.clone()));
+    }
+}

@@ -1,0 +1,61 @@
+//! What people ask the planner: how names stand, and how long a queue would take.
+
+use vestibule_certs::store::IssuanceId;
+use vestibule_names::{HostPattern, SiteId, TenantId};
+
+use crate::{Timestamp, failure::FailureKind};
+
+/// How one wanted name stands.
+#[derive(Clone, Debug)]
+pub struct NameStatus {
+    /// Which name.
+    pub name: HostPattern,
+    /// Of which site.
+    pub site: SiteId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// In one word.
+    pub state: NameState,
+    /// What is served for it, if anything is.
+    pub issuance: Option<IssuanceId>,
+    /// The end of that.
+    pub not_after: Option<Timestamp>,
+    /// When its renewal is due.
+    pub renew_at: Option<Timestamp>,
+    /// When something is tried next, as far as known.
+    pub next_attempt: Option<Timestamp>,
+    /// The last failure since the last success.
+    pub failure: Option<(FailureKind, String, Timestamp)>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// The state of a wanted name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameState {
+    /// Waits for its first order: for its turn, a limit or a back-off.
+    Waiting,
+    /// An order is in flight.
+    Ordering,
+    /// Has a certificate, nothing is due.
+    Valid,
+    /// Has a certificate; renewal is due and tried.
+    Renewing,
+    /// Failed so often that only DNS is looked at, until it points here.
+    Quarantined,
+    /// Had a certificate that has run out.
+    Expired,
+}
+
+/// One line of a simulated queue.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// Which site.
+    pub site: SiteId,
+    /// When its last name would have its certificate.
+    pub done: Timestamp,
+    /// How many orders that takes.
+    pub orders: usize,
+    /// Which limit it waits for longest, in words; `None`: none.
+    pub waits_for: Option<String>,
+}

@@ -1,0 +1,73 @@
+//! How names stand, for people.
+
+use vestibule_names::{HostPattern, SiteId, TenantId};
+
+use super::{
+    Planner,
+    calendar::{Cert, Phase},
+    name::Name,
+    slab::NameIx,
+    standing::{NameState, NameStatus},
+};
+use crate::{Timestamp, failure::FailureKind};
+
+impl Planner {
+    /// How the names of one site stand.
+    pub fn status(&self, site: &SiteId, now: Timestamp) -> Vec<NameStatus> {
+        let Some(known) = self.sites.get(site) else { return Vec::new() };
+        known.names.iter().map(|ix| self.name_status(*ix, site, now)).collect()
+    }
+
+    /// How one name stands.
+    pub fn status_of(&self, name: &HostPattern, now: Timestamp) -> Option<NameStatus> {
+        let range = (name.clone(), TenantId(0))..=(name.clone(), TenantId(u32::MAX));
+        let mut wanted = self.by_name.range(range).map(|(_, ix)| *ix).filter(|ix| self.names[*ix].is_wanted());
+        let ix = wanted.next()?;
+        let site = self.names[ix].sites.first()?.0.clone();
+        Some(self.name_status(ix, &site, now))
+    }
+
+    fn name_status(&self, ix: NameIx, site: &SiteId, now: Timestamp) -> NameStatus {
+        let name = &self.names[ix];
+        let live = |cert: &&Cert| cert.end > now;
+        let any = || self.covering(name).map(|ix| &self.certs[ix]).filter(live).max_by_key(|cert| &cert.issued.id);
+        let shown = name.cert.map(|ix| &self.certs[ix]).filter(live).or_else(any);
+        let state = self.state_of(name, shown, now);
+        let due_at = name.cert.map(|ix| self.certs[ix].due_at());
+        let waits = name.parked.as_ref().map(|parked| format!("waits for {}", parked.why.words()));
+        let told = name.fate.last.clone();
+        let only_waits = waits.map(|why| (FailureKind::Limit, why, now)).filter(|_| name.fate.last.is_none());
+        NameStatus {
+            name: name.pattern.clone(),
+            site: site.clone(),
+            tenant: name.tenant,
+            state,
+            issuance: shown.map(|cert| cert.issued.id.clone()),
+            not_after: shown.map(|cert| cert.end).or(name.lapsed),
+            renew_at: due_at,
+            next_attempt: self.next_attempt(name, now).or(due_at.filter(|_| state == NameState::Valid)),
+            failure: told.or(only_waits),
+            failures: name.fate.failures,
+        }
+    }
+
+    fn state_of(&self, name: &Name, shown: Option<&Cert>, now: Timestamp) -> NameState {
+        if name.flight.is_some() && name.cert.is_none() && name.lapsed.is_none() {
+            return NameState::Ordering;
+        }
+        match (name.cert.map(|ix| self.certs[ix].phase(now)), shown) {
+            (Some(Phase::Fresh), _) if name.flight.is_none() && !name.forced => NameState::Valid,
+            (Some(phase), _) if phase != Phase::Ended => NameState::Renewing,
+            _ if name.is_quarantined() => NameState::Quarantined,
+            (_, None) if name.lapsed.is_some() => NameState::Expired,
+            _ if name.flight.is_some() => NameState::Ordering,
+            _ => NameState::Waiting,
+        }
+    }
+
+    /// When something is tried next, as far as known: a lane's turn is not.
+    fn next_attempt(&self, name: &Name, now: Timestamp) -> Option<Timestamp> {
+        let waits = || self.lanes_wait.filter(|at| *at > now).unwrap_or(now);
+        name.timer.or_else(|| name.lane.map(|_| waits()))
+    }
+}

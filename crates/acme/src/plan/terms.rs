@@ -1,0 +1,121 @@
+//! [`Terms`]: what a name's order says beyond names, from the CA's configuration and the site's options. Only names with
+//! equal terms share a certificate.
+
+use vestibule_certs::store::KeyType;
+use vestibule_names::HostPattern;
+
+use crate::config::{CaConfig, ChallengeKind, Need, Profile, SiteDns, SiteOptions};
+
+/// The provider that serves sites which name none.
+const DEFAULT_PROVIDER: &str = "default";
+/// The only profile with which Let's Encrypt certifies addresses.
+const ADDRESS_PROFILE: &str = "shortlived";
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Terms {
+    pub(super) profile: Option<Profile>,
+    pub(super) key_type: KeyType,
+    /// In the order of preference. A wildcard adds DNS-01, see [`Terms::challenges_for`].
+    challenges: Vec<ChallengeKind>,
+    pub(super) dns: Option<SiteDns>,
+    /// Names in one certificate.
+    pub(super) most: usize,
+    /// Addresses are never mixed with names.
+    is_address: bool,
+}
+
+/// What an order for this name would say at this CA; an error is one sentence about what must be changed.
+pub(super) fn resolve(ca: &CaConfig, name: &HostPattern, options: &SiteOptions) -> Result<Terms, String> {
+    let is_address = matches!(name, HostPattern::Address(_));
+    let profile = options.profile.clone().or_else(|| ca.profile.clone()).or_else(|| address_profile(ca, is_address));
+    let dns = provider(ca, options)?;
+    let challenges = challenges(ca, options, dns.as_ref(), is_address);
+    let wildcard = matches!(name, HostPattern::Wildcard(_));
+    if wildcard && dns.is_none() {
+        return Err(format!("{name} needs DNS-01, and the site has no `dns` provider: name one, or list the hosts"));
+    }
+    if wildcard && options.challenge.is_some_and(|only| only != ChallengeKind::Dns01) {
+        return Err(format!("{name} can only be proved with dns-01: take the site's `challenge` away"));
+    }
+    if challenges.is_empty() && !wildcard {
+        return Err(match is_address {
+            true => format!("{name} is an address, which dns-01 cannot prove: allow http-01 or tls-alpn-01"),
+            false => format!("{name} may only use dns-01, and there is no `dns` provider: name one"),
+        });
+    }
+    let most = profile
+        .as_ref()
+        .and_then(|profile| ca.limits.names_with_profile.iter().find(|(name, _)| *name == profile.name))
+        .map_or(ca.limits.names_per_certificate, |(_, most)| *most)
+        .max(1);
+    Ok(Terms { profile, key_type: options.key_type.unwrap_or_default(), challenges, dns, most, is_address })
+}
+
+/// Is this CA Let's Encrypt, production or staging?
+fn is_lets_encrypt(ca: &CaConfig) -> bool {
+    let host = ca.directory.strip_prefix("https://").unwrap_or(&ca.directory).split('/').next().unwrap_or_default();
+    host == "letsencrypt.org" || host.ends_with(".letsencrypt.org")
+}
+
+fn address_profile(ca: &CaConfig, is_address: bool) -> Option<Profile> {
+    let needed = is_address && is_lets_encrypt(ca);
+    needed.then(|| Profile { name: ADDRESS_PROFILE.to_owned(), need: Need::Required })
+}
+
+fn provider(ca: &CaConfig, options: &SiteOptions) -> Result<Option<SiteDns>, String> {
+    let has = |wanted: &str| ca.dns.iter().any(|(name, _)| name == wanted);
+    match &options.dns {
+        Some(SiteDns::Named(name)) if !has(name) => {
+            Err(format!("the settings have no `dns` provider called {name:?}: name one that they have"))
+        }
+        Some(chosen) => Ok(Some(chosen.clone())),
+        None => Ok(has(DEFAULT_PROVIDER).then(|| SiteDns::Named(DEFAULT_PROVIDER.to_owned()))),
+    }
+}
+
+/// A site with a provider of its own choice wants it used; otherwise the CA's list holds.
+fn challenges(ca: &CaConfig, options: &SiteOptions, dns: Option<&SiteDns>, is_address: bool) -> Vec<ChallengeKind> {
+    let mut list = match options.challenge {
+        Some(only) => vec![only],
+        None => ca.challenges.clone(),
+    };
+    if options.challenge.is_none() && options.dns.is_some() {
+        list.retain(|kind| *kind != ChallengeKind::Dns01);
+        list.insert(0, ChallengeKind::Dns01);
+    }
+    list.retain(|kind| *kind != ChallengeKind::Dns01 || (dns.is_some() && !is_address));
+    list
+}
+
+impl Terms {
+    /// The challenges for an order of these names: `first` leads (it worked), `last` comes last (it failed).
+    pub(super) fn challenges_for(
+        &self,
+        names: &[HostPattern],
+        first: Option<ChallengeKind>,
+        last: Option<ChallengeKind>,
+    ) -> Vec<ChallengeKind> {
+        let mut list = self.challenges.clone();
+        let wildcard = names.iter().any(|name| matches!(name, HostPattern::Wildcard(_)));
+        if wildcard && !list.contains(&ChallengeKind::Dns01) {
+            list.push(ChallengeKind::Dns01);
+        }
+        list.sort_by_key(|kind| (Some(*kind) == last, Some(*kind) != first));
+        list
+    }
+
+    /// What is tried first when nothing was learned: need not be remembered.
+    pub(super) fn preferred(&self) -> Option<ChallengeKind> {
+        self.challenges.first().copied()
+    }
+}
+
+/// Can a look at A and AAAA records say something about this name? Not when it is proved by a TXT record.
+pub(super) fn looks_matter(name: &HostPattern, options: &SiteOptions) -> bool {
+    matches!(name, HostPattern::Exact(_)) && options.challenge != Some(ChallengeKind::Dns01) && options.dns.is_none()
+}
+
+#[cfg(test)]
+#[path = "terms_tests.rs"]
+mod tests;
