@@ -243,15 +243,4 @@ async fn last_words(mut stream: TcpStream, words: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn last_words_in_clear_http_are_well_formed() {
-        for words in [NOT_HTTP, NOT_TLS] {
-            let text = std::str::from_utf8(words).expect("ASCII");
-            let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-            assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
-        }
-    }
-}
+mod tests;

@@ -290,10 +290,15 @@ pub(crate) mod tests {
 
     /// A worker that listens nowhere, with defaults. Must be made inside a run time.
     pub(crate) fn idle_worker(dir: &std::path::Path) -> Rc<Worker> {
-        Rc::new(Worker::new(shared(dir)))
+        worker(shared(dir))
     }
 
-    fn shared(dir: &std::path::Path) -> Shared {
+    /// A worker of these things. Must be made inside a run time.
+    pub(crate) fn worker(shared: Shared) -> Rc<Worker> {
+        Rc::new(Worker::new(shared))
+    }
+
+    pub(crate) fn shared(dir: &std::path::Path) -> Shared {
         let config = Config {
             http: Vec::new(),
             https: Vec::new(),

@@ -1,0 +1,1 @@
+//! Before, while and after a name gets its first certificate.
