@@ -26,6 +26,7 @@ const NEEDED: &[Package] = &[
     Package { name: "openssl", programs: &["openssl"] },
     Package { name: "pebble", programs: &["pebble", "pebble-challtestsrv"] },
     Package { name: "caddy", programs: &["caddy"] },
+    Package { name: "bind9", programs: &["named"] },
 ];
 
 /// Sees to it that every program that the tests need is there.

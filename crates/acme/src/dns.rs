@@ -5,7 +5,11 @@
 //! | `lookup` | recursive resolvers: bounded look-ups, nothing remembered for long |
 //! | `facts` | [`Facts`]: what advice needs to know of a name |
 //! | `txt` | the record of DNS-01, and where it must stand |
-//! | `exec` | puts it in place by a program of the operator |
+//! | `provider` | puts it in place, and takes it away |
+//! | `exec` | by a program of the operator |
+//! | `rfc2136` | by dynamic update |
+//! | `acme_dns`, `post` | by acme-dns |
+//! | `secret` | reads keys and credentials |
 //! | `exchange` | one message to one server |
 //! | `authority` | the servers of a zone |
 //! | `propagation` | waits until they show the record |
@@ -30,13 +34,18 @@ use crate::{
     plan::{Pointing, Sight},
 };
 
+mod acme_dns;
 mod authority;
 mod exchange;
 mod exec;
 mod facts;
 mod lookup;
+mod post;
 mod propagation;
+mod provider;
 pub(crate) mod reach;
+mod rfc2136;
+mod secret;
 mod txt;
 
 pub use facts::Facts;
@@ -44,6 +53,7 @@ pub use facts::Facts;
 use authority::authorities;
 use lookup::{Lookups, Problem};
 use propagation::{Seen, Witnesses, settle};
+use provider::WayBack;
 use reach::Reach;
 use txt::Txt;
 
@@ -78,14 +88,9 @@ struct Inner {
 #[derive(Debug)]
 #[must_use]
 pub struct Presented {
-    /// `None`: withdrawn, or nothing that could be taken away.
-    left: Option<Left>,
-}
-
-#[derive(Clone, Debug)]
-struct Left {
-    provider: DnsProvider,
     txt: Txt,
+    /// [`WayBack::None`]: withdrawn, or nothing that could be taken away.
+    back: WayBack,
 }
 
 impl Dns {
@@ -161,6 +166,9 @@ impl Dns {
     /// `whose` is the owner of the provider: [`TenantId::OPERATOR`] for one of the settings, the site's owner for a site's
     /// own. What a tenant chose leads only to servers on the Internet, and to files of that tenant.
     ///
+    /// A CNAME at `_acme-challenge.NAME` is followed: the record is put where it leads. Whoever holds NAME decides that, so a
+    /// key of the operator's that serves tenants should be allowed to change challenges only.
+    ///
     /// # Errors
     /// `Configuration` for what must be corrected in the provider, `ValidationDns` for what DNS does not do; the sentence
     /// says what. Nothing is left in place then, as far as that can be seen to.
@@ -178,9 +186,15 @@ impl Dns {
             Ok(target) => txt.target = target,
             Err(problem) => tracing::debug!(%name, %problem, "the alias of a challenge cannot be looked up"),
         }
-        let reach = Reach::of(whose, self.inner.gateway_uid);
-        let presented = self.put(provider, reach, txt.clone()).await?;
-        match self.propagate(&txt, reach).await {
+        if !txt.is_plain() {
+            let (name, target) = (txt.host, lookup::shown(&txt.target));
+            let sentence =
+                format!("the CNAME of _acme-challenge.{name} leads to {target}, which is no name for a TXT record");
+            return Err(failed(FailureKind::ValidationDns, sentence));
+        }
+        let back = provider::put(&self.inner, provider, whose, &txt).await?;
+        let presented = Presented { txt, back };
+        match self.propagate(&presented.txt, Reach::of(whose, self.inner.gateway_uid)).await {
             Ok(()) => Ok(presented),
             Err(failure) => {
                 self.withdraw(presented).await;
@@ -191,34 +205,11 @@ impl Dns {
 
     /// Takes it away again; best effort, told in the log.
     pub async fn withdraw(&self, mut presented: Presented) {
-        let Some(Left { provider, txt }) = presented.left.clone() else { return };
-        let taken = match &provider {
-            DnsProvider::Exec { program, timeout } => {
-                let _turn = self.inner.programs.acquire().await;
-                exec::run(program, *timeout, exec::Action::Cleanup, &txt).await
-            }
-            DnsProvider::Rfc2136 { .. } | DnsProvider::AcmeDns { .. } => Ok(()),
-        };
-        presented.left = None;
+        let taken = provider::take(&self.inner, &presented.back, &presented.txt).await;
+        presented.back = WayBack::None;
         if let Err(failure) = taken {
-            tracing::warn!(name = txt.shown(), %failure, "a TXT record stays behind");
+            tracing::warn!(name = presented.txt.shown(), %failure, "a TXT record of a challenge stays behind");
         }
-    }
-
-    async fn put(&self, provider: &DnsProvider, reach: Reach, txt: Txt) -> Result<Presented, Failure> {
-        match provider {
-            DnsProvider::Exec { .. } if reach != Reach::Anywhere => {
-                return Err(failed(FailureKind::Configuration, "only the operator may name a DNS program".to_owned()));
-            }
-            DnsProvider::Exec { program, timeout } => {
-                let _turn = self.inner.programs.acquire().await;
-                exec::run(program, *timeout, exec::Action::Present, &txt).await?;
-            }
-            DnsProvider::Rfc2136 { .. } | DnsProvider::AcmeDns { .. } => {
-                return Err(failed(FailureKind::Configuration, "this DNS provider is not there yet".to_owned()));
-            }
-        }
-        Ok(Presented { left: Some(Left { provider: provider.clone(), txt }) })
     }
 
     async fn propagate(&self, txt: &Txt, reach: Reach) -> Result<(), Failure> {
@@ -261,8 +252,9 @@ impl fmt::Debug for Dns {
 
 impl Drop for Presented {
     fn drop(&mut self) {
-        if let Some(left) = &self.left {
-            tracing::warn!(name = left.txt.shown(), value = left.txt.value, "a TXT record of a challenge stays behind");
+        if !matches!(self.back, WayBack::None) {
+            let (name, value) = (self.txt.shown(), &self.txt.value);
+            tracing::warn!(name, value, "a TXT record of a challenge stays behind");
         }
     }
 }

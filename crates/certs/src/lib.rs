@@ -33,6 +33,7 @@
 //! | `private_folder` | our own files: private, whole or absent, durable |
 //! | `site_files` | chain and key of a site: from two paths to a checked pair |
 //! | `tenant_file` | opening a path that a tenant chose |
+//! | `secret_file` | keys of DNS servers and credentials, read through it |
 //! | `inspect` | what makes a chain and key fit to be shown |
 //! | `facts` | what people want to know of a certificate |
 //! | `tls` | provider and server template |
@@ -45,6 +46,7 @@ mod identity;
 mod inspect;
 mod local_ca;
 mod private_folder;
+mod secret_file;
 mod site_files;
 pub mod store;
 mod tenant_file;
@@ -59,4 +61,5 @@ mod testing;
 pub use facts::CertificateFacts;
 pub use identity::{Identity, IdentityError, IdentityRequest, Origin, Refresh, Shows, StoreNames};
 pub use local_ca::{SignError, read_root};
+pub use secret_file::SecretFileError;
 pub use vault::{Prepared, Vault, VaultError, check};

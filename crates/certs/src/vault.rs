@@ -141,6 +141,11 @@ impl Vault {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// As whom the gateway runs: it decides whose files it may use.
+    pub(crate) fn gateway_uid(&self) -> u32 {
+        self.shared.gateway_uid
+    }
+
     /// The local CA's root certificate, PEM.
     pub fn root_pem(&self) -> String {
         self.shared.local_ca.root_pem().to_owned()

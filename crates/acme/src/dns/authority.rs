@@ -47,7 +47,7 @@ pub(super) async fn authorities(lookups: &Lookups, name: &Name, reach: Reach, po
 }
 
 /// The zone in which a name lies: the nearest name above it (or itself) that has a SOA record.
-async fn zone_of(lookups: &Lookups, name: &Name) -> Option<Name> {
+pub(super) async fn zone_of(lookups: &Lookups, name: &Name) -> Option<Name> {
     let mut current = name.clone();
     for _ in 0..CLIMB_LIMIT {
         if current.is_root() {

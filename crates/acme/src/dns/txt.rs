@@ -29,4 +29,11 @@ impl Txt {
     pub(super) fn shown(&self) -> String {
         shown(&self.target)
     }
+
+    /// Is the target a name as hosts have it? Labels may hold any octet, and whoever owns an alias chooses them: a script
+    /// that is handed `$(reboot).example.com` or `-rf.example.com` was hardly written for that.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        self.target.iter().all(|label| label.iter().all(is_plain) && label.first() != Some(&b'-'))
+    }
 }

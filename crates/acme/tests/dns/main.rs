@@ -1,8 +1,13 @@
 //! DNS as the trade uses it: look-ups that nothing hostile can hurt, and TXT records put in place by each provider.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod acme_dns;
 mod exec;
 mod hooks;
 mod lookups;
+mod named;
+mod rfc2136;
 mod server;
 
 use std::{

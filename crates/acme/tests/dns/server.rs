@@ -42,7 +42,6 @@ struct Zone {
     truncate_udp: bool,
     key: Option<TSigner>,
     sign_with: Option<TSigner>,
-    questions: Vec<(Name, RecordType)>,
     updates: usize,
 }
 
@@ -83,11 +82,6 @@ impl Server {
         self
     }
 
-    pub(crate) fn remove(&self, at: &str, record_type: RecordType) -> &Self {
-        self.zone.lock().unwrap().records.remove(&(name(at), record_type));
-        self
-    }
-
     pub(crate) fn address_of(&self, at: &str, address: &str) -> &Self {
         let data = match address.parse::<IpAddr>().unwrap() {
             IpAddr::V4(v4) => RData::A(v4.into()),
@@ -98,6 +92,11 @@ impl Server {
 
     pub(crate) fn alias(&self, at: &str, target: &str) -> &Self {
         self.add(at, RData::CNAME(CNAME(name(target))))
+    }
+
+    /// To a target of any octets.
+    pub(crate) fn odd_alias(&self, at: &str, target: &[&[u8]]) -> &Self {
+        self.add(at, RData::CNAME(CNAME(Name::from_labels(target.iter().copied()).unwrap())))
     }
 
     pub(crate) fn caa(&self, at: &str, flags: u8, tag: &str, value: &[u8]) -> &Self {
@@ -152,11 +151,6 @@ impl Server {
 
     pub(crate) fn add_text(&self, at: &str, value: &str) -> &Self {
         self.add(at, RData::TXT(TXT::new(vec![value.to_owned()])))
-    }
-
-    pub(crate) fn questions(&self, at: &str, record_type: RecordType) -> usize {
-        let zone = self.zone.lock().unwrap();
-        zone.questions.iter().filter(|(asked, of)| *asked == name(at) && *of == record_type).count()
     }
 
     pub(crate) fn updates(&self) -> usize {
@@ -215,7 +209,6 @@ impl Zone {
         }
         let query = request.queries.first()?.clone();
         let asked = query.name().to_lowercase();
-        self.questions.push((asked.clone(), query.query_type()));
         let mut reply = Message::response(request.metadata.id, OpCode::Query);
         reply.add_query(query.clone());
         reply.metadata.authoritative = true;
