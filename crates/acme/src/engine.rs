@@ -140,3 +140,32 @@ fn failure(kind: FailureKind, sentence: String) -> Failure {
 fn now() -> Timestamp {
     SystemTime::now().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CaConfig;
+
+    #[test]
+    fn the_engine_goes_to_its_thread_and_handles_go_everywhere() {
+        fn goes<T: Send>() {}
+        fn is_shared<T: Send + Sync + Clone>() {}
+        goes::<Engine>();
+        is_shared::<Handle>();
+        is_shared::<Door>();
+    }
+
+    #[test]
+    fn each_ca_has_a_name_of_its_own_and_there_is_one() {
+        let ca = |id: &str| CaConfig::new(CaId::new(id).unwrap(), "https://ca.test/directory");
+        for (cas, is_good) in [
+            (vec![], false),
+            (vec![ca("a")], true),
+            (vec![ca("a"), ca("b")], true),
+            (vec![ca("a"), ca("b"), ca("a")], false),
+        ] {
+            let count = cas.len();
+            assert_eq!(check(&Config::new(cas)).is_ok(), is_good, "{count} CAs");
+        }
+    }
+}

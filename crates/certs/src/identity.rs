@@ -1,10 +1,13 @@
 //! [`Identity`]: what one site shows in a handshake, and how it changes while connections stay open.
 //!
 //! The hot path is one atomic load. Signing happens on the worker that meets a cold or ageing local certificate: a
-//! fraction of a millisecond, by one thread, while the others go on with the old one if there is one. Files are never
-//! read there; `refresh` does that on the control thread.
+//! fraction of a millisecond, by one thread, while the others go on with the old one if there is one. A site's own files
+//! are never read there; `refresh` does that on the control thread. What the store has is read there once: by the first
+//! handshake that needs it (`issued`).
 //!
 //! Not here: what makes a certificate good (`inspect`), and who calls `refresh`, and when.
+
+mod issued;
 
 use std::{
     fmt,
@@ -18,10 +21,12 @@ use rustls::{ServerConfig, sign::CertifiedKey};
 use vestibule_diagnostics::Diagnostic;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
+use self::issued::{Resolved, Source};
 use crate::{
     facts::CertificateFacts,
     local_ca::{Leaf, SignError, validity, written},
     site_files::{ChainDigest, CheckedPair, SiteFiles, Stamps},
+    store::StoreError,
     tls,
     vault::Shared,
 };
@@ -82,7 +87,9 @@ pub struct Identity {
     shared: Arc<Shared>,
     request: IdentityRequest,
     shown: ArcSwapOption<Shown>,
-    /// Taken to sign and to refresh, never by a handshake that finds a good certificate.
+    /// What the store has for the hosts, once somebody has asked.
+    issued: ArcSwapOption<Resolved>,
+    /// Taken to sign, to load and to refresh, never by a handshake that finds a good certificate.
     change: Mutex<Change>,
 }
 
@@ -138,6 +145,24 @@ pub enum IdentityError {
         #[source]
         source: SignError,
     },
+    /// Not even a placeholder could be made.
+    #[error("no placeholder certificate could be made for {site}")]
+    Placeholder {
+        /// For whom.
+        site: SiteId,
+        /// Why.
+        #[source]
+        source: SignError,
+    },
+    /// The certificate is there and cannot be read at this moment: the process has no descriptors left, say.
+    #[error("the certificate of {site} cannot be read now")]
+    Store {
+        /// For whom.
+        site: SiteId,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
 }
 
 impl IdentityRequest {
@@ -153,7 +178,13 @@ impl IdentityRequest {
 
 impl Identity {
     pub(crate) fn unsigned(shared: Arc<Shared>, request: IdentityRequest) -> Self {
-        Self { shared, request, shown: ArcSwapOption::empty(), change: Mutex::default() }
+        Self {
+            shared,
+            request,
+            shown: ArcSwapOption::empty(),
+            issued: ArcSwapOption::empty(),
+            change: Mutex::default(),
+        }
     }
 
     pub(crate) fn of_files(shared: Arc<Shared>, request: IdentityRequest, pair: CheckedPair, now: SystemTime) -> Self {
@@ -167,58 +198,80 @@ impl Identity {
         &self.request
     }
 
-    /// The rustls configuration for a handshake: ALPN h2 and http/1.1, TLS 1.2 and 1.3, X25519MLKEM768 first, resumption by
-    /// rotating tickets. Signs at the first use of a local certificate and again when it is near its end; otherwise one
-    /// atomic load.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
-        self.server_config_at(SystemTime::now())
+    /// The rustls configuration for a handshake for this host (normal form): ALPN h2 and http/1.1, TLS 1.2 and 1.3,
+    /// X25519MLKEM768 first, resumption by rotating tickets. Signs at the first use of a local certificate and again when
+    /// it is near its end; reads what the store has from disk at its first handshake; otherwise one atomic load.
+    pub fn server_config_for(&self, host: &str) -> Result<Arc<ServerConfig>, IdentityError> {
+        self.server_config_at(host, SystemTime::now())
     }
 
-    pub(crate) fn server_config_at(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+    pub(crate) fn server_config_at(&self, host: &str, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+        match self.source(host) {
+            Source::Own => self.own_config(now),
+            Source::Store(place) => self.issued_config(place, now),
+            Source::Nowhere => self.placeholder(now),
+        }
+    }
+
+    fn own_config(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
         match &*self.shown.load() {
             Some(shown) if !shown.is_due(now) => Ok(self.config(shown)),
             shown => self.sign(shown.as_ref(), now),
         }
     }
 
-    /// The configuration for a handshake for this host (normal form). As [`Identity::server_config`], and with
-    /// [`Origin::Store`] the certificate that the store has for just this host: read from disk at its first handshake.
-    pub fn server_config_for(&self, _host: &str) -> Result<Arc<ServerConfig>, IdentityError> {
-        todo!()
-    }
-
     /// What a handshake for this host (normal form) gets. One atomic load and a look-up among the site's own hosts.
-    pub fn shows(&self, _host: &str) -> Shows {
-        todo!()
+    pub fn shows(&self, host: &str) -> Shows {
+        match self.source(host) {
+            Source::Own => Shows::Certificate,
+            Source::Store(place) => self.shows_at(place),
+            Source::Nowhere => Shows::Placeholder,
+        }
     }
 
-    /// What it shows now.
+    /// What it shows now, for its first host.
     pub fn facts(&self) -> CertificateFacts {
         self.facts_at(SystemTime::now())
     }
 
+    /// What it shows now for this host (normal form).
+    pub fn facts_for(&self, host: &str) -> CertificateFacts {
+        match self.source(host) {
+            Source::Store(place) => self.issued_facts(place, SystemTime::now()),
+            Source::Own | Source::Nowhere => self.own_facts(SystemTime::now()),
+        }
+    }
+
     pub(crate) fn facts_at(&self, now: SystemTime) -> CertificateFacts {
+        match self.source_at(0) {
+            Source::Store(place) => self.issued_facts(place, now),
+            Source::Own | Source::Nowhere => self.own_facts(now),
+        }
+    }
+
+    fn own_facts(&self, now: SystemTime) -> CertificateFacts {
         let shown = self.shown.load();
         let leaf = shown.as_ref().and_then(|shown| shown.certified.cert.first());
         let mut facts = leaf.and_then(|leaf| CertificateFacts::read(leaf)).unwrap_or_else(|| {
             let (not_before, not_after) = validity(now);
             CertificateFacts {
                 issuer: String::new(),
-                names: self.request.hosts.iter().map(written).collect(),
+                names: self.request.local_hosts().iter().map(written).collect(),
                 not_before,
                 not_after,
                 fingerprint: String::new(),
                 last_refusal: None,
             }
         });
-        if self.request.origin == Origin::LocalCa {
+        if !matches!(self.request.origin, Origin::Files { .. }) {
             facts.issuer = "local CA".to_owned();
         }
         facts.last_refusal.clone_from(&self.lock().refusal);
         facts
     }
 
-    /// Looks at the files again (a stat each when nothing changed) and swaps a good change in. Blocking; control thread only.
+    /// Looks at the files again (a stat each when nothing changed), or asks the store again, and swaps a good change in.
+    /// Blocking; control thread only.
     ///
     /// Chain and key are two files and cannot change at one instant: a look between the two finds a mismatch, is refused,
     /// and is repeated by every refresh until the pair is good. A refusal that was told already is not told again.
@@ -227,6 +280,9 @@ impl Identity {
     }
 
     pub(crate) fn refresh_at(&self, now: SystemTime) -> Refresh {
+        if matches!(self.request.origin, Origin::Store { .. }) {
+            return self.refresh_issued();
+        }
         let Some(files) = self.request.files(self.shared.gateway_uid) else { return Refresh::Unchanged };
         let mut change = self.lock();
         let stamps = files.look();
@@ -281,7 +337,7 @@ impl Identity {
         {
             return Ok(self.config(fresh));
         }
-        match self.shared.local_ca.sign(&self.request.hosts, now, &self.shared.provider) {
+        match self.shared.local_ca.sign(&self.request.local_hosts(), now, &self.shared.provider) {
             Ok(leaf) => {
                 let shown = Arc::new(Shown::from(leaf));
                 self.shown.store(Some(Arc::clone(&shown)));
@@ -296,12 +352,13 @@ impl Identity {
     }
 
     fn config(&self, shown: &Shown) -> Arc<ServerConfig> {
-        let make = || {
-            let tickets = self.shared.tickets.bind(&self.request.site, self.request.tenant);
-            let certified = Arc::clone(&shown.certified);
-            Arc::new(tls::site_config(&self.shared.template, certified, Arc::new(tickets)))
-        };
-        Arc::clone(shown.config.get_or_init(make))
+        Arc::clone(shown.config.get_or_init(|| self.configuration(Arc::clone(&shown.certified))))
+    }
+
+    /// Tickets are bound to the site and its tenant, not to the certificate.
+    fn configuration(&self, certified: Arc<CertifiedKey>) -> Arc<ServerConfig> {
+        let tickets = self.shared.tickets.bind(&self.request.site, self.request.tenant);
+        Arc::new(tls::site_config(&self.shared.template, certified, Arc::new(tickets)))
     }
 
     /// A panic while the lock was held leaves nothing half done: each field is written whole.

@@ -29,6 +29,7 @@
 //! | `vault` | [`Vault`]: open, prepare, upstream configurations |
 //! | `identity` | [`Identity`]: the live certificate of one site, sign, refresh, swap |
 //! | `store` | [`store::Store`]: what CAs issued, on disk; orders that can be resumed |
+//! | [`foreign`] | certificates in the stores of other programs |
 //! | `local_ca` | the root on disk, and leaves |
 //! | `private_folder` | our own files: private, whole or absent, durable |
 //! | `site_files` | chain and key of a site: from two paths to a checked pair |
@@ -42,9 +43,11 @@
 
 mod challenge;
 mod facts;
+pub mod foreign;
 mod identity;
 mod inspect;
 mod local_ca;
+mod placeholder;
 mod private_folder;
 mod secret_file;
 mod site_files;

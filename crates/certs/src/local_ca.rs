@@ -31,7 +31,7 @@ const ROOT_LIFETIME: Duration = Duration::from_secs(3653 * 24 * 3600);
 /// Browsers accept up to 398 days of a public CA; short, because a leaf is free.
 pub(crate) const LEAF_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Certificates begin a little in the past, for clients whose clocks lag.
-const BACKDATED: Duration = Duration::from_secs(3600);
+pub(crate) const BACKDATED: Duration = Duration::from_secs(3600);
 /// The names of one leaf together: clients take handshake messages of 64 KiB at most, and every handshake sends them.
 pub(crate) const NAMES_SIZE_LIMIT: usize = 32 * 1024;
 

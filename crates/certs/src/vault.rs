@@ -16,6 +16,7 @@ use crate::{
     identity::{Identity, IdentityRequest, Origin},
     inspect::Findings,
     local_ca::{LocalCa, NAMES_SIZE_LIMIT, SignError, written},
+    placeholder::Placeholder,
     private_folder,
     store::{Store, StoreError},
     tenant_file::Owner,
@@ -37,6 +38,7 @@ pub struct Vault {
 pub(crate) struct Shared {
     pub(crate) local_ca: LocalCa,
     pub(crate) store: Store,
+    pub(crate) placeholder: Placeholder,
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) template: ServerConfig,
     pub(crate) tickets: Arc<TicketKeys>,
@@ -136,6 +138,7 @@ impl Vault {
             tickets: Arc::new(TicketKeys::new(Instant::now()).map_err(|_| VaultError::NoRandomness)?),
             gateway_uid: gateway_uid(),
             clients: ClientConfigs::default(),
+            placeholder: Placeholder::default(),
             provider,
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -43,6 +43,7 @@ pub use config::Config;
 pub use control::Stopper;
 pub use explain::ExplainError;
 pub use ledger::LedgerError;
+pub use vestibule_certs::foreign;
 
 use crate::house::{Ready, Threads};
 

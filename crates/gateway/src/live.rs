@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use rustls::ServerConfig;
-use vestibule_certs::{Identity, IdentityError, Origin, Shows};
+use vestibule_certs::{Identity, IdentityError, Shows};
 use vestibule_vhost::{LiveTable, TableReader, Vhost};
 
 /// The table of the gateway.
@@ -28,20 +28,15 @@ impl LiveSite {
     /// What a handshake for this host (in normal form) gets, or would get.
     pub(crate) fn shows(&self, host: &str) -> Shows {
         match &self.identity {
-            Some(identity) if is_of_cas(identity) => identity.shows(host),
-            Some(_) | None => Shows::Certificate,
+            Some(identity) => identity.shows(host),
+            None => Shows::Certificate,
         }
     }
 
     /// The configuration for a handshake for this host; `None` with `tls: off`.
     pub(crate) fn server_config(&self, host: &str) -> Option<Result<Arc<ServerConfig>, IdentityError>> {
-        let identity = self.identity.as_ref()?;
-        Some(if is_of_cas(identity) { identity.server_config_for(host) } else { identity.server_config() })
+        Some(self.identity.as_ref()?.server_config_for(host))
     }
-}
-
-fn is_of_cas(identity: &Identity) -> bool {
-    matches!(identity.request().origin, Origin::Store { .. })
 }
 
 /// Counts of one site, kept over edits and written by every worker.

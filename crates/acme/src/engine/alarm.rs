@@ -75,9 +75,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                 continue;
             }
             let why = status.failure.map(|(_, sentence, _)| sentence);
-            let not_after = httpdate::fmt_http_date(issued.not_after);
-            let reason = why.as_deref().unwrap_or("no attempt has failed: its renewal waits for its turn");
-            tracing::error!(name = %status.name, issuance = %issued.id, not_after, reason, "a certificate is near its end");
             self.tell(&Event::Expiring { issued: issued.clone(), why });
         }
     }

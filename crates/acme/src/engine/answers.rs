@@ -15,18 +15,21 @@ use super::{
     desk::Desk,
     inbox::{Question, Reply},
     journal::storage_failure,
-    lanes::{Ended, Lane, guarded},
+    lanes::{Ended, guarded},
     now,
     outcome::{in_words, list, why},
 };
 use crate::{
     Failure, Timestamp,
+    config::CaConfig,
     explain::Explanation,
     plan::{NameState, NameStatus},
 };
 
 /// How long whoever asked for a renewal waits for its end.
 const RENEW_TIMEOUT: Duration = Duration::from_mins(10);
+/// How many may wait so.
+const WAITERS_LIMIT: usize = 256;
 /// An attempt that comes this soon is waited for, rather than telling the failure of the one before.
 const SOON: Duration = Duration::from_secs(10);
 /// Names the origin of issuances that came from elsewhere. No CA of the settings can know them as its own: an account of
@@ -79,7 +82,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn renew(&mut self, name: HostPattern, reply: Reply<Result<Issued, String>>) {
-        if self.planner.renew_now(&name, now()) {
+        if self.waiters.len() >= WAITERS_LIMIT {
+            let _ = reply.send(Err(format!("{WAITERS_LIMIT} renewals are waited for already: try again later")));
+        } else if self.planner.renew_now(&name, now()) {
             self.waiters.push(Waiter { name, until: Instant::now() + RENEW_TIMEOUT, reply });
         } else {
             let _ = reply.send(Err(nobody_wants(&name)));
@@ -132,7 +137,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let outcome = guarded(&issued.draft.ca, limit, ca.revoke(&issued, reason)).await;
             Ended::Revoked { issued: Box::new(issued), outcome, reply }
         };
-        self.lanes.put(Lane::Errand, work.boxed_local());
+        self.lanes.errand(work.boxed_local());
     }
 
     /// What is shown for this name, and who can revoke it. What was imported is revoked at the first CA, with its own key.
@@ -157,7 +162,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// What the CA holds revoked is shown no longer than it takes to get another.
     pub(super) fn revoked(&mut self, issued: &Issued, outcome: Result<(), Failure>) -> Result<(), String> {
         outcome.map_err(|failure| failure.sentence)?;
-        tracing::warn!(names = %list(&issued.draft.names), issuance = %issued.id, "certificate revoked on request");
         if let Err(error) = self.store.retire(&issued.id) {
             tracing::error!(issuance = %issued.id, error = %storage_failure(&error), "a revoked certificate stays in the store");
         }
@@ -172,13 +176,14 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let _ = reply.send(explanation);
             Ended::Errand
         };
-        self.lanes.put(Lane::Errand, work.boxed_local());
+        self.lanes.errand(work.boxed_local());
     }
 
     fn roll_over(&mut self, reply: Reply<Result<(), String>>) {
-        let cas: Vec<_> = self.config.cas.iter().filter_map(|config| self.ca(&config.id)).collect();
-        let cas: Vec<_> =
-            cas.into_iter().map(|(ca, config)| (ca, config.id.clone(), config.timeouts.request * 8)).collect();
+        let known = self.config.cas.iter().filter_map(|config| self.ca(&config.id));
+        // Orders in flight sign with the old key, and are waited for.
+        let limit = |config: &CaConfig| config.timeouts.order + config.timeouts.request * 8;
+        let cas: Vec<_> = known.map(|(ca, config)| (ca, config.id.clone(), limit(config))).collect();
         let work = async move {
             let mut refusals = Vec::new();
             for (ca, id, limit) in cas {
@@ -189,7 +194,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let _ = reply.send(if refusals.is_empty() { Ok(()) } else { Err(refusals.join("; ")) });
             Ended::Errand
         };
-        self.lanes.put(Lane::Errand, work.boxed_local());
+        self.lanes.errand(work.boxed_local());
     }
 }
 

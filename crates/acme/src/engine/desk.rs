@@ -106,10 +106,10 @@ pub(super) async fn run<C: Ca>(engine: Engine<C>, tell: impl Fn(&Event)) {
             Next::Now => Duration::ZERO,
             Next::In(wait) => wait,
         };
+        // Not biased: whatever comes in a flood, the others get their turn.
         tokio::select! {
-            biased;
             () = inbox.woken() => {}
-            ended = desk.lanes.ended() => desk.ended(ended),
+            ended = desk.lanes.ended() => desk.all_ended(ended),
             () = &mut hooks => {}
             () = tokio::time::sleep(wait) => {}
         }
@@ -150,16 +150,26 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.take_changes();
         self.take_questions();
         self.open();
+        let mut next = Next::In(SLEEP_LIMIT);
         if self.opening == Opening::Open {
-            self.plan();
+            next = self.plan();
             self.settle_waiters();
             self.look_for_alarms();
         }
         self.write();
         self.publish();
-        match self.inbox.has_more() {
-            true => Next::Now,
-            false => Next::In(self.wait()),
+        match next {
+            Next::In(_) if !self.inbox.has_more() => Next::In(self.wait()),
+            _ => Next::Now,
+        }
+    }
+
+    /// And what else has ended by now: one turn, and one write, for all of it.
+    fn all_ended(&mut self, first: Ended) {
+        self.ended(first);
+        for _ in 1..BATCH {
+            let Some(ended) = self.lanes.ended().now_or_never() else { break };
+            self.ended(ended);
         }
     }
 
@@ -204,9 +214,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     /// Lets the planner decide, makes its records durable, and only then starts what it decided.
-    fn plan(&mut self) {
-        if self.journal.wait().is_some() {
-            return;
+    fn plan(&mut self) -> Next {
+        if let Some(wait) = self.journal.wait() {
+            return Next::In(wait);
         }
         let now = now();
         let mut jobs = Vec::new();
@@ -216,8 +226,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             jobs.push(job);
         }
         if jobs.is_empty() {
-            return;
+            return Next::In(SLEEP_LIMIT);
         }
+        let next = if jobs.len() < BATCH { Next::In(SLEEP_LIMIT) } else { Next::Now };
         let has_orders = jobs.iter().any(|job| matches!(job.work, Work::Order(_)));
         let before = if has_orders { Before::Order } else { Before::Waiting };
         let written = self.journal.write(self.planner.records(), before);
@@ -225,6 +236,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             self.start(job, written.as_ref().err());
         }
         self.changed();
+        next
     }
 
     /// What costs something at the CA is not started while the disk refuses what must be known of it afterwards.
@@ -242,17 +254,11 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             let failure = self.unknown_ca(&order.ca);
             return self.order_failed(job, &order, failure);
         };
-        let leftover = self.leftover(&order);
         let in_flight = self.in_flight(&order);
         let limit = limit.timeouts.order + ORDER_GRACE;
         let work = async move {
-            let walk = async {
-                match leftover {
-                    Some(pending) => ca.resume(pending, &order).await,
-                    None => ca.obtain(&order).await,
-                }
-            };
-            Ended::Order { job, outcome: guarded(&order.ca, limit, walk).await }
+            let outcome = guarded(&order.ca, limit, ca.obtain(&order)).await;
+            Ended::Order { job, outcome }
         };
         self.lanes.order(job, in_flight, work.boxed_local());
     }
@@ -297,7 +303,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         Some((Rc::clone(ca), self.config.ca(id)?))
     }
 
-    /// Tells the gateway first, since clients may wait for the swap, then the log and the hooks.
+    /// Tells the gateway first, since clients may wait for the swap, and logs; then the hooks.
     pub(super) fn tell(&self, event: &Event) {
         if catch_unwind(AssertUnwindSafe(|| (self.tell)(event))).is_err() {
             tracing::error!(?event, "a bug: an event could not be told to the gateway");
@@ -324,7 +330,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     fn publish(&mut self) {
         if Instant::now() >= self.tally_at {
             self.tally_at = Instant::now() + SLEEP_LIMIT;
-            self.inbox.publish(self.tally.publish(self.all(), 0));
+            self.inbox.publish(self.tally.publish(self.all(), self.hooks.failures()));
         }
     }
 
@@ -344,6 +350,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// What is in flight is dropped: its pending directories are what the next run goes on from.
     fn close(mut self) {
         self.write();
-        self.inbox.publish(self.tally.publish(self.all(), 0));
+        self.inbox.publish(self.tally.publish(self.all(), self.hooks.failures()));
     }
 }

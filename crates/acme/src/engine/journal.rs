@@ -14,8 +14,24 @@ use crate::{Failure, FailureKind, plan::Record};
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LIMIT: Duration = Duration::from_mins(1);
 
-pub(super) struct Journal {
-    store: Store,
+/// What the journal needs of the store.
+pub(super) trait Keeps {
+    fn keep(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError>;
+    fn self_test(&self) -> Result<(), StoreError>;
+}
+
+impl Keeps for Store {
+    fn keep(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError> {
+        self.record(changes)
+    }
+
+    fn self_test(&self) -> Result<(), StoreError> {
+        Self::self_test(self)
+    }
+}
+
+pub(super) struct Journal<S = Store> {
+    store: S,
     /// By key, the latest value; empty when all is durable. Bounded by the number of the planner's records.
     unwritten: BTreeMap<String, Option<Vec<u8>>>,
     refused: Option<Refused>,
@@ -37,8 +53,8 @@ struct Refused {
     until: Instant,
 }
 
-impl Journal {
-    pub(super) fn new(store: Store) -> Self {
+impl<S: Keeps> Journal<S> {
+    pub(super) fn new(store: S) -> Self {
         Self { store, unwritten: BTreeMap::new(), refused: None }
     }
 
@@ -59,7 +75,7 @@ impl Journal {
             return Ok(());
         }
         let changes: Vec<_> = std::mem::take(&mut self.unwritten).into_iter().collect();
-        self.store.record(&changes).inspect_err(|_| self.unwritten = changes.into_iter().collect())
+        self.store.keep(&changes).inspect_err(|_| self.unwritten = changes.into_iter().collect())
     }
 
     fn test(&self, before: Before) -> Result<(), StoreError> {
@@ -101,4 +117,93 @@ pub(super) fn storage_failure(error: &StoreError) -> Failure {
         source = cause.source();
     }
     super::failure(FailureKind::Storage, format!("the gateway's own store refuses: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        io,
+        path::PathBuf,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Disk {
+        kept: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
+        writes: Cell<usize>,
+        is_full: Cell<bool>,
+        is_sick: Cell<bool>,
+    }
+
+    impl Disk {
+        fn answer(refuses: &Cell<bool>) -> Result<(), StoreError> {
+            let source = || io::Error::from(io::ErrorKind::StorageFull);
+            let refusal = || StoreError::Io { what: "write", path: PathBuf::from("/state"), source: source() };
+            if refuses.get() { Err(refusal()) } else { Ok(()) }
+        }
+    }
+
+    impl Keeps for &Disk {
+        fn keep(&self, changes: &[(String, Option<Vec<u8>>)]) -> Result<(), StoreError> {
+            self.writes.set(self.writes.get() + 1);
+            Disk::answer(&self.is_full)?;
+            self.kept.borrow_mut().extend(changes.iter().cloned());
+            Ok(())
+        }
+
+        fn self_test(&self) -> Result<(), StoreError> {
+            Disk::answer(&self.is_sick)
+        }
+    }
+
+    fn record(key: &str, value: &str) -> Record {
+        Record { key: key.to_owned(), value: Some(value.into()) }
+    }
+
+    /// The wait is over.
+    fn forget_wait<S>(journal: &mut Journal<S>) {
+        if let Some(refused) = &mut journal.refused {
+            refused.until = Instant::now();
+        }
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_kept_in_its_latest_form_until_it_does_not() {
+        let disk = Disk::default();
+        let mut journal = Journal::new(&disk);
+        disk.is_full.set(true);
+        let refusal = journal.write(vec![record("a", "1"), record("b", "1")], Before::Order).unwrap_err();
+        assert_eq!(refusal.kind, FailureKind::Storage);
+        assert!(journal.wait().is_some());
+        disk.is_full.set(false);
+        assert!(journal.write(vec![record("a", "2")], Before::Waiting).is_err(), "the wait is not over");
+        assert_eq!(disk.writes.get(), 1);
+        forget_wait(&mut journal);
+        assert!(journal.write(Vec::new(), Before::Order).is_ok() && journal.wait().is_none());
+        let kept = disk.kept.borrow();
+        assert_eq!((kept["a"].as_deref(), kept["b"].as_deref()), (Some(&b"2"[..]), Some(&b"1"[..])));
+    }
+
+    #[test]
+    fn a_disk_that_would_not_take_an_order_holds_up_orders_and_no_records() {
+        let disk = Disk::default();
+        let mut journal = Journal::new(&disk);
+        disk.is_sick.set(true);
+        assert!(journal.write(vec![record("a", "1")], Before::Order).is_err());
+        assert!(disk.kept.borrow().contains_key("a"));
+        forget_wait(&mut journal);
+        assert!(journal.write(vec![record("b", "1")], Before::Waiting).is_ok());
+        let first = journal.refused.as_ref().map(|refused| refused.wait);
+        assert!(journal.write(Vec::new(), Before::Order).is_err());
+        assert!(journal.refused.as_ref().map(|refused| refused.wait) > first, "the wait grows");
+    }
+
+    #[test]
+    fn nothing_to_write_does_not_touch_the_disk() {
+        let disk = Disk::default();
+        assert!(Journal::new(&disk).write(Vec::new(), Before::Waiting).is_ok());
+        assert_eq!(disk.writes.get(), 0);
+    }
 }

@@ -25,6 +25,8 @@ const RENEWAL_INFOS_AT_ONCE: usize = 16;
 const DNS_CHECKS_AT_ONCE: usize = 8;
 /// Questions of operators in work at once.
 const ERRANDS_AT_ONCE: usize = 8;
+/// Questions of operators that wait for that.
+const ERRANDS_LIMIT: usize = 256;
 
 /// What kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,13 @@ impl Lanes {
     pub(super) fn put(&mut self, lane: Lane, work: Work) {
         self.waiting[lane as usize].push_back(work);
         self.start();
+    }
+
+    /// Lets this run for an operator; it is dropped, and with it the way of its answer, when too many wait.
+    pub(super) fn errand(&mut self, work: Work) {
+        if self.waiting[Lane::Errand as usize].len() < ERRANDS_LIMIT {
+            self.put(Lane::Errand, work);
+        }
     }
 
     /// The next one that ends. Never, when nothing runs. May be dropped at any time.

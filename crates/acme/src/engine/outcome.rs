@@ -46,12 +46,10 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     fn order_worked(&mut self, job: JobId, order: &Order, obtained: Obtained) {
         let issued = obtained.issued.clone();
-        let not_after = httpdate::fmt_http_date(issued.not_after);
         let (word, event) = match order.renews {
             Some(_) => ("renewed", Event::Renewed(issued.clone())),
             None => ("obtained", Event::Obtained(issued.clone())),
         };
-        tracing::info!(names = %list(&order.names), ca = %order.ca, issuance = %issued.id, not_after, "certificate {word}");
         self.tally.count(&order.ca, word);
         self.planner.ordered(job, Ok(obtained), now(), &mut self.chance);
         self.tell(&event);
@@ -66,20 +64,12 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.planner.ordered(job, Err(failure.clone()), now, &mut self.chance);
         let standings: Vec<_> = order.names.iter().filter_map(|name| self.planner.status_of(name, now)).collect();
         let next_attempt = standings.iter().filter_map(|status| status.next_attempt).min();
-        let next = next_attempt.map(in_words);
-        let kind = tally::failure_word(failure.kind);
-        tracing::warn!(names = %list(&order.names), ca = %order.ca, kind, %failure, next, "no certificate");
-        if failure.kind.is_validation() {
-            // An authorization that failed is final, and its order with it (RFC 8555 section 7.1.6).
-            self.drop_leftovers(order);
-        }
         let quarantined = standings.iter().filter(|status| status.state == NameState::Quarantined);
         let quarantined: Vec<_> =
             quarantined.map(|status| (status.name.clone(), why(&failure, &status.name).to_owned())).collect();
         self.answer_waiters(&order.names, &Verdict::Failed(&failure));
         self.tell(&Event::Failed { names: order.names.clone(), failure, next_attempt });
         for (name, why) in quarantined {
-            tracing::warn!(%name, why, "not ordered any more until DNS points here");
             self.tell(&Event::Quarantined { name, why });
         }
     }

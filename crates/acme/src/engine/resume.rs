@@ -1,5 +1,7 @@
-//! Orders that an earlier run, or an earlier attempt, left behind: gone on with where they may still bring a certificate
-//! for somebody who wants it, given up otherwise. What was paid for is used: nothing is ordered twice.
+//! Orders that an earlier run left behind: gone on with where they may still bring a certificate for somebody who wants
+//! it, given up otherwise. What was paid for is used: nothing is ordered twice.
+//!
+//! Not here: what an earlier attempt of this run left. The client goes on with that when it is asked for the same again.
 
 use std::collections::HashMap;
 
@@ -52,20 +54,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.lanes.order(job, in_flight, work.boxed_local());
     }
 
-    /// What an earlier attempt of the same order left, if the CA knows of it.
-    pub(super) fn leftover(&self, order: &Order) -> Option<Pending> {
-        let mut found = None;
-        for pending in self.store.pending().into_iter().filter(|pending| is_for(pending.draft(), order)) {
-            match pending.order_url() {
-                // Another CA may have the order, and be asked again.
-                _ if pending.draft().ca != order.ca => {}
-                Some(_) if found.is_none() && is_same(pending.draft(), order) => found = Some(pending),
-                _ => give_up(pending, "it is ordered anew"),
-            }
-        }
-        found
-    }
-
     /// The names have their certificate: what other attempts left is of no use.
     pub(super) fn drop_leftovers(&self, order: &Order) {
         for pending in self.store.pending().into_iter().filter(|pending| is_for(pending.draft(), order)) {
@@ -109,11 +97,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 /// Is this the same tenant's order of the same names? While one is in flight the planner begins no other.
 fn is_for(draft: &Draft, order: &Order) -> bool {
     draft.tenant == order.tenant && draft.names == order.names
-}
-
-/// Would it bring what the order asks for?
-fn is_same(draft: &Draft, order: &Order) -> bool {
-    draft.key_type == order.key_type && draft.profile.as_deref() == order.profile.as_ref().map(|profile| &*profile.name)
 }
 
 /// The order that left this draft, as the site and the settings have it now.

@@ -2,6 +2,7 @@
 
 mod files;
 mod handshakes;
+mod issued;
 mod local_certificates;
 mod resumption;
 
@@ -39,7 +40,7 @@ fn a_reopened_vault_serves_under_the_same_root() {
     let root = root_of(&first);
     drop(first);
     let again = Vault::open(&dir.path().join("certs")).unwrap();
-    let server = local(&again, "a.yaml", &["a.test"]).server_config().unwrap();
+    let server = local(&again, "a.yaml", &["a.test"]).server_config_for("a.test").unwrap();
     Session::open(&client(&[root], &TLS13), &server, "a.test").unwrap();
 }
 

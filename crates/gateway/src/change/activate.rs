@@ -160,8 +160,9 @@ impl Surroundings {
         }
         let public = site.hosts.iter().find(|host| !host.value.is_private())?;
         let message = format!("{} is a public name, and for now the local CA signs its certificate", public.value);
-        let help = "name a certificate of your own with `tls: {chain: FILE, key: FILE}`, or say `tls: internal` when \
-                    only machines that trust the local CA come here";
+        let help = "the operator has a public CA sign it with `acme: {agree: true}` in the settings; or name a \
+                    certificate of your own with `tls: {chain: FILE, key: FILE}`, or say `tls: internal` when only \
+                    machines that trust the local CA come here";
         Some(Diagnostic::new(catalogue::NO_PUBLIC_CERTIFICATE, message).at(public.span, "").help(help))
     }
 }

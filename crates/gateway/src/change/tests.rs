@@ -1,6 +1,8 @@
 //! The site-change walk over whole stories: edits, mistakes, conflicts, restarts. The table and the ledger are the real
 //! ones; only files are made up.
 
+mod public;
+
 use std::collections::BTreeMap;
 
 use vestibule_names::SiteId;

@@ -42,7 +42,7 @@ fn a_backend_is_verified_by_its_name() {
             origin: vestibule_certs::Origin::LocalCa,
         })
         .unwrap();
-    let acceptor = TlsAcceptor::from(prepared.identity.server_config().unwrap());
+    let acceptor = TlsAcceptor::from(prepared.identity.server_config_for("backend.test").unwrap());
     run(async {
         for (name, expected) in [(Some("backend.test"), 200), (Some("other.test"), 502), (None, 502)] {
             let origin = Origin::tcp().await;

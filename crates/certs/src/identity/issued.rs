@@ -1,0 +1,196 @@
+//! What the store's certificates give a site: which of its hosts is shown which issuance, and the way of a key from the
+//! disk into a handshake.
+//!
+//! Nothing is resolved before somebody asks, and no key is in memory before a handshake wants it. What is resolved stays
+//! until `refresh`: a certificate changes for a site at one moment, not host by host. Not here: private names, which have
+//! local certificates as in any other site.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use rustls::ServerConfig;
+use vestibule_names::HostPattern;
+
+use super::{Identity, IdentityError, Origin, Refresh, Shows, StoreNames};
+use crate::{
+    facts::CertificateFacts,
+    local_ca::written,
+    placeholder,
+    store::{Entry, NotLoaded},
+};
+
+/// What a host of a site is served from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The one certificate of the site: from files, or local.
+    Own,
+    /// The store, for the host at this place of the request.
+    Store(usize),
+    /// Nothing: it is no host of the site.
+    Nowhere,
+}
+
+/// For each host of the request, at its place, what the store had when it was asked.
+pub(super) struct Resolved {
+    places: Box<[Option<Arc<Live>>]>,
+}
+
+/// An issuance, shared by the hosts of the site that it is shown for.
+struct Live {
+    entry: Arc<Entry>,
+    config: OnceLock<Arc<ServerConfig>>,
+}
+
+impl Identity {
+    /// Where the certificate for this host (normal form) comes from. An exact host comes before a wildcard.
+    pub(super) fn source(&self, host: &str) -> Source {
+        if !matches!(self.request.origin, Origin::Store { .. }) {
+            return Source::Own;
+        }
+        let place_of = |wanted: fn(&HostPattern) -> bool| {
+            self.request.hosts.iter().position(|pattern| wanted(pattern) && pattern.matches(host))
+        };
+        let place = place_of(|pattern| !matches!(pattern, HostPattern::Wildcard(_)))
+            .or_else(|| place_of(|pattern| matches!(pattern, HostPattern::Wildcard(_))));
+        place.map_or(Source::Nowhere, |place| self.source_at(place))
+    }
+
+    /// Where the certificate for the host at this place comes from.
+    pub(super) fn source_at(&self, place: usize) -> Source {
+        match self.request.hosts.get(place) {
+            Some(host) if self.request.is_issued(host) => Source::Store(place),
+            _ => Source::Own,
+        }
+    }
+
+    pub(super) fn shows_at(&self, place: usize) -> Shows {
+        match self.resolved().places[place] {
+            Some(_) => Shows::Certificate,
+            None => Shows::Placeholder,
+        }
+    }
+
+    pub(super) fn issued_config(&self, place: usize, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+        match &self.resolved().places[place] {
+            None => self.placeholder(now),
+            Some(live) => match live.config.get() {
+                Some(config) => Ok(Arc::clone(config)),
+                None => self.load(place, now),
+            },
+        }
+    }
+
+    /// Reads key and chain from the disk: a first handshake waits for that. A damaged pair makes room for the one before.
+    #[cold]
+    fn load(&self, place: usize, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+        let _loading = self.lock();
+        loop {
+            let resolved = self.resolved();
+            let Some(live) = &resolved.places[place] else { return self.placeholder(now) };
+            if let Some(config) = live.config.get() {
+                return Ok(Arc::clone(config));
+            }
+            match self.shared.store.load(&live.entry) {
+                Ok(certified) => return Ok(Arc::clone(live.config.get_or_init(|| self.configuration(certified)))),
+                Err(NotLoaded::Passing(source)) => {
+                    return Err(IdentityError::Store { site: self.request.site.clone(), source });
+                }
+                // The store has it no more, and gives another or none: this ends.
+                Err(NotLoaded::Gone) => self.issued.store(Some(Arc::new(self.resolve(Some(&resolved))))),
+            }
+        }
+    }
+
+    pub(super) fn placeholder(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+        let shared = &self.shared;
+        let made = shared.placeholder.config(&shared.template, &shared.provider, now);
+        made.map_err(|source| IdentityError::Placeholder { site: self.request.site.clone(), source })
+    }
+
+    /// Asks the store again.
+    pub(super) fn refresh_issued(&self) -> Refresh {
+        let _change = self.lock();
+        let before = self.issued.load_full();
+        let after = self.resolve(before.as_deref());
+        let same = match &before {
+            Some(before) => before.numbers().eq(after.numbers()),
+            None => after.places.iter().all(Option::is_none),
+        };
+        if same {
+            return Refresh::Unchanged;
+        }
+        self.issued.store(Some(Arc::new(after)));
+        Refresh::Swapped
+    }
+
+    /// What is known of the certificate for the host at this place.
+    pub(super) fn issued_facts(&self, place: usize, now: SystemTime) -> CertificateFacts {
+        if let Some(live) = &self.resolved().places[place] {
+            let issued = live.entry.issued();
+            return CertificateFacts {
+                issuer: issued.issuer,
+                names: issued.draft.names.iter().map(written).collect(),
+                not_before: issued.not_before,
+                not_after: issued.not_after,
+                fingerprint: issued.fingerprint,
+                last_refusal: None,
+            };
+        }
+        let (not_before, not_after) = placeholder::validity(now);
+        CertificateFacts {
+            issuer: "placeholder".to_owned(),
+            names: self.request.hosts.get(place).map(written).into_iter().collect(),
+            not_before,
+            not_after,
+            fingerprint: String::new(),
+            last_refusal: None,
+        }
+    }
+
+    /// Of those who ask first at one moment, one is heard.
+    fn resolved(&self) -> Arc<Resolved> {
+        if let Some(resolved) = &*self.issued.load() {
+            return Arc::clone(resolved);
+        }
+        let resolved = Arc::new(self.resolve(None));
+        let before = self.issued.compare_and_swap(&None::<Arc<Resolved>>, Some(Arc::clone(&resolved)));
+        before.as_ref().map_or(resolved, Arc::clone)
+    }
+
+    /// What the store has now; what stayed the same keeps its configuration.
+    fn resolve(&self, before: Option<&Resolved>) -> Resolved {
+        let known = before.iter().flat_map(|before| before.places.iter().flatten());
+        let mut known: HashMap<u64, Arc<Live>> = known.map(|live| (live.entry.number(), Arc::clone(live))).collect();
+        let mut place = |host: &HostPattern| {
+            let entry = self.request.is_issued(host).then(|| self.shared.store.entry(self.request.tenant, host))??;
+            let fresh = || Arc::new(Live { entry: Arc::clone(&entry), config: OnceLock::new() });
+            Some(Arc::clone(known.entry(entry.number()).or_insert_with(fresh)))
+        };
+        Resolved { places: self.request.hosts.iter().map(&mut place).collect() }
+    }
+}
+
+impl Resolved {
+    fn numbers(&self) -> impl Iterator<Item = Option<u64>> + '_ {
+        self.places.iter().map(|live| live.as_ref().map(|live| live.entry.number()))
+    }
+}
+
+impl super::IdentityRequest {
+    /// Is this host certified by a CA of the operator's, rather than by the local one?
+    fn is_issued(&self, host: &HostPattern) -> bool {
+        match self.origin {
+            Origin::Store { names: StoreNames::All } => true,
+            Origin::Store { names: StoreNames::Public } => !host.is_private(),
+            Origin::LocalCa | Origin::Files { .. } => false,
+        }
+    }
+
+    /// The hosts that the local CA signs for.
+    pub(super) fn local_hosts(&self) -> Vec<HostPattern> {
+        self.hosts.iter().filter(|host| !self.is_issued(host)).cloned().collect()
+    }
+}

@@ -1,0 +1,254 @@
+//! Sites and public CAs: where certificates come from, what the engine is told, and what owners are told.
+
+use vestibule_acme::config::{ChallengeKind, SiteDns, SiteOptions};
+use vestibule_certs::{Origin, StoreNames};
+
+use super::*;
+use crate::config::AcmeStanding;
+
+fn standing(dns: &[&str]) -> Option<AcmeStanding> {
+    Some(AcmeStanding { dns: dns.iter().map(ToString::to_string).collect(), ..AcmeStanding::default() })
+}
+
+impl Story {
+    fn with_acme(dns: &[&str]) -> Self {
+        let mut story = Self::new();
+        story.sites.surroundings.acme = standing(dns);
+        story
+    }
+
+    /// What the engine is told of these changes, in words.
+    fn told(&mut self, changes: Vec<Change>) -> Vec<String> {
+        let mut step = self.sites.apply(changes);
+        let wishes = std::mem::take(&mut step.wishes);
+        self.publish(step);
+        wishes.iter().map(in_words).collect()
+    }
+
+    fn codes(&self, id: &str) -> Vec<(String, bool)> {
+        self.row(id).reports.iter().map(|report| (report.code.clone(), report.is_error())).collect()
+    }
+}
+
+fn in_words(wish: &Wish) -> String {
+    match wish {
+        Wish::Want(site, tenant, names, options) => {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            let dressed = if *options == SiteOptions::default() { "" } else { " with options" };
+            format!("{site} of {} wants {}{dressed}", tenant.0, names.join(" "))
+        }
+        Wish::Unwant(site) => format!("{site} wants nothing"),
+    }
+}
+
+fn auto(id: &str, hosts: &str) -> Change {
+    written(id, 1000, &site(hosts, "one"))
+}
+
+#[test]
+fn the_engine_is_told_what_changed_and_nothing_else() {
+    let mut story = Story::with_acme(&[]);
+    assert_eq!(
+        story.told(vec![auto("a.yaml", "a.example.com, a.localhost, 10.0.0.7")]),
+        ["a.yaml of 1000 wants a.example.com"]
+    );
+    // Seen again, edited elsewhere, broken, mended: the names are the same.
+    assert!(story.told(vec![auto("a.yaml", "a.example.com, a.localhost, 10.0.0.7")]).is_empty());
+    assert!(story.told(vec![auto("a.yaml", "a.example.com, b.localhost")]).is_empty());
+    assert!(story.told(vec![written("a.yaml", 1000, BROKEN)]).is_empty());
+    assert!(story.told(vec![written("a.yaml", 1000, &site("a.example.com", "two"))]).is_empty());
+    assert_eq!(
+        story.told(vec![auto("a.yaml", "b.example.com, a.example.com")]),
+        ["a.yaml of 1000 wants b.example.com a.example.com"]
+    );
+    assert_eq!(story.told(vec![auto("a.yaml", "b.example.com")]), ["a.yaml of 1000 wants b.example.com"]);
+    let dressed = format!("{}tls: {{challenge: http-01}}\n", site("b.example.com", "one"));
+    assert_eq!(
+        story.told(vec![written("a.yaml", 1000, &dressed)]),
+        ["a.yaml of 1000 wants b.example.com with options"]
+    );
+    assert!(story.told(vec![written("a.yaml", 1000, &dressed)]).is_empty());
+    assert_eq!(story.told(vec![removed("a.yaml")]), ["a.yaml wants nothing"]);
+    assert!(story.told(vec![removed("a.yaml")]).is_empty());
+}
+
+#[test]
+fn sites_that_no_ca_certifies_are_not_told() {
+    let mut story = Story::with_acme(&[]);
+    for (hosts, tls) in [
+        ("a.localhost", "auto"),
+        ("192.168.1.7", "auto"),
+        ("a.example.com", "internal"),
+        ("a.example.com", "off"),
+        ("\"*.example.com\"", "auto"),
+    ] {
+        let text = format!("{}tls: {tls}\n", site(hosts, "one"));
+        assert!(story.told(vec![written("a.yaml", 1000, &text)]).is_empty(), "{text}");
+    }
+    let acme = format!("{}tls: acme\n", site("a.localhost", "one"));
+    assert_eq!(story.told(vec![written("a.yaml", 1000, &acme)]), ["a.yaml of 1000 wants a.localhost"]);
+    assert_eq!(story.told(vec![auto("a.yaml", "a.localhost")]), ["a.yaml wants nothing"]);
+    story.sites.surroundings.acme = None;
+    assert!(story.told(vec![auto("b.yaml", "b.example.com")]).is_empty(), "nobody has agreed to a CA's terms");
+}
+
+#[test]
+fn a_name_is_told_for_its_holder_only() {
+    let mut story = Story::with_acme(&[]);
+    story.told(vec![auto("a.yaml", "shared.example.com, a.example.com")]);
+    assert_eq!(
+        story.told(vec![auto("b.yaml", "shared.example.com, b.example.com")]),
+        ["b.yaml of 1000 wants b.example.com"]
+    );
+    assert!(story.told(vec![auto("c.yaml", "shared.example.com")]).is_empty(), "it holds nothing");
+    // The holder lets go: first it is told, then who takes over.
+    assert_eq!(
+        story.told(vec![auto("a.yaml", "a.example.com")]),
+        ["a.yaml of 1000 wants a.example.com", "b.yaml of 1000 wants shared.example.com b.example.com"]
+    );
+    assert_eq!(
+        story.told(vec![removed("b.yaml")]),
+        ["b.yaml wants nothing", "c.yaml of 1000 wants shared.example.com"]
+    );
+}
+
+#[test]
+fn a_renamed_file_and_a_new_owner_are_told_in_order() {
+    let mut story = Story::with_acme(&[]);
+    story.told(vec![auto("a.yaml", "a.example.com")]);
+    assert_eq!(
+        story.told(vec![removed("a.yaml"), auto("b.yaml", "a.example.com")]),
+        ["a.yaml wants nothing", "b.yaml of 1000 wants a.example.com"]
+    );
+    assert_eq!(
+        story.told(vec![auto("c.yaml", "a.example.com"), removed("b.yaml")]),
+        ["b.yaml wants nothing", "c.yaml of 1000 wants a.example.com"]
+    );
+    let others = written("c.yaml", 1001, &site("a.example.com", "theirs"));
+    assert_eq!(story.told(vec![others]), ["c.yaml of 1001 wants a.example.com"]);
+    assert_eq!(story.told(vec![written("c.yaml", 1000, BROKEN)]), ["c.yaml wants nothing"]);
+}
+
+#[test]
+fn a_restart_tells_everything_once_also_of_a_file_that_is_broken_by_now() {
+    let mut story = Story::with_acme(&[]);
+    story.told(vec![auto("a.yaml", "a.example.com"), auto("b.yaml", "b.example.com")]);
+    let mut story = story.restart();
+    story.sites.surroundings.acme = standing(&[]);
+    assert_eq!(
+        story.told(vec![auto("a.yaml", "a.example.com"), written("b.yaml", 1000, BROKEN)]),
+        ["a.yaml of 1000 wants a.example.com", "b.yaml of 1000 wants b.example.com"]
+    );
+}
+
+#[test]
+fn options_reach_the_engine() {
+    let mut story = Story::with_acme(&["zone"]);
+    let text = format!("{}tls: {{challenge: dns-01, dns: zone}}\n", site("\"*.example.com\"", "one"));
+    let step = story.sites.apply(vec![written("a.yaml", 1000, &text)]);
+    let [Wish::Want(_, _, names, options)] = &*step.wishes else { panic!("{:?}", step.wishes) };
+    assert_eq!(names.len(), 1, "a wildcard with a provider is wanted");
+    assert_eq!(options.challenge, Some(ChallengeKind::Dns01));
+    assert_eq!(options.dns, Some(SiteDns::Named("zone".to_owned())));
+}
+
+#[test]
+fn certificates_come_from_where_names_and_settings_say() {
+    let (public, all) = (Origin::Store { names: StoreNames::Public }, Origin::Store { names: StoreNames::All });
+    for (tls, hosts, acme, expected) in [
+        ("auto", "a.example.com", standing(&[]), &public),
+        ("auto", "a.localhost, a.example.com", standing(&[]), &public),
+        ("auto", "a.localhost", standing(&[]), &Origin::LocalCa),
+        ("auto", "a.example.com", None, &Origin::LocalCa),
+        ("acme", "a.localhost", standing(&[]), &all),
+        ("acme", "a.example.com", None, &Origin::LocalCa),
+        ("internal", "a.example.com", standing(&[]), &Origin::LocalCa),
+    ] {
+        let mut story = Story::new();
+        story.sites.surroundings.acme = acme;
+        story.write("a.yaml", &format!("{}tls: {tls}\n", site(hosts, "one")));
+        let table = story.table.load();
+        let live = table.resolve(hosts.split(", ").next().expect("a host")).expect("live");
+        assert_eq!(story.sites.surroundings.origin(&live.vhost), *expected, "{tls} {hosts}");
+    }
+}
+
+/// What the file of a site is told, with these providers in the settings: codes, and whether they are errors.
+fn codes(acme: Option<AcmeStanding>, owner: u32, text: &str) -> Vec<(String, bool)> {
+    let mut story = Story::new();
+    story.sites.surroundings.acme = acme;
+    story.apply(vec![written("a.yaml", owner, text)]);
+    story.codes("a.yaml")
+}
+
+#[test]
+fn owners_are_told_what_stands_in_the_way_of_a_certificate() {
+    let named = "hosts: a.example.com\nrespond: one\ntls: {dns: zone}\n";
+    let program = "hosts: a.example.com\nrespond: one\ntls: {dns: {exec: /usr/local/bin/dns}}\n";
+    let wildcard = "hosts: \"*.example.com\"\nrespond: one\n";
+    let challenge = "hosts: a.example.com\nrespond: one\nroutes:\n  /.well-known/acme-challenge: {respond: mine}\n";
+    let below = "hosts: a.example.com\nrespond: one\nroutes:\n  /.well-known/acme-challenge/x: {respond: mine}\n";
+    let beside = "hosts: a.example.com\nrespond: one\nroutes:\n  /.well-known: {respond: mine}\n";
+    let acme = "hosts: a.example.com\nrespond: one\ntls: acme\n";
+    let warning = |code: &str| vec![(code.to_owned(), false)];
+    let error = |code: &str| vec![(code.to_owned(), true)];
+    for (acme, owner, text, expected) in [
+        (standing(&["zone"]), 1000, named, vec![]),
+        (standing(&["other"]), 1000, named, error("V0509")),
+        (standing(&[]), 1000, program, error("V0509")),
+        (standing(&[]), 0, program, vec![]),
+        (None, 1000, program, [warning("V0506"), error("V0509")].concat()),
+        (standing(&["zone"]), 1000, wildcard, warning("V0510")),
+        (standing(&["default"]), 1000, wildcard, vec![]),
+        (standing(&[]), 1000, challenge, warning("V0508")),
+        (standing(&[]), 1000, below, warning("V0508")),
+        (standing(&[]), 1000, beside, vec![]),
+        (None, 1000, acme, warning("V0506")),
+        (standing(&[]), 1000, acme, vec![]),
+    ] {
+        let found = codes(acme, owner, text);
+        let found: Vec<_> = found.into_iter().filter(|(code, _)| code.starts_with("V05")).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_provider_that_the_settings_lose_takes_no_site_off() {
+    let mut story = Story::with_acme(&["zone"]);
+    let text = "hosts: a.example.com\nrespond: one\ntls: {dns: zone}\n";
+    story.write("a.yaml", text);
+    let mut story = story.restart();
+    story.sites.surroundings.acme = standing(&[]);
+    story.write("a.yaml", text);
+    assert_eq!(story.answer("a.example.com").as_deref(), Some("one"));
+    assert_eq!(story.codes("a.yaml"), [("V0509".to_owned(), false)]);
+    story.write("a.yaml", &text.replace("one", "two"));
+    assert_eq!(story.answer("a.example.com").as_deref(), Some("one"), "an edit is judged anew");
+}
+
+#[test]
+fn an_import_is_for_the_one_tenant_who_holds_the_names() {
+    let mut story = Story::with_acme(&[]);
+    story.apply(vec![
+        written("a.yaml", 1000, &site("a.example.com, www.a.example.com", "one")),
+        written("b.yaml", 1001, &site("b.example.com", "two")),
+        written("c.yaml", 1000, &site("x.c.example.com", "three")),
+    ]);
+    let holder = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| HostPattern::parse(name).expect("a name")).collect();
+        story.sites.holder_of_all(&names).map(|tenant| tenant.0)
+    };
+    assert_eq!(holder(&["a.example.com", "www.a.example.com"]), Ok(1000));
+    assert_eq!(holder(&["a.example.com", "old.a.example.com"]), Ok(1000), "a name that nobody holds does not matter");
+    assert_eq!(holder(&["*.c.example.com"]), Ok(1000), "whoever holds names below a wildcard");
+    for (names, what) in [
+        (&["a.example.com", "b.example.com"][..], "several tenants"),
+        (&["*.example.com"], "several tenants"),
+        (&["d.example.com"], "write the site file first"),
+        (&["*.d.example.com"], "write the site file first"),
+        (&[], "write the site file first"),
+    ] {
+        let refused = holder(names).expect_err("refused");
+        assert!(refused.contains(what), "{names:?}: {refused}");
+    }
+}
