@@ -1,5 +1,5 @@
 //! [`AdminClient`]: asks a running gateway over its admin socket. One question, one connection; every wait and every answer
-//! has a limit. It changes nothing: the admin interface only tells.
+//! has a limit.
 
 use std::{
     io,
@@ -8,11 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, runtime::Runtime};
 use vestibule_gateway::admin::model::AdminFailure;
 
@@ -24,8 +24,12 @@ use crate::{
     settings_file::Loaded,
 };
 
-/// From the question to the end of the answer.
+/// From the question to the end of the answer, where the gateway only looks at what it has.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same where it asks DNS or its engine first; it answers itself that it gave up before that.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same where it orders a certificate first, likewise.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(11 * 60);
 /// The largest answer: a page of rows is far below it, the claims of a very full box are not.
 const ANSWER_LIMIT: usize = 64 << 20;
 /// Rows asked for at once.
@@ -50,10 +54,12 @@ pub(crate) enum AdminError {
     #[error("cannot ask the gateway")]
     Runtime(#[source] io::Error),
     /// It took too long.
-    #[error("the gateway on {socket} did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    #[error("the gateway on {socket} did not answer within {} s", patience.as_secs())]
     Timeout {
         /// Where.
         socket: PathBuf,
+        /// How long was waited.
+        patience: Duration,
     },
     /// What came is no HTTP.
     #[error("the conversation on {socket} broke off")]
@@ -171,16 +177,35 @@ impl AdminClient {
 
     /// Asks for one thing.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, AdminError> {
-        let mut question = path.to_owned();
-        if !query.is_empty() {
-            question.push('?');
-            question = form_urlencoded::Serializer::for_suffix(question, path.len() + 1).extend_pairs(query).finish();
-        }
+        self.exchange(&Question::new(Method::GET, path, query), ANSWER_TIMEOUT)
+    }
+
+    /// Asks for one thing about certificates, for which the gateway may ask others.
+    pub(crate) fn inquire<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, AdminError> {
+        self.exchange(&Question::new(Method::GET, path, query), QUESTION_TIMEOUT)
+    }
+
+    /// Has something done, which may take as long as an order at a CA.
+    pub(crate) fn order<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, AdminError> {
+        self.exchange(&Question::new(Method::POST, path, query), ORDER_TIMEOUT)
+    }
+
+    /// Hands something in.
+    pub(crate) fn hand_in<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, AdminError> {
+        let mut question = Question::new(Method::POST, path, &[]);
+        question.body = serde_json::to_vec(body)
+            .map_err(|source| AdminError::Malformed { question: path.to_owned(), source })?
+            .into();
+        self.exchange(&question, ORDER_TIMEOUT)
+    }
+
+    fn exchange<T: DeserializeOwned>(&self, question: &Question, patience: Duration) -> Result<T, AdminError> {
         let bytes = self.runtime.block_on(async {
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, ask(&self.socket, &question)).await;
-            answer.unwrap_or_else(|_| Err(AdminError::Timeout { socket: self.socket.clone() }))
+            let answer = tokio::time::timeout(patience, ask(&self.socket, question)).await;
+            answer.unwrap_or_else(|_| Err(AdminError::Timeout { socket: self.socket.clone(), patience }))
         })?;
-        serde_json::from_slice(&bytes).map_err(|source| AdminError::Malformed { question, source })
+        serde_json::from_slice(&bytes)
+            .map_err(|source| AdminError::Malformed { question: question.target.clone(), source })
     }
 
     /// Asks for every row, page after page.
@@ -195,7 +220,7 @@ impl AdminClient {
         loop {
             let mut query = vec![("limit", limit.as_str())];
             query.extend(after.as_deref().map(|after| ("after", after)));
-            let Page { rows: more, next } = page(self.get(path, &query)?);
+            let Page { rows: more, next } = page(self.inquire(path, &query)?);
             rows.extend(more);
             match next {
                 None => return Ok(rows),
@@ -228,24 +253,45 @@ fn sockets(flags: &ReachFlags, surroundings: &Surroundings) -> Vec<PathBuf> {
     sockets
 }
 
+/// One request.
+struct Question {
+    method: Method,
+    target: String,
+    /// JSON, or nothing.
+    body: Bytes,
+}
+
+impl Question {
+    fn new(method: Method, path: &str, query: &[(&str, &str)]) -> Self {
+        let mut target = path.to_owned();
+        if !query.is_empty() {
+            target.push('?');
+            target = form_urlencoded::Serializer::for_suffix(target, path.len() + 1).extend_pairs(query).finish();
+        }
+        Self { method, target, body: Bytes::new() }
+    }
+}
+
 /// One question on a connection of its own.
-async fn ask(socket: &Path, question: &str) -> Result<Bytes, AdminError> {
+async fn ask(socket: &Path, question: &Question) -> Result<Bytes, AdminError> {
     let connect = |source| AdminError::Connect { socket: socket.to_owned(), source };
     let broke = |source| AdminError::Http { socket: socket.to_owned(), source };
     let stream = UnixStream::connect(socket).await.map_err(connect)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
-    let request = Request::get(question)
+    let request = Request::builder()
+        .method(question.method.clone())
+        .uri(&question.target)
         .header(header::HOST, "vestibule")
         .header(header::ACCEPT, "application/json")
         .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(question.body.clone()))
         .expect("a path with an encoded query is a request target");
     let exchange = async move {
         let response = sender.send_request(request).await.map_err(broke)?;
         let status = response.status();
         let body =
             Limited::new(response.into_body(), ANSWER_LIMIT).collect().await.map_err(|why| AdminError::Body {
-                question: question.to_owned(),
+                question: question.target.clone(),
                 why: if why.is::<LengthLimitError>() {
                     format!("larger than {ANSWER_LIMIT} bytes")
                 } else {

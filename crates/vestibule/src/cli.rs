@@ -26,7 +26,7 @@ First steps:
 
 Exit codes are those of sysexits(3): 0 done, 64 wrong command line, 65 wrong input, 66 no such file,
 69 no gateway answers or an address is taken, 73 cannot make a file,
-74 input or output failed, 77 no permission, 78 a file needs editing.";
+74 input or output failed, 75 a CA did not do what it was asked, 77 no permission, 78 a file needs editing.";
 
 /// The commands, in the order in which one meets them.
 #[derive(Debug, Subcommand)]
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Status(status::Flags),
     /// List the sites of the running gateway
     Sites(sites::Flags),
-    /// List the certificates of the running gateway, or print the local CA's root
+    /// How the certificates of the running gateway stand; explain, renew, revoke, import
     Certs(certs::Flags),
     /// Write a site file
     New(new::Flags),
@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn every_flag_of_every_command_is_documented() {
-        for command in Cli::command().get_subcommands() {
+        let mut commands: Vec<clap::Command> = Cli::command().get_subcommands().cloned().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
             assert!(command.get_about().is_some(), "{} says what it does", command.get_name());
             for flag in command.get_arguments() {
                 assert!(flag.get_help().is_some(), "{} {} is documented", command.get_name(), flag.get_id());

@@ -26,6 +26,8 @@ impl Exit {
     pub(crate) const CANNOT_CREATE: Self = Self(73);
     /// Reading or writing failed.
     pub(crate) const IO: Self = Self(74);
+    /// A CA did not do what it was asked; the gateway goes on trying by itself.
+    pub(crate) const TEMPORARY: Self = Self(75);
     /// Not permitted.
     pub(crate) const NO_PERMISSION: Self = Self(77);
     /// Somebody must edit a file.

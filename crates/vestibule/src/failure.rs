@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
-use vestibule_gateway::{LedgerError, StartError, review::ReviewError};
+use vestibule_gateway::{LedgerError, StartError, foreign::ForeignError, review::ReviewError};
 
 use crate::{admin_client::AdminError, exit::Exit, terminal::escaped_text};
 
@@ -104,6 +104,22 @@ pub(crate) enum Failure {
     /// Asking a running gateway.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// A command about a certificate that the gateway did not carry out.
+    #[error("{what}: {sentence}")]
+    Certificate {
+        /// What was asked.
+        what: String,
+        /// Why not, in the words of the gateway, the CA or the store.
+        sentence: String,
+        /// When something is tried again, in words.
+        next: Option<String>,
+    },
+    /// A store of another program.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    /// Nobody said yes.
+    #[error("nothing was done: nobody confirmed it")]
+    Unconfirmed,
     /// Not in the catalogue.
     #[error("{written} is no diagnostic code")]
     UnknownCode {
@@ -142,6 +158,10 @@ impl Failure {
             Self::Review(ReviewError::Url(_)) => Exit::DATA,
             Self::Review(error) => root_io(error).map_or(Exit::IO, Exit::of_reading),
             Self::Admin(error) => error.exit(),
+            Self::Certificate { .. } => Exit::TEMPORARY,
+            Self::Foreign(ForeignError::Io { source, .. }) => Exit::of_reading(source),
+            Self::Foreign(_) => Exit::DATA,
+            Self::Unconfirmed => Exit::USAGE,
             // Whoever reads has seen enough (`vestibule sites | head`).
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OK,
             Self::Output(_) => Exit::IO,
@@ -179,6 +199,11 @@ impl Failure {
                 "a settings file is named with --settings, a folder of site files with --sites"
             }
             Self::Root { .. } => "the first 'vestibule run' makes the local CA; name its state folder with --state DIR",
+            Self::Unconfirmed => "answer `y`, or pass --yes where nobody can be asked",
+            Self::Certificate { .. } => "'vestibule certs explain HOST' says what stands in the way",
+            Self::Foreign(ForeignError::Unknown { .. }) => {
+                "name certbot's /etc/letsencrypt, Caddy's data folder, or Traefik's acme.json"
+            }
             Self::Admin(error) => return error.help(),
             _ => return None,
         })
@@ -195,6 +220,9 @@ impl Failure {
             // Writing to a String cannot fail.
             let _ = write!(text, ": {error}");
             cause = error.source();
+        }
+        if let Self::Certificate { next: Some(next), .. } = self {
+            let _ = write!(text, "\nnext attempt: {next}");
         }
         if let Some(help) = self.help() {
             let _ = write!(text, "\nhelp: {help}");

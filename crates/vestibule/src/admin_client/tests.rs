@@ -111,6 +111,24 @@ fn a_refusal_is_told_in_the_gateways_words() {
 }
 
 #[test]
+fn what_changes_something_is_posted() {
+    let folder = Folder::new("post");
+    let (socket, peer) = peer(
+        &folder,
+        vec![
+            response("200 OK", &json!({"issuance": "0000000001-a.test"})),
+            response("409 Conflict", &json!({"error": "no site has a name of this certificate"})),
+        ],
+    );
+    let client = AdminClient::at(socket).unwrap();
+    let answer: Value = client.order("/v1/certs/renew", &[("host", "*.a.test")]).unwrap();
+    assert_eq!(answer["issuance"], "0000000001-a.test");
+    let refused = client.hand_in::<Value>("/v1/certs/import", &json!({"chain": "", "key": ""})).unwrap_err();
+    assert!(matches!(refused, AdminError::Refused { status: StatusCode::CONFLICT, .. }), "{refused:?}");
+    assert_eq!(peer.join().unwrap(), ["POST /v1/certs/renew?host=*.a.test HTTP/1.1", "POST /v1/certs/import HTTP/1.1"]);
+}
+
+#[test]
 fn what_is_no_answer_is_an_error_and_not_a_wait() {
     let check = |name: &str, response: &str, exit: Exit| {
         let folder = Folder::new(name);

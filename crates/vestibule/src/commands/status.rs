@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use vestibule_gateway::admin::model::{SiteRow, SiteState, Status};
+use vestibule_gateway::admin::model::{AcmeStatus, SiteRow, SiteState, Status};
 
 use crate::{
     admin_client::AdminClient,
@@ -56,11 +56,39 @@ fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), 
     let open = usize::try_from(status.connections).unwrap_or(usize::MAX);
     line("clients", &format!("{}, {} requests in flight", counted(open, "connection"), status.requests_in_flight))?;
     line("requests", &format!("{} answered", status.requests))?;
+    if let Some(acme) = &status.acme {
+        line("certs", &certificates_in_words(acme))?;
+    }
     if status.uncommitted > 0 {
         let what = counted(status.uncommitted, "change");
         line("ledger", &format!("cannot be written: {what} would be missing after a restart; is the disk full?"))?;
     }
     write_attention(&status.attention, status.stale + status.broken, out, paint)
+}
+
+/// Numbers first: what needs somebody comes before what is well.
+fn certificates_in_words(acme: &AcmeStatus) -> String {
+    const NOT_WELL_FIRST: [&str; 6] = ["expired", "quarantined", "waiting", "ordering", "renewing", "valid"];
+    let known = NOT_WELL_FIRST.iter().filter_map(|state| acme.names.get(*state).map(|number| (*state, *number)));
+    let mut words: Vec<String> =
+        known.filter(|(_, number)| *number > 0).map(|(state, number)| format!("{number} {state}")).collect();
+    if words.is_empty() {
+        words.push("no names".to_owned());
+    }
+    words.push(match acme.next_expiry_seconds {
+        None => "none issued yet".to_owned(),
+        Some(left) => match u64::try_from(left) {
+            Ok(left) => format!("the next runs out in {}", duration(left)),
+            Err(_) => format!("one ran out {} ago", duration(left.unsigned_abs())),
+        },
+    });
+    if acme.hook_failures > 0 {
+        let number = usize::try_from(acme.hook_failures).unwrap_or(usize::MAX);
+        words.push(format!("{} of hooks", counted(number, "failure")));
+    }
+    let cas = acme.cas.join(", ");
+    let ended = if acme.running { "" } else { "; NOTHING IS RENEWED: the thread has ended, start the gateway again" };
+    format!("{} (from {cas}){ended}", words.join(", "))
 }
 
 fn sites_in_words(status: &Status) -> String {
@@ -166,6 +194,29 @@ vestibule 0.1.0, ready, pid 42, up 1h 2m
   requests    12 answered
 ";
         assert_eq!(text(&status(vec![])), expected);
+    }
+
+    #[test]
+    fn certificates_are_told_with_the_worst_first() {
+        let names = [("valid", 40), ("waiting", 2), ("expired", 1), ("ordering", 0)];
+        let acme = AcmeStatus {
+            cas: vec!["letsencrypt".into(), "other".into()],
+            running: true,
+            names: names.into_iter().map(|(state, number)| (state.to_owned(), number)).collect(),
+            next_expiry_seconds: Some(86_400 * 3),
+            hook_failures: 1,
+        };
+        assert_eq!(
+            certificates_in_words(&acme),
+            "1 expired, 2 waiting, 40 valid, the next runs out in 3d 0h, 1 failure of hooks (from letsencrypt, other)"
+        );
+        let ended =
+            AcmeStatus { cas: vec!["letsencrypt".into()], next_expiry_seconds: Some(-60), ..AcmeStatus::default() };
+        assert_eq!(
+            certificates_in_words(&ended),
+            "no names, one ran out 1m 0s ago (from letsencrypt); NOTHING IS RENEWED: the thread has ended, start the \
+             gateway again"
+        );
     }
 
     #[test]

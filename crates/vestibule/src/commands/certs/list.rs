@@ -1,0 +1,223 @@
+//! `vestibule certs` alone: every name, and how its certificate stands.
+
+use std::{io::Write, time::SystemTime};
+
+use clap::Args;
+use vestibule_gateway::admin::model::{CertRow, Certs, NameRow};
+
+use super::{
+    dates::{ago, expiry, when},
+    root,
+};
+use crate::{
+    admin_client::{AdminClient, AdminError, Page},
+    cli::{Format, FormatFlag, ReachFlags},
+    exit::Exit,
+    failure::Failure,
+    table::{Align, Table},
+    terminal::{self, escaped},
+};
+
+/// The flags of the list.
+#[derive(Debug, Args)]
+pub(super) struct ListFlags {
+    #[command(flatten)]
+    reach: ReachFlags,
+    #[command(flatten)]
+    format: FormatFlag,
+    /// Print the local CA's root certificate (PEM) instead; works without a running gateway
+    #[arg(long)]
+    root: bool,
+}
+
+/// Asks and prints.
+pub(super) fn run(flags: &ListFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
+    if flags.root {
+        return root::print(&flags.reach, out);
+    }
+    let certs = all(&AdminClient::reach(&flags.reach)?)?;
+    match flags.format.format {
+        Format::Json => crate::commands::write_json(out, &Certs { certs, next: None })?,
+        Format::Text if certs.is_empty() => writeln!(out, "no certificates: no site is served over HTTPS yet")?,
+        Format::Text => write_text(&certs, out, terminal::width(), SystemTime::now())?,
+    }
+    Ok(Exit::OK)
+}
+
+/// Every site's row.
+pub(super) fn all(client: &AdminClient) -> Result<Vec<CertRow>, AdminError> {
+    client.all("/v1/certs", |page: Certs| Page { rows: page.certs, next: page.next })
+}
+
+fn write_text(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now: SystemTime) -> Result<(), Failure> {
+    let mut table = Table::new(&[
+        ("NAME", Align::LeftCut),
+        ("STATE", Align::Left),
+        ("ISSUER", Align::LeftCut),
+        ("EXPIRES", Align::Left),
+        ("RENEWAL", Align::Left),
+        ("NEXT ATTEMPT", Align::Left),
+        ("SITE", Align::LeftCut),
+    ]);
+    for row in certs {
+        for host in row.hosts.iter().filter(|host| of_ca(row, host).is_none()) {
+            let state = if row.source == "files" { "files" } else { "local" };
+            let (issuer, site) = (row.issuer.clone(), row.site.clone());
+            let nothing = String::new;
+            table.push([host.clone(), state.to_owned(), issuer, own_expiry(row, now), nothing(), nothing(), site]);
+        }
+        for name in row.names.iter().filter(|name| name.state != "local") {
+            table.push([
+                name.name.clone(),
+                name.state.clone(),
+                issuer(name),
+                name.not_after.map(|end| expiry(end, now)).unwrap_or_default(),
+                name.renew_at.map(|at| when(at, now)).unwrap_or_default(),
+                name.next_attempt.map(|at| when(at, now)).unwrap_or_default(),
+                row.site.clone(),
+            ]);
+        }
+    }
+    write!(out, "{}", table.render(width))?;
+    for row in certs {
+        if let Some(problem) = &row.problem {
+            writeln!(out, "\n{}: the last change was not taken: {}", escaped(&row.site), escaped(problem))?;
+        }
+        for (name, failure) in row.names.iter().filter_map(|name| Some((name, name.failure.as_ref()?))) {
+            writeln!(out, "\n{}: {}{}", escaped(&name.name), escaped(failure), circumstances(name, now))?;
+        }
+    }
+    Ok(())
+}
+
+/// How a name of this row stands at a CA, if a CA is in charge of it.
+fn of_ca<'a>(row: &'a CertRow, host: &str) -> Option<&'a NameRow> {
+    row.names.iter().find(|name| name.name == host && name.state != "local")
+}
+
+/// A local certificate is signed at its first use.
+fn own_expiry(row: &CertRow, now: SystemTime) -> String {
+    if row.fingerprint.is_empty() { "not signed yet".to_owned() } else { expiry(row.not_after, now) }
+}
+
+fn issuer(name: &NameRow) -> String {
+    match (&name.issuer, &name.ca) {
+        (Some(issuer), Some(ca)) => format!("{issuer} ({ca})"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+/// ` (validation-dns, 3 times in a row, the last 2 h ago)`.
+fn circumstances(name: &NameRow, now: SystemTime) -> String {
+    let kind = name.failure_kind.as_deref().map(|kind| escaped(kind).into_owned());
+    let times = (name.failures > 1).then(|| format!("{} times in a row", name.failures));
+    let last = name.failed_at.map(|at| ago(at, now));
+    let all: Vec<String> = [kind, times, last].into_iter().flatten().collect();
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    const NOW: u64 = 1_767_225_600; // 01 Jan 2026
+
+    fn row(hosts: &[&str], source: &str) -> CertRow {
+        CertRow {
+            site: "blog.yaml".into(),
+            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            issuer: "local CA".into(),
+            source: source.into(),
+            not_before: 0,
+            not_after: NOW + 7_300,
+            fingerprint: "0123".into(),
+            problem: None,
+            names: Vec::new(),
+        }
+    }
+
+    fn name(name: &str, state: &str) -> NameRow {
+        NameRow {
+            name: name.into(),
+            state: state.into(),
+            ca: None,
+            issuer: None,
+            not_after: None,
+            renew_at: None,
+            next_attempt: None,
+            failure_kind: None,
+            failure: None,
+            failed_at: None,
+            failures: 0,
+            issuance: None,
+        }
+    }
+
+    fn check(rows: &[CertRow], expected: &str) {
+        let mut out = Vec::new();
+        write_text(rows, &mut out, None, UNIX_EPOCH + Duration::from_secs(NOW)).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_local_certificate_is_told_in_one_line() {
+        let fresh = CertRow { fingerprint: String::new(), ..row(&["new.localhost"], "internal") };
+        check(
+            &[row(&["blog.localhost"], "internal"), fresh],
+            "\
+NAME            STATE  ISSUER    EXPIRES               RENEWAL  NEXT ATTEMPT  SITE
+blog.localhost  local  local CA  01 Jan 2026 (in 2 h)                         blog.yaml
+new.localhost   local  local CA  not signed yet                               blog.yaml
+",
+        );
+    }
+
+    #[test]
+    fn a_refused_change_stands_under_the_table() {
+        let problem = Some("the key does not belong to the certificate".into());
+        check(
+            &[CertRow { problem, ..row(&["a.test"], "files") }],
+            "\
+NAME    STATE  ISSUER    EXPIRES               RENEWAL  NEXT ATTEMPT  SITE
+a.test  files  local CA  01 Jan 2026 (in 2 h)                         blog.yaml
+
+blog.yaml: the last change was not taken: the key does not belong to the certificate
+",
+        );
+    }
+
+    #[test]
+    fn every_name_of_a_ca_has_its_own_line_and_its_failure_a_sentence() {
+        let mut site = row(&["a.test", "b.test", "c.localhost"], "auto");
+        let valid = NameRow {
+            ca: Some("letsencrypt".into()),
+            issuer: Some("R11".into()),
+            not_after: Some(NOW + 89 * 86_400),
+            renew_at: Some(NOW + 60 * 86_400),
+            ..name("a.test", "valid")
+        };
+        let failing = NameRow {
+            next_attempt: Some(NOW + 540),
+            failure_kind: Some("validation-dns".into()),
+            failure: Some("b.test has no address".into()),
+            failed_at: Some(NOW - 60),
+            failures: 2,
+            ..name("b.test", "waiting")
+        };
+        site.names = vec![valid, failing, name("c.localhost", "local")];
+        check(
+            &[site],
+            "\
+NAME         STATE    ISSUER             EXPIRES                   RENEWAL                   NEXT ATTEMPT  SITE
+c.localhost  local    local CA           01 Jan 2026 (in 2 h)                                              blog.yaml
+a.test       valid    R11 (letsencrypt)  31 Mar 2026 (in 89 days)  02 Mar 2026 (in 60 days)                blog.yaml
+b.test       waiting                                                                         in 9 min      blog.yaml
+
+b.test: b.test has no address (validation-dns, 2 times in a row, 1 min ago)
+",
+        );
+    }
+}

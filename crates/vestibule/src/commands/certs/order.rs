@@ -1,0 +1,222 @@
+//! `vestibule certs renew`, `revoke` and `roll-over`: what the gateway asks of a CA because somebody says so. The answer comes
+//! when the CA has done it, or did not.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    time::SystemTime,
+};
+
+use clap::{Args, ValueEnum};
+use http::StatusCode;
+use vestibule_gateway::admin::model::IssuedRow;
+
+use super::{dates, list};
+use crate::{
+    admin_client::{AdminClient, AdminError},
+    cli::{Format, FormatFlag, ReachFlags},
+    exit::Exit,
+    failure::Failure,
+    terminal::{escaped, tell, tell_person},
+};
+
+/// The flags of `certs renew`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A name in quarantine or waiting after failures is tried at once; a limit of the CA is never skipped. Renewals need no \
+command: they come by themselves. Exit code 75 says that there is no new certificate; the old one is served on, and the \
+gateway goes on trying.
+
+Examples:
+  vestibule certs renew blog.example.com
+  vestibule certs renew '*.example.com' || vestibule certs explain '*.example.com'")]
+pub(super) struct RenewFlags {
+    /// The name, as the site file lists it
+    #[arg(value_name = "HOST")]
+    host: String,
+    #[command(flatten)]
+    reach: ReachFlags,
+    #[command(flatten)]
+    format: FormatFlag,
+}
+
+/// The flags of `certs revoke`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The certificate that is served for the name is revoked, with all names in it, and ordered anew with a new key. After a \
+key was stolen say so: clients treat key-compromise most strictly. A certificate that merely is not needed any more needs \
+no revocation.
+
+Examples:
+  vestibule certs revoke blog.example.com --reason key-compromise
+  vestibule certs revoke old.example.com --reason cessation --yes")]
+pub(super) struct RevokeFlags {
+    /// The name, as the site file lists it
+    #[arg(value_name = "HOST")]
+    host: String,
+    /// Why (RFC 5280 section 5.3.1)
+    #[arg(long, value_enum, default_value_t = Reason::Unspecified)]
+    reason: Reason,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    reach: ReachFlags,
+    #[command(flatten)]
+    format: FormatFlag,
+}
+
+/// The flags of `certs roll-over`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every account gets a new key (RFC 8555 section 7.3.5). Certificates and their keys are not touched.
+
+Examples:
+  vestibule certs roll-over")]
+pub(super) struct RollOverFlags {
+    #[command(flatten)]
+    reach: ReachFlags,
+    #[command(flatten)]
+    format: FormatFlag,
+}
+
+/// Why a certificate is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Reason {
+    /// Nothing is said.
+    Unspecified,
+    /// Somebody else has the key.
+    KeyCompromise,
+    /// The names changed hands.
+    AffiliationChanged,
+    /// Another certificate took its place.
+    Superseded,
+    /// The names are not used any more.
+    Cessation,
+}
+
+impl Reason {
+    /// The code of RFC 5280 section 5.3.1.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Unspecified => "0",
+            Self::KeyCompromise => "1",
+            Self::AffiliationChanged => "3",
+            Self::Superseded => "4",
+            Self::Cessation => "5",
+        }
+    }
+}
+
+/// Renews now.
+pub(super) fn renew(flags: &RenewFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let client = AdminClient::reach(&flags.reach)?;
+    tell_person("vestibule: the gateway asks the CA; this can take a minute, and goes on if you leave\n");
+    let issued = client.order("/v1/certs/renew", &[("host", &flags.host)]);
+    let issued =
+        issued.map_err(|error| failed(&client, &format!("{} was not renewed", flags.host), &flags.host, error))?;
+    print(&issued, "renewed", flags.format, out)
+}
+
+/// Revokes what is served for a name.
+pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let client = AdminClient::reach(&flags.reach)?;
+    if !flags.yes && !confirmed(&flags.host) {
+        return Err(Failure::Unconfirmed);
+    }
+    let query = [("host", flags.host.as_str()), ("reason", flags.reason.code())];
+    let revoked = client.order("/v1/certs/revoke", &query);
+    let revoked =
+        revoked.map_err(|error| failed(&client, &format!("{} was not revoked", flags.host), &flags.host, error))?;
+    print(&revoked, "revoked", flags.format, out)
+}
+
+/// Changes the keys of all accounts.
+pub(super) fn roll_over(flags: &RollOverFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let done = AdminClient::reach(&flags.reach)?.order::<serde_json::Value>("/v1/certs/roll-over", &[]);
+    let done = done.map_err(|error| refused("the keys of the accounts were not all changed", None, error))?;
+    match flags.format.format {
+        Format::Json => crate::commands::write_json(out, &done)?,
+        Format::Text => writeln!(out, "the accounts at all CAs have new keys")?,
+    }
+    Ok(Exit::OK)
+}
+
+/// Asks whoever sits there. Nobody there is no yes.
+fn confirmed(host: &str) -> bool {
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    tell(&format!(
+        "Revoke the certificate of {}, with all names in it? Clients that look will refuse it from now on. [y/N] ",
+        escaped(host)
+    ));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// What a refusal means: the gateway's or the CA's sentence, and when something is tried again.
+fn failed(client: &AdminClient, what: &str, host: &str, error: AdminError) -> Failure {
+    let next = || {
+        let host = host.to_ascii_lowercase();
+        let rows = list::all(client).ok()?;
+        let name = rows.into_iter().flat_map(|row| row.names).find(|name| name.name == host)?;
+        name.next_attempt.map(|at| dates::when(at, SystemTime::now()))
+    };
+    let next = is_refusal(&error).then(next).flatten();
+    refused(what, next, error)
+}
+
+fn is_refusal(error: &AdminError) -> bool {
+    matches!(error, AdminError::Refused { status: StatusCode::CONFLICT, .. })
+}
+
+fn refused(what: &str, next: Option<String>, error: AdminError) -> Failure {
+    match error {
+        AdminError::Refused { status: StatusCode::CONFLICT, error } => {
+            Failure::Certificate { what: what.to_owned(), sentence: error, next }
+        }
+        other => other.into(),
+    }
+}
+
+fn print(issued: &IssuedRow, done: &str, format: FormatFlag, out: &mut dyn Write) -> Result<Exit, Failure> {
+    match format.format {
+        Format::Json => crate::commands::write_json(out, issued)?,
+        Format::Text => {
+            let names = issued.names.join(", ");
+            let end = dates::expiry(issued.not_after, SystemTime::now());
+            writeln!(out, "{done}: {}", escaped(&names))?;
+            writeln!(out, "  by {}, until {end}, kept as {}", escaped(&issued.ca), escaped(&issued.issuance))?;
+        }
+    }
+    Ok(Exit::OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_the_next_attempt_and_tells_scripts_to_wait() {
+        let error = AdminError::Refused { status: StatusCode::CONFLICT, error: "a.test has no address".into() };
+        let failure = refused("a.test was not renewed", Some("in 9 min".into()), error);
+        assert_eq!(failure.exit(), Exit::TEMPORARY);
+        assert_eq!(
+            failure.chain(),
+            "vestibule: a.test was not renewed: a.test has no address\nnext attempt: in 9 min\n\
+             help: 'vestibule certs explain HOST' says what stands in the way\n"
+        );
+    }
+
+    #[test]
+    fn what_the_gateway_does_not_understand_is_no_failure_of_a_ca() {
+        let error = AdminError::Refused { status: StatusCode::NOT_FOUND, error: "no site has the name".into() };
+        assert_eq!(refused("x", None, error).exit(), Exit::DATA);
+    }
+
+    #[test]
+    fn reasons_are_those_of_the_standard() {
+        let codes: Vec<_> = Reason::value_variants().iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes, ["0", "1", "3", "4", "5"]);
+    }
+}
