@@ -293,11 +293,19 @@ impl Store {
         }
         published?;
         self.disk().sync_dir(&self.layout().folder(place)).inspect_err(|_| {
-            let doomed = self.layout().doomed(place, id);
-            if self.disk().rename(&self.layout().directory(place, id), &doomed).is_ok() {
-                scan::sweep(self.disk(), &doomed);
-            }
+            // Best effort: it is whole, so that it does no harm where it is.
+            let _ = self.unmake(place, id, || {});
         })
+    }
+
+    /// Removes a directory: it is durably out of sight before its first file goes. `gone` is called when it is out of sight.
+    fn unmake(&self, place: Place, id: &IssuanceId, gone: impl FnOnce()) -> Result<(), StoreError> {
+        let doomed = self.layout().doomed(place, id);
+        self.disk().rename(&self.layout().directory(place, id), &doomed)?;
+        gone();
+        self.disk().sync_dir(&self.layout().folder(place))?;
+        scan::sweep(self.disk(), &doomed);
+        Ok(())
     }
 
     /// The directory, filled and durable, beside its place.

@@ -28,6 +28,30 @@ pub(super) struct Disk {
     pub(super) faults: super::faults::Faults,
 }
 
+/// A step, as the tests' disk is told of it before it is taken.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only the tests' disk looks at it"))]
+pub(super) enum Step<'a> {
+    /// Changes nothing.
+    Look,
+    /// A directory.
+    MakeDir(&'a Path),
+    /// A file is made, or emptied.
+    Create(&'a Path),
+    /// Bytes into a file.
+    Write(&'a Path),
+    /// A file's content is made durable.
+    Sync(&'a Path),
+    /// A folder's names are made durable.
+    SyncDir(&'a Path),
+    /// From here to there.
+    Rename(&'a Path, &'a Path),
+    /// A file or an empty directory.
+    Remove(&'a Path),
+    /// Something with a database's file, which has an order of its own.
+    Database,
+}
+
 /// One entry of a folder.
 #[derive(Debug)]
 pub(super) struct Listed {
@@ -46,7 +70,7 @@ pub(super) struct Free {
 impl Disk {
     /// Makes a directory that must not be there (0700).
     pub(super) fn make_dir(&self, path: &Path) -> Result<()> {
-        self.step()
+        self.step(Step::MakeDir(path))
             .and_then(|()| DirBuilder::new().mode(0o700).create(path))
             .map_err(StoreError::io("make the folder", path))
     }
@@ -63,34 +87,36 @@ impl Disk {
     /// is synced.
     pub(super) fn write(&self, path: &Path, content: &[u8]) -> Result<()> {
         let mut file = self.open_for_writing(path).map_err(StoreError::io("make the file", path))?;
-        self.fill(content, |part| file.write_all(part)).map_err(StoreError::io("write", path))?;
-        self.step().and_then(|()| file.sync_all()).map_err(StoreError::io("sync", path))
+        self.fill(Step::Write(path), content, |part| file.write_all(part)).map_err(StoreError::io("write", path))?;
+        self.step(Step::Sync(path)).and_then(|()| file.sync_all()).map_err(StoreError::io("sync", path))
     }
 
     fn open_for_writing(&self, path: &Path) -> io::Result<File> {
-        self.step()?;
+        self.step(Step::Create(path))?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags(OFlags::NOFOLLOW)).open(path)
     }
 
     /// A step that fails has written half: disks do.
-    fn fill(&self, content: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn fill(&self, step: Step<'_>, content: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         #[cfg(test)]
-        if let Some(error) = self.faults.short_write()? {
+        if let Some(error) = self.faults.short_write(step)? {
             write(&content[..content.len() / 2])?;
             return Err(error);
         }
+        #[cfg(not(test))]
+        self.step(step)?;
         write(content)
     }
 
     /// Writes a part of a database's file.
     pub(super) fn write_at(&self, file: &File, offset: u64, content: &[u8]) -> io::Result<()> {
-        self.fill(content, |part| file.write_all_at(part, offset))
+        self.fill(Step::Database, content, |part| file.write_all_at(part, offset))
     }
 
     /// Makes the names in a folder durable.
     pub(super) fn sync_dir(&self, path: &Path) -> Result<()> {
-        self.step()
+        self.step(Step::SyncDir(path))
             .and_then(|()| File::open(path))
             .and_then(|folder| folder.sync_all())
             .map_err(StoreError::io("sync", path))
@@ -98,12 +124,12 @@ impl Disk {
 
     /// Atomic; what has the new name is replaced if it is a file.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.step().and_then(|()| fs::rename(from, to)).map_err(StoreError::io("rename to", to))
+        self.step(Step::Rename(from, to)).and_then(|()| fs::rename(from, to)).map_err(StoreError::io("rename to", to))
     }
 
     /// Removes a file.
     pub(super) fn remove_file(&self, path: &Path) -> Result<()> {
-        self.step().and_then(|()| fs::remove_file(path)).map_err(StoreError::io("remove", path))
+        self.step(Step::Remove(path)).and_then(|()| fs::remove_file(path)).map_err(StoreError::io("remove", path))
     }
 
     /// Removes a directory of ours and the files in it, file by file.
@@ -111,13 +137,13 @@ impl Disk {
         for entry in self.list(path)? {
             self.remove_file(&path.join(entry.name))?;
         }
-        self.step().and_then(|()| fs::remove_dir(path)).map_err(StoreError::io("remove", path))
+        self.step(Step::Remove(path)).and_then(|()| fs::remove_dir(path)).map_err(StoreError::io("remove", path))
     }
 
     /// What is in a folder, in no order.
     pub(super) fn list(&self, path: &Path) -> Result<Vec<Listed>> {
         let list = || {
-            self.step()?;
+            self.step(Step::Look)?;
             let listed =
                 |entry: fs::DirEntry| Ok(Listed { is_dir: entry.file_type()?.is_dir(), name: entry.file_name() });
             fs::read_dir(path)?.map(|entry| entry.and_then(listed)).collect::<io::Result<Vec<_>>>()
@@ -127,7 +153,8 @@ impl Disk {
 
     /// A directory of ours that nobody else may enter?
     pub(super) fn check_dir(&self, path: &Path) -> Result<()> {
-        let found = self.step().and_then(|()| fs::symlink_metadata(path)).map_err(StoreError::io("look at", path))?;
+        let found =
+            self.step(Step::Look).and_then(|()| fs::symlink_metadata(path)).map_err(StoreError::io("look at", path))?;
         match found.is_dir() {
             true => check_private(path, &found),
             false => Err(StoreError::damaged(path, "it is not a folder")),
@@ -138,7 +165,7 @@ impl Disk {
     pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>> {
         // Without NONBLOCK a pipe in the file's place would hold us for ever.
         let open = || OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path);
-        let mut file = self.step().and_then(|()| open()).map_err(|error| match error.raw_os_error() {
+        let mut file = self.step(Step::Look).and_then(|()| open()).map_err(|error| match error.raw_os_error() {
             Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => {
                 StoreError::damaged(path, "it is a symbolic link")
             }
@@ -153,7 +180,7 @@ impl Disk {
             return Err(StoreError::damaged(path, "it is too large"));
         }
         let mut content = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
-        let read = self.step().and_then(|()| (&mut file).take(FILE_LIMIT).read_to_end(&mut content));
+        let read = self.step(Step::Look).and_then(|()| (&mut file).take(FILE_LIMIT).read_to_end(&mut content));
         read.map_err(StoreError::io("read", path))?;
         Ok(content)
     }
@@ -161,7 +188,7 @@ impl Disk {
     /// Opens the file of a lock, and takes it if nobody has it: an error with kind `WouldBlock` when somebody does.
     pub(super) fn lock(&self, path: &Path) -> Result<File> {
         let lock = || {
-            self.step()?;
+            self.step(Step::Look)?;
             let mut options = OpenOptions::new();
             let flags = flags(OFlags::NOFOLLOW);
             let file = options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)?;
@@ -173,7 +200,7 @@ impl Disk {
 
     /// Opens a file of ours for a database.
     pub(super) fn open_database(&self, path: &Path) -> io::Result<File> {
-        self.step()?;
+        self.step(Step::Database)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         options.custom_flags(flags(OFlags::NOFOLLOW)).open(path)
@@ -181,17 +208,21 @@ impl Disk {
 
     /// What the file system of a path can still take from a user who is not root.
     pub(super) fn free(&self, path: &Path) -> Result<Free> {
-        let found =
-            self.step().and_then(|()| Ok(rustix::fs::statvfs(path)?)).map_err(StoreError::io("look at", path))?;
+        let found = self
+            .step(Step::Look)
+            .and_then(|()| Ok(rustix::fs::statvfs(path)?))
+            .map_err(StoreError::io("look at", path))?;
         let files = (found.f_files > 0).then_some(found.f_favail);
         Ok(Free { bytes: found.f_bavail.saturating_mul(found.f_frsize), files })
     }
 
     /// To be called before each step; in tests the place where it fails.
     #[cfg_attr(not(test), expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the seam of the tests"))]
-    pub(super) fn step(&self) -> io::Result<()> {
+    pub(super) fn step(&self, step: Step<'_>) -> io::Result<()> {
         #[cfg(test)]
-        self.faults.step()?;
+        self.faults.step(step)?;
+        #[cfg(not(test))]
+        let _ = step;
         Ok(())
     }
 }

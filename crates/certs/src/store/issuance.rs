@@ -134,21 +134,14 @@ impl Store {
         }
     }
 
-    /// Removes a generation that nobody needs. Its directory is out of sight before its first file goes.
+    /// Removes a generation that nobody needs.
     pub(super) fn discard(&self, entry: &Entry) {
         if !self.index().has(entry) {
             return;
         }
         let id = entry.id();
-        let doomed = self.layout().doomed(Place::Live, &id);
-        match self.disk().rename(&self.layout().directory(Place::Live, &id), &doomed) {
-            Ok(()) => {
-                self.index_mut().remove(entry.number());
-                scan::sweep(self.disk(), &doomed);
-            }
-            Err(error) => {
-                tracing::warn!(issuance = %id, reason = %scan::reason(&error), "cannot remove an old certificate");
-            }
+        if let Err(error) = self.unmake(Place::Live, &id, || self.index_mut().remove(entry.number())) {
+            tracing::warn!(issuance = %id, reason = %scan::reason(&error), "cannot remove an old certificate");
         }
     }
 

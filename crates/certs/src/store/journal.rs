@@ -7,7 +7,11 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
-use super::{StoreError, disk::Disk, layout};
+use super::{
+    StoreError,
+    disk::{Disk, Step},
+    layout,
+};
 
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records-1");
 /// Pages kept in memory, bytes.
@@ -180,17 +184,17 @@ impl StorageBackend for JournalFile {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.disk.step()?;
+        self.disk.step(Step::Database)?;
         self.file.read_exact_at(out, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk.step()?;
+        self.disk.step(Step::Database)?;
         self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.step()?;
+        self.disk.step(Step::Database)?;
         self.file.sync_data()
     }
 

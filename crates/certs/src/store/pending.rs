@@ -118,11 +118,7 @@ impl Store {
     }
 
     fn abandon(&self, id: &IssuanceId) -> Result<(), StoreError> {
-        let doomed = self.layout().doomed(Place::Pending, id);
-        self.disk().rename(&self.layout().directory(Place::Pending, id), &doomed)?;
-        self.writer().open.remove(id);
-        scan::sweep(self.disk(), &doomed);
-        self.disk().sync_dir(&self.layout().folder(Place::Pending))
+        self.unmake(Place::Pending, id, || drop(self.writer().open.remove(id)))
     }
 
     /// Replaces one file by one rename; durable when this returns.

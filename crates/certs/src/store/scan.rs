@@ -82,11 +82,11 @@ pub(super) fn tell(path: &Path, reason: &str) {
 /// The directories of one folder that may be issuances.
 fn directories(layout: &Layout, disk: &Disk, place: Place, found: &mut Found) -> Result<Vec<IssuanceId>, StoreError> {
     let folder = layout.folder(place);
-    let mut ids = Vec::new();
+    let (mut ids, mut leftovers) = (Vec::new(), Vec::new());
     for Listed { name, is_dir } in disk.list(&folder)? {
         let path = folder.join(&name);
         if layout::is_leftover(&name) {
-            sweep(disk, &path);
+            leftovers.push(path);
             continue;
         }
         match (id_of(&name), is_dir) {
@@ -97,6 +97,11 @@ fn directories(layout: &Layout, disk: &Disk, place: Place, found: &mut Found) ->
             (Some(_), false) => found.disable(&path, "it is not a folder"),
             (None, _) => found.disable(&path, "it has no name that the store gives"),
         }
+    }
+    if !leftovers.is_empty() {
+        // Their names must not come back without their files.
+        disk.sync_dir(&folder)?;
+        leftovers.iter().for_each(|path| sweep(disk, path));
     }
     Ok(ids)
 }

@@ -1,10 +1,12 @@
 //! The store as its users see it: a CA that issues, folders that are opened again, and disks that fail.
 
+mod damage;
+mod faults;
 mod life;
 
 use std::{fs, path::PathBuf};
 
-use rcgen::{CertificateParams, CertificateSigningRequestParams, Issuer, KeyPair};
+use rcgen::CertificateSigningRequestParams;
 use rustls::pki_types::CertificateSigningRequestDer;
 
 use super::*;
@@ -35,11 +37,7 @@ impl Scene {
 
     /// What the CA gives for a signing request, PEM.
     fn issue(&self, csr: &[u8]) -> String {
-        let mut request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr)).unwrap();
-        request.params.not_before = (self.now - DAY / 24).into();
-        request.params.not_after = (self.now + 90 * DAY).into();
-        request.params.use_authority_key_identifier_extension = true;
-        request.signed_by(self.ca.issuer()).unwrap().pem()
+        sign(&self.ca, csr, self.now)
     }
 
     /// From the draft to the certificate.
@@ -55,6 +53,15 @@ impl Scene {
         names.sort();
         names
     }
+}
+
+/// A chain of 90 days for a signing request, PEM.
+fn sign(ca: &Authority, csr: &[u8], now: SystemTime) -> String {
+    let mut request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr)).unwrap();
+    request.params.not_before = (now - DAY / 24).into();
+    request.params.not_after = (now + 90 * DAY).into();
+    request.params.use_authority_key_identifier_extension = true;
+    request.signed_by(ca.issuer()).unwrap().pem()
 }
 
 fn draft(names: &[&str]) -> Draft {
