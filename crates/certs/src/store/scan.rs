@@ -89,13 +89,15 @@ fn directories(layout: &Layout, disk: &Disk, place: Place, found: &mut Found) ->
             leftovers.push(path);
             continue;
         }
-        match (id_of(&name), is_dir) {
-            (Some((id, number)), true) => {
-                found.last = found.last.max(number);
-                ids.push(id);
-            }
-            (Some(_), false) => found.disable(&path, "it is not a folder"),
-            (None, _) => found.disable(&path, "it has no name that the store gives"),
+        let Some((id, number)) = id_of(&name) else {
+            found.disable(&path, "it has no name that the store gives");
+            continue;
+        };
+        // Whatever it is, its name is taken.
+        found.last = found.last.max(number);
+        match is_dir {
+            true => ids.push(id),
+            false => found.disable(&path, "it is not a folder"),
         }
     }
     if !leftovers.is_empty() {

@@ -37,7 +37,11 @@ const AT_ONCE: &[(&str, Damage, &str)] = &[
     ("a wrong name", |dir| edit(&dir.join("meta.json"), "bad.example.com", "bad..example.com"), "wrong name"),
     ("another name", |dir| edit(&dir.join("meta.json"), "bad.example.com", "a.example.com"), "should be"),
     ("a wrong CA", |dir| edit(&dir.join("meta.json"), "test-ca", "../../x"), "wrong CA"),
-    ("a time beyond all times", |dir| edit(&dir.join("meta.json"), "\"not_after\": ", "\"not_after\": 999999999"), "wrong time"),
+    (
+        "a time beyond all times",
+        |dir| edit(&dir.join("meta.json"), "\"not_after\": ", "\"not_after\": 999999999"),
+        "wrong time",
+    ),
     ("a huge meta", |dir| fs::write(dir.join("meta.json"), vec![b' '; 2 * 1024 * 1024]).unwrap(), "too large"),
     (
         "a folder as meta",
