@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use vestibule_acme::config::SiteOptions;
-use vestibule_certs::{Identity, IdentityRequest, Origin};
+use vestibule_certs::{Identity, IdentityRequest};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 use vestibule_names::{SiteId, TenantId, UpstreamAddr, UpstreamTarget};
 use vestibule_site::{
@@ -107,8 +107,6 @@ impl Sites {
                 Ok(prepared) => (Some(prepared.identity), prepared.warnings),
                 Err(diagnostics) => (None, diagnostics),
             },
-            // What CAs issue is none of a review's.
-            Certifier::Review { .. } if matches!(request.origin, Origin::Store { .. }) => (None, Vec::new()),
             Certifier::Review { gateway_uid } => (None, vestibule_certs::check(&request, *gateway_uid)),
         };
         remarks.extend(findings.into_iter().map(|finding| placed(finding, &site.tls)));

@@ -23,6 +23,7 @@ use crate::{
     change::{Certifier, Sites, Surroundings},
     config::AcmeStanding,
     front::Front,
+    live::SiteTable,
     worker::tests::{shared, worker},
 };
 
@@ -31,6 +32,7 @@ struct Gate {
     dir: tempfile::TempDir,
     vault: Vault,
     front: Arc<Front>,
+    table: SiteTable,
     worker: Rc<Worker>,
 }
 
@@ -64,7 +66,7 @@ impl Gate {
         let mut known = Sites::new(surroundings, Vec::new());
         let step = known.apply(changes.collect());
         shared.table.publish(step.table);
-        Self { dir, vault, front, worker: worker(shared) }
+        Self { dir, vault, front, table: shared.table.clone(), worker: worker(shared) }
     }
 
     /// A client's end of a connection that is walked; its outcome comes later.
