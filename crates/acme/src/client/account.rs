@@ -181,7 +181,7 @@ impl Accounts {
     }
 
     async fn register(&self, talk: &Talk, file: &mut AccountFile) -> Result<Member, Failure> {
-        let binding = self.config.eab.as_ref().map(|eab| read_binding(eab)).transpose()?;
+        let binding = self.config.eab.as_ref().map(read_binding).transpose()?;
         let contact = self.contact();
         let registration = Registration { contact: contact.as_deref(), binding: binding.as_ref() };
         for _ in 0..SIGNING_ROUNDS {

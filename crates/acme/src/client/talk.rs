@@ -59,7 +59,7 @@ struct Seen {
 #[derive(Debug)]
 enum Withholding {
     Next,
-    Held(Request<Bytes>),
+    Held(Box<Request<Bytes>>),
 }
 
 impl Talk {
@@ -114,7 +114,7 @@ impl Talk {
         let Some(Withholding::Held(request)) = self.seen().withholding.take() else {
             return Err(Fault::Library("nothing was signed".to_owned()));
         };
-        let answer = self.shared.transport.exchange(request).await?;
+        let answer = self.shared.transport.exchange(*request).await?;
         if answer.status.is_success() { Ok(answer) } else { Err(Fault::of(&answer)) }
     }
 
@@ -128,7 +128,7 @@ impl Talk {
         }
         let method = request.method().clone();
         if method == Method::POST && matches!(self.seen().withholding, Some(Withholding::Next)) {
-            self.seen().withholding = Some(Withholding::Held(request));
+            self.seen().withholding = Some(Withholding::Held(Box::new(request)));
             let mut response = Response::new(Bytes::new());
             response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(WITHHELD));
             return Ok(response);

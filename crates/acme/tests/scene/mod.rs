@@ -18,8 +18,8 @@ use vestibule_acme::{
     plan::Order,
 };
 use vestibule_certs::{
-    Vault,
-    store::{CaId, KeyType},
+    Vault, VaultError,
+    store::{CaId, KeyType, StoreError},
 };
 use vestibule_names::{HostPattern, TenantId};
 use vestibule_testkit::pebble::ChallTestServer;
@@ -47,9 +47,20 @@ impl Scene {
     /// As after a kill: nothing of what was in memory, everything that is on disk.
     pub(crate) fn restart(self) -> Self {
         let Self { gate, tools, names, dir } = self;
-        let door = tools.door.clone();
-        drop(tools);
-        let tools = self::tools(dir.path(), &names, door);
+        Self::at(dir, gate, names, tools)
+    }
+
+    /// On another disk, with nothing on it.
+    pub(crate) fn elsewhere(self) -> Self {
+        let Self { gate, tools, names, .. } = self;
+        Self::at(tempfile::tempdir().unwrap(), gate, names, tools)
+    }
+
+    fn at(dir: TempDir, gate: Gate, names: ChallTestServer, before: Tools) -> Self {
+        // The gate's door stays; the store's lock goes with its last holder.
+        let door = before.door.clone();
+        drop(before);
+        let tools = tools(dir.path(), &names, door);
         Self { gate, tools, names, dir }
     }
 
@@ -74,11 +85,22 @@ impl Scene {
 }
 
 fn tools(dir: &Path, names: &ChallTestServer, door: Door) -> Tools {
-    let vault = Vault::open(&dir.join("vault")).unwrap();
+    let vault = vault(&dir.join("vault"));
     let mut config = Config::new(Vec::new());
     config.resolvers = vec![names.dns()];
     let dns = Dns::new(&config, vault.clone()).unwrap().with_authoritative_port(names.dns().port());
     Tools { store: vault.store().clone(), vault, door, dns }
+}
+
+/// A child that another test starts at this moment has, between its fork and its exec, a copy of the store's lock.
+fn vault(dir: &Path) -> Vault {
+    for _ in 0..500 {
+        match Vault::open(dir) {
+            Err(VaultError::Store(StoreError::Locked { .. })) => std::thread::sleep(Duration::from_millis(10)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("somebody keeps the lock of {}", dir.display());
 }
 
 /// A CA with short waits.

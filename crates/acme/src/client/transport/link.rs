@@ -21,13 +21,13 @@ use tokio_rustls::client::TlsStream;
 /// Headers of an answer; no CA sends a tenth of it.
 const HEAD_LIMIT: usize = 32 * 1024;
 
-type Io = TokioIo<TlsStream<TcpStream>>;
+type Driven = Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>>;
 
 /// See the module.
 pub(super) struct Link {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<Pin<Box<Connection<Io, Full<Bytes>>>>>,
+    connection: Option<Pin<Box<Driven>>>,
 }
 
 /// What came of sending.
