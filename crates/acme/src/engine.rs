@@ -16,6 +16,7 @@ mod alarm;
 mod answers;
 mod ca;
 mod chance;
+mod clock;
 mod desk;
 mod handle;
 mod inbox;
@@ -25,7 +26,7 @@ mod outcome;
 mod resume;
 mod tally;
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use vestibule_certs::{
     Vault,
@@ -36,7 +37,7 @@ use vestibule_names::HostPattern;
 use self::inbox::{Inbox, Owner};
 use crate::{Client, Config, Door, Failure, FailureKind, Timestamp, client::Tools, dns::Dns, hooks::Hooks};
 
-pub use self::{ca::Ca, handle::Handle, tally::Counts};
+pub use self::{ca::Ca, clock::Clock, handle::Handle, tally::Counts};
 
 /// What happened, for logs, hooks, metrics and the swap.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ pub struct Engine<C = Client> {
     dns: Dns,
     hooks: Hooks,
     cas: Vec<(CaId, C)>,
+    clock: Clock,
     inbox: Owner,
 }
 
@@ -109,7 +111,14 @@ impl<C: Ca> Engine<C> {
         let inbox = Arc::new(Inbox::default());
         let owner = Owner(Arc::clone(&inbox));
         let hooks = Hooks::new(config.hooks.clone());
-        (Self { config, vault, door, dns, hooks, cas, inbox: owner }, Handle::new(inbox))
+        let clock = Clock::default();
+        (Self { config, vault, door, dns, hooks, cas, clock, inbox: owner }, Handle::new(inbox))
+    }
+
+    /// With this instead of the system's clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Runs until [`Handle::stop`]. `tell` is called on this thread for each event, after the store has it.
@@ -119,7 +128,7 @@ impl<C: Ca> Engine<C> {
 }
 
 fn check(config: &Config) -> Result<(), Failure> {
-    let refuse = |sentence: String| Err(failure(FailureKind::Configuration, sentence));
+    let refuse = |sentence: String| Err(Failure::new(FailureKind::Configuration, sentence));
     if config.cas.is_empty() {
         return refuse("no CA is configured: name at least one directory".to_owned());
     }
@@ -129,16 +138,6 @@ fn check(config: &Config) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// A failure of an order as a whole.
-fn failure(kind: FailureKind, sentence: String) -> Failure {
-    Failure { kind, sentence, names: Vec::new(), retry_after: None }
-}
-
-/// The one clock of the engine. It may jump; see `desk` for how that is noticed.
-fn now() -> Timestamp {
-    SystemTime::now().into()
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 
 use std::{
     collections::HashMap,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
+use tokio::time::Instant;
 use vestibule_certs::store::{IssuanceId, Issued};
 
 use super::{Ca, Event, desk::Desk};
@@ -58,7 +59,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         if !self.alarm.is_due() {
             return;
         }
-        let now = SystemTime::now();
+        let now = self.clock.time();
         let near: HashMap<IssuanceId, Issued> = self
             .store
             .current()

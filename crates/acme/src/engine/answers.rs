@@ -1,12 +1,10 @@
 //! Questions of operators. What the planner and the store know is answered in the same turn; what needs a CA or DNS runs
 //! as an errand; a renewal is answered when its order has ended.
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{rc::Rc, time::Duration};
 
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 use vestibule_certs::store::{CaId, Issued};
 use vestibule_names::{HostPattern, TenantId};
 
@@ -16,7 +14,6 @@ use super::{
     inbox::{Question, Reply},
     journal::storage_failure,
     lanes::{Ended, guarded},
-    now,
     outcome::{in_words, list, why},
 };
 use crate::{
@@ -54,11 +51,11 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     pub(super) fn answer(&mut self, question: Question) {
         match question {
             Question::Status { sites, reply } => {
-                let now = now();
+                let now = self.clock.now();
                 let _ = reply.send(sites.iter().flat_map(|site| self.planner.status(site, now)).collect());
             }
             Question::Forecast { reply } => {
-                let _ = reply.send(self.planner.forecast(now()));
+                let _ = reply.send(self.planner.forecast(self.clock.now()));
             }
             Question::Import { tenant, chain_pem, key_pem, reply } => {
                 let _ = reply.send(self.import(tenant, &chain_pem, &key_pem));
@@ -72,10 +69,10 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     fn import(&mut self, tenant: TenantId, chain_pem: &[u8], key_pem: &[u8]) -> Result<Issued, String> {
         let origin = CaId::new(IMPORTED).expect("lower case letters are a name");
-        let imported = self.store.import(tenant, &origin, chain_pem, key_pem, SystemTime::now());
+        let imported = self.store.import(tenant, &origin, chain_pem, key_pem, self.clock.time());
         let issued = imported.map_err(|error| storage_failure(&error).sentence)?;
         tracing::info!(names = %list(&issued.draft.names), issuance = %issued.id, "certificate imported");
-        self.planner.adopted(&issued, now());
+        self.planner.adopted(&issued, self.clock.now());
         self.tell(&Event::Obtained(issued.clone()));
         self.changed();
         Ok(issued)
@@ -84,7 +81,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     fn renew(&mut self, name: HostPattern, reply: Reply<Result<Issued, String>>) {
         if self.waiters.len() >= WAITERS_LIMIT {
             let _ = reply.send(Err(format!("{WAITERS_LIMIT} renewals are waited for already: try again later")));
-        } else if self.planner.renew_now(&name, now()) {
+        } else if self.planner.renew_now(&name, self.clock.now()) {
             self.waiters.push(Waiter { name, until: Instant::now() + RENEW_TIMEOUT, reply });
         } else {
             let _ = reply.send(Err(nobody_wants(&name)));
@@ -93,7 +90,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     /// An order for these names has ended: tells those who wait, unless the next attempt is about to come.
     pub(super) fn answer_waiters(&mut self, names: &[HostPattern], verdict: &Verdict<'_>) {
-        let now = now();
+        let now = self.clock.now();
         for waiter in std::mem::take(&mut self.waiters) {
             if !names.contains(&waiter.name) {
                 self.waiters.push(waiter);
@@ -114,7 +111,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// Tells those whose renewal has to wait for long, and forgets those who have gone. After planning: what can begin
     /// has begun.
     pub(super) fn settle_waiters(&mut self) {
-        let now = now();
+        let now = self.clock.now();
         for waiter in std::mem::take(&mut self.waiters) {
             let status = self.planner.status_of(&waiter.name, now);
             match waiter.verdict(status.as_ref(), now) {
@@ -142,7 +139,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     /// What is shown for this name, and who can revoke it. What was imported is revoked at the first CA, with its own key.
     fn revocable(&self, name: &HostPattern) -> Result<(Issued, Rc<C>, Duration), String> {
-        let status = self.planner.status_of(name, now());
+        let status = self.planner.status_of(name, self.clock.now());
         let by_id = |id| self.store.current().into_iter().find(|issued| issued.id == id);
         let unwanted = || self.store.current().into_iter().find(|issued| issued.draft.names.contains(name));
         let issued = match status {
@@ -165,7 +162,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         if let Err(error) = self.store.retire(&issued.id) {
             tracing::error!(issuance = %issued.id, error = %storage_failure(&error), "a revoked certificate stays in the store");
         }
-        self.planner.revoked(&issued.id, now());
+        self.planner.revoked(&issued.id, self.clock.now());
         self.tell(&Event::Revoked(issued.clone()));
         Ok(())
     }

@@ -9,10 +9,11 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::time::Instant;
 use vestibule_certs::store::{CaId, Store};
 use vestibule_names::{HostPattern, SiteId};
 
@@ -21,10 +22,10 @@ use super::{
     alarm::Alarm,
     answers::Waiter,
     chance::Chance,
+    clock::Clock,
     inbox::{Change, Inbox, Owner, Standing, Wanted},
     journal::{Before, Journal},
     lanes::{Ended, InFlight, Lane, Lanes, guarded},
-    now,
     tally::Tally,
 };
 use crate::{
@@ -60,6 +61,7 @@ pub(super) struct Desk<C, T> {
     pub(super) dns: Dns,
     pub(super) hooks: Rc<Hooks>,
     pub(super) cas: Vec<(CaId, Rc<C>)>,
+    pub(super) clock: Clock,
     pub(super) inbox: Arc<Inbox>,
     pub(super) planner: Planner,
     pub(super) chance: Chance,
@@ -119,10 +121,10 @@ pub(super) async fn run<C: Ca>(engine: Engine<C>, tell: impl Fn(&Event)) {
 
 impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     fn restore(engine: Engine<C>, tell: T) -> Self {
-        let Engine { config, vault, door, dns, hooks, cas, inbox } = engine;
+        let Engine { config, vault, door, dns, hooks, cas, clock, inbox } = engine;
         let store = vault.store().clone();
         let records = store.records().into_iter().map(|(key, value)| Record { key, value: Some(value) }).collect();
-        let planner = Planner::restore(config.clone(), records, &store.current(), now());
+        let planner = Planner::restore(config.clone(), records, &store.current(), clock.now());
         Self {
             planner,
             chance: Chance::new(),
@@ -136,6 +138,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             tally_at: Instant::now(),
             cas: cas.into_iter().map(|(id, ca)| (id, Rc::new(ca))).collect(),
             hooks: Rc::new(hooks),
+            clock,
             inbox: Arc::clone(&inbox.0),
             _owner: inbox,
             config,
@@ -174,7 +177,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn take_changes(&mut self) {
-        let now = now();
+        let now = self.clock.now();
         for change in self.inbox.changes(BATCH) {
             match change {
                 Change::Want(site, wanted) => {
@@ -218,7 +221,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         if let Some(wait) = self.journal.wait() {
             return Next::In(wait);
         }
-        let now = now();
+        let now = self.clock.now();
         let mut jobs = Vec::new();
         while jobs.len() < BATCH
             && let Some(job) = self.planner.next(now, &mut self.chance)
@@ -270,7 +273,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     fn start_renewal_info(&mut self, job: JobId, id: &CaId, certificate: String) {
         let Some((ca, config)) = self.ca(id) else {
             let outcome = Err(self.unknown_ca(id));
-            return self.planner.informed(job, outcome, now(), &mut self.chance);
+            return self.planner.informed(job, outcome, self.clock.now(), &mut self.chance);
         };
         let limit = config.timeouts.request * 2;
         let id = id.clone();
@@ -313,7 +316,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     /// How all wanted names stand.
     pub(super) fn all(&self) -> impl Iterator<Item = NameStatus> {
-        let now = now();
+        let now = self.clock.now();
         self.sites.keys().flat_map(move |site| self.planner.status(site, now))
     }
 
@@ -335,7 +338,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn wait(&self) -> Duration {
-        let (now, instant) = (now(), Instant::now());
+        let (now, instant) = (self.clock.now(), Instant::now());
         let planned = self.planner.wake_at().map(|wake| wake.since(now));
         let calendar = match self.opening {
             Opening::At(latest) => Some(latest.saturating_duration_since(instant)),

@@ -1,6 +1,6 @@
 //! [`Handle`]: how the rest of the gateway talks to a running engine.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::sync::oneshot;
 use vestibule_certs::store::Issued;
@@ -92,7 +92,7 @@ impl Handle {
 
     /// For metrics; never waits for the engine: what it last made known.
     pub fn counts(&self) -> Counts {
-        self.inbox.published().counts(super::now())
+        self.inbox.published().counts(SystemTime::now().into())
     }
 
     async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Question) -> Option<T> {

@@ -1,11 +1,9 @@
 //! [`Journal`]: the planner's records on their way to the store. Nothing that costs something at a CA runs before the
 //! records that led to it are durable; while the disk refuses them they are kept here and tried again.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
+use tokio::time::Instant;
 use vestibule_certs::store::{Store, StoreError};
 
 use crate::{Failure, FailureKind, plan::Record};
@@ -116,7 +114,7 @@ pub(super) fn storage_failure(error: &StoreError) -> Failure {
         reason = format!("{reason}: {cause}");
         source = cause.source();
     }
-    super::failure(FailureKind::Storage, format!("the gateway's own store refuses: {reason}"))
+    Failure::new(FailureKind::Storage, format!("the gateway's own store refuses: {reason}"))
 }
 
 #[cfg(test)]

@@ -157,9 +157,9 @@ pub(super) async fn guarded<T>(
         Ok(Err(panic)) => {
             let reason = panic_text(panic.as_ref());
             tracing::error!(ca = %ca, reason, "a bug: what was asked of a CA panicked");
-            Err(super::failure(FailureKind::Ca, format!("a bug of the gateway ended what was asked of {ca}: {reason}")))
+            Err(Failure::new(FailureKind::Ca, format!("a bug of the gateway ended what was asked of {ca}: {reason}")))
         }
-        Err(_) => Err(super::failure(FailureKind::Ca, format!("{ca} gave no end within {} s", limit.as_secs()))),
+        Err(_) => Err(Failure::new(FailureKind::Ca, format!("{ca} gave no end within {} s", limit.as_secs()))),
     }
 }
 

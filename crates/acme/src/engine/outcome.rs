@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use vestibule_certs::store::CaId;
 use vestibule_names::HostPattern;
 
-use super::{Ca, Event, answers::Verdict, desk::Desk, lanes::Ended, now, tally};
+use super::{Ca, Event, answers::Verdict, desk::Desk, lanes::Ended, tally};
 use crate::{
     Failure, FailureKind, Timestamp,
     plan::{JobId, NameState, Obtained, Order},
@@ -19,9 +19,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                 if let Err(failure) = &outcome {
                     tracing::debug!(%failure, "no renewal information");
                 }
-                self.planner.informed(job, outcome, now(), &mut self.chance);
+                self.planner.informed(job, outcome, self.clock.now(), &mut self.chance);
             }
-            Ended::DnsCheck { job, sights } => self.planner.checked(job, &sights, now()),
+            Ended::DnsCheck { job, sights } => self.planner.checked(job, &sights, self.clock.now()),
             Ended::Revoked { issued, outcome, reply } => {
                 let answer = self.revoked(&issued, outcome).map(|()| *issued);
                 // Whoever asked may have gone.
@@ -51,7 +51,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             None => ("obtained", Event::Obtained(issued.clone())),
         };
         self.tally.count(&order.ca, word);
-        self.planner.ordered(job, Ok(obtained), now(), &mut self.chance);
+        self.planner.ordered(job, Ok(obtained), self.clock.now(), &mut self.chance);
         self.tell(&event);
         self.drop_leftovers(order);
         self.answer_waiters(&order.names, &Verdict::Issued(&issued));
@@ -59,7 +59,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     /// An order that failed, also one that was never begun.
     pub(super) fn order_failed(&mut self, job: JobId, order: &Order, failure: Failure) {
-        let now = now();
+        let now = self.clock.now();
         self.tally.count(&order.ca, tally::failure_word(failure.kind));
         self.planner.ordered(job, Err(failure.clone()), now, &mut self.chance);
         let standings: Vec<_> = order.names.iter().filter_map(|name| self.planner.status_of(name, now)).collect();
@@ -76,7 +76,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     pub(super) fn unknown_ca(&self, id: &CaId) -> Failure {
         let known: Vec<_> = self.cas.iter().map(|(known, _)| known.as_str()).collect();
-        super::failure(
+        Failure::new(
             FailureKind::Configuration,
             format!("no CA of the settings is called {id}: there are {}", known.join(", ")),
         )

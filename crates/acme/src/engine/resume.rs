@@ -13,7 +13,6 @@ use super::{
     Ca, Event,
     desk::{Desk, ORDER_GRACE},
     lanes::{Ended, guarded},
-    now,
     outcome::list,
 };
 use crate::{
@@ -45,7 +44,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let Some((ca, config)) = self.ca(&order.ca) else { return };
         let limit = config.timeouts.order + ORDER_GRACE;
         tracing::info!(names = %list(&order.names), ca = %order.ca, issuance = %pending.id(), "an order goes on");
-        let job = self.planner.resumed(order.clone(), now());
+        let job = self.planner.resumed(order.clone(), self.clock.now());
         let in_flight = self.in_flight(&order);
         let work = async move {
             let outcome = guarded(&order.ca, limit, ca.resume(pending, &order)).await;
