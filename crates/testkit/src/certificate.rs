@@ -28,6 +28,13 @@ pub enum Validity {
     Expired,
 }
 
+/// A certificate signing request for these names with a key of its own, DER.
+pub fn request(names: &[&str]) -> Vec<u8> {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let params = CertificateParams::new(names).unwrap();
+    params.serialize_request(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+}
+
 impl Default for Authority {
     fn default() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
