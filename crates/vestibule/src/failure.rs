@@ -109,10 +109,8 @@ pub(crate) enum Failure {
     Certificate {
         /// What was asked.
         what: String,
-        /// Why not, in the words of the gateway, the CA or the store.
+        /// Why not, in the words of the gateway or the CA, and when it is tried again.
         sentence: String,
-        /// When something is tried again, in words.
-        next: Option<String>,
     },
     /// A store of another program.
     #[error(transparent)]
@@ -220,9 +218,6 @@ impl Failure {
             // Writing to a String cannot fail.
             let _ = write!(text, ": {error}");
             cause = error.source();
-        }
-        if let Self::Certificate { next: Some(next), .. } = self {
-            let _ = write!(text, "\nnext attempt: {next}");
         }
         if let Some(help) = self.help() {
             let _ = write!(text, "\nhelp: {help}");

@@ -34,3 +34,28 @@ fn every_example_site_file_is_clean() {
     }
     assert!(count >= 5, "only {count} example files");
 }
+
+/// The YAML blocks of a page whose first line names a file.
+fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    let inside = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block));
+    inside.filter_map(|block| Some((block.lines().next()?.strip_prefix("# ")?, block)))
+}
+
+#[test]
+fn every_example_of_the_pages_about_it_is_clean() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut count = 0;
+    for page in ["docs/certificates.md", "README.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for (name, block) in blocks(&text) {
+            let found = match name {
+                "vestibule.yaml" => vestibule_site::parse_settings(block.as_bytes()).diagnostics,
+                _ if name.starts_with("sites.d/") => parse_site(block.as_bytes()).diagnostics,
+                _ => panic!("{page}: an example says that it is {name}"),
+            };
+            assert!(found.is_empty(), "{page}: {}", super::messages(name, block.as_bytes(), &found));
+            count += 1;
+        }
+    }
+    assert!(count >= 15, "only {count} examples in the pages");
+}

@@ -10,7 +10,7 @@ use super::{
     root,
 };
 use crate::{
-    admin_client::{AdminClient, AdminError, Page},
+    admin_client::{AdminClient, Page},
     cli::{Format, FormatFlag, ReachFlags},
     exit::Exit,
     failure::Failure,
@@ -35,18 +35,14 @@ pub(super) fn run(flags: &ListFlags, out: &mut dyn Write) -> Result<Exit, Failur
     if flags.root {
         return root::print(&flags.reach, out);
     }
-    let certs = all(&AdminClient::reach(&flags.reach)?)?;
+    let client = AdminClient::reach(&flags.reach)?;
+    let certs = client.all("/v1/certs", |page: Certs| Page { rows: page.certs, next: page.next })?;
     match flags.format.format {
         Format::Json => crate::commands::write_json(out, &Certs { certs, next: None })?,
         Format::Text if certs.is_empty() => writeln!(out, "no certificates: no site is served over HTTPS yet")?,
         Format::Text => write_text(&certs, out, terminal::width(), SystemTime::now())?,
     }
     Ok(Exit::OK)
-}
-
-/// Every site's row.
-pub(super) fn all(client: &AdminClient) -> Result<Vec<CertRow>, AdminError> {
-    client.all("/v1/certs", |page: Certs| Page { rows: page.certs, next: page.next })
 }
 
 fn write_text(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now: SystemTime) -> Result<(), Failure> {

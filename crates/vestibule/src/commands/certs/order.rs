@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use http::StatusCode;
 use vestibule_gateway::admin::model::IssuedRow;
 
-use super::{dates, list};
+use super::dates;
 use crate::{
     admin_client::{AdminClient, AdminError},
     cli::{Format, FormatFlag, ReachFlags},
@@ -112,8 +112,7 @@ pub(super) fn renew(flags: &RenewFlags, out: &mut dyn Write) -> Result<Exit, Fai
     let client = AdminClient::reach(&flags.reach)?;
     tell_person("vestibule: the gateway asks the CA; this can take a minute, and goes on if you leave\n");
     let issued = client.order("/v1/certs/renew", &[("host", &flags.host)]);
-    let issued =
-        issued.map_err(|error| failed(&client, &format!("{} was not renewed", flags.host), &flags.host, error))?;
+    let issued = issued.map_err(|error| refused(&format!("{} was not renewed", flags.host), error))?;
     print(&issued, "renewed", flags.format, out)
 }
 
@@ -125,15 +124,14 @@ pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, F
     }
     let query = [("host", flags.host.as_str()), ("reason", flags.reason.code())];
     let revoked = client.order("/v1/certs/revoke", &query);
-    let revoked =
-        revoked.map_err(|error| failed(&client, &format!("{} was not revoked", flags.host), &flags.host, error))?;
+    let revoked = revoked.map_err(|error| refused(&format!("{} was not revoked", flags.host), error))?;
     print(&revoked, "revoked", flags.format, out)
 }
 
 /// Changes the keys of all accounts.
 pub(super) fn roll_over(flags: &RollOverFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
     let done = AdminClient::reach(&flags.reach)?.order::<serde_json::Value>("/v1/certs/roll-over", &[]);
-    let done = done.map_err(|error| refused("the keys of the accounts were not all changed", None, error))?;
+    let done = done.map_err(|error| refused("the keys of the accounts were not all changed", error))?;
     match flags.format.format {
         Format::Json => crate::commands::write_json(out, &done)?,
         Format::Text => writeln!(out, "the accounts at all CAs have new keys")?,
@@ -154,26 +152,11 @@ fn confirmed(host: &str) -> bool {
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// What a refusal means: the gateway's or the CA's sentence, and when something is tried again.
-fn failed(client: &AdminClient, what: &str, host: &str, error: AdminError) -> Failure {
-    let next = || {
-        let host = host.to_ascii_lowercase();
-        let rows = list::all(client).ok()?;
-        let name = rows.into_iter().flat_map(|row| row.names).find(|name| name.name == host)?;
-        name.next_attempt.map(|at| dates::when(at, SystemTime::now()))
-    };
-    let next = is_refusal(&error).then(next).flatten();
-    refused(what, next, error)
-}
-
-fn is_refusal(error: &AdminError) -> bool {
-    matches!(error, AdminError::Refused { status: StatusCode::CONFLICT, .. })
-}
-
-fn refused(what: &str, next: Option<String>, error: AdminError) -> Failure {
+/// The gateway's answer when a CA did not do it says why and, where there is one, when the next attempt is.
+fn refused(what: &str, error: AdminError) -> Failure {
     match error {
         AdminError::Refused { status: StatusCode::CONFLICT, error } => {
-            Failure::Certificate { what: what.to_owned(), sentence: error, next }
+            Failure::Certificate { what: what.to_owned(), sentence: error }
         }
         other => other.into(),
     }
@@ -197,13 +180,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_with_the_next_attempt_and_tells_scripts_to_wait() {
-        let error = AdminError::Refused { status: StatusCode::CONFLICT, error: "a.test has no address".into() };
-        let failure = refused("a.test was not renewed", Some("in 9 min".into()), error);
+    fn what_a_ca_refuses_is_told_in_its_words_and_tells_scripts_to_wait() {
+        let sentence = "a.test has no address; next attempt in 9 minutes";
+        let failure = refused(
+            "a.test was not renewed",
+            AdminError::Refused { status: StatusCode::CONFLICT, error: sentence.into() },
+        );
         assert_eq!(failure.exit(), Exit::TEMPORARY);
         assert_eq!(
             failure.chain(),
-            "vestibule: a.test was not renewed: a.test has no address\nnext attempt: in 9 min\n\
+            "vestibule: a.test was not renewed: a.test has no address; next attempt in 9 minutes\n\
              help: 'vestibule certs explain HOST' says what stands in the way\n"
         );
     }
@@ -211,7 +197,7 @@ mod tests {
     #[test]
     fn what_the_gateway_does_not_understand_is_no_failure_of_a_ca() {
         let error = AdminError::Refused { status: StatusCode::NOT_FOUND, error: "no site has the name".into() };
-        assert_eq!(refused("x", None, error).exit(), Exit::DATA);
+        assert_eq!(refused("x", error).exit(), Exit::DATA);
     }
 
     #[test]
