@@ -1,7 +1,7 @@
 //! The thread `acme`: runs the engine that orders certificates from public CAs, and brings what it obtained before the
 //! next handshake. Nothing of it is on the path of a request, and neither a start nor a drain waits for a CA.
 //!
-//! Not here: what is ordered, when, and how, and the log of it (`vestibule_acme`); which names a site holds (`change`).
+//! Not here: what is ordered, when, and how (`vestibule_acme`); which names a site holds (`change`).
 
 use std::{
     io,
@@ -11,17 +11,21 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::task::LocalSet;
-use vestibule_acme::{Engine, Event, Handle};
+use vestibule_acme::{Engine, Event, FailureKind, Handle, Timestamp};
 use vestibule_certs::{Refresh, store::Issued};
+use vestibule_names::HostPattern;
 
 use crate::{change::Wish, front::Front, house::House};
 
 /// How long the end of the gateway waits for the engine. What it leaves is resumed by the next start.
 const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// Names of one certificate that a log line shows.
+const NAMES_SHOWN: usize = 3;
 
 /// The running thread.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub(crate) fn spawn(engine: Engine, handle: Handle, house: House, front: Arc<Fro
             Err(error) => return tracing::error!(%error, "the acme thread has no run time"),
         };
         let tell = |event: &Event| {
+            log(event);
             if let Event::Obtained(issued) | Event::Renewed(issued) | Event::Revoked(issued) = event {
                 swap(&house, issued);
             }
@@ -100,12 +105,77 @@ fn swap(house: &House, issued: &Issued) {
     for identity in identities {
         let site = &identity.request().site;
         match identity.refresh() {
-            Refresh::Swapped => tracing::info!(%site, issuance = %issued.id, "certificate swapped"),
+            Refresh::Swapped => tracing::debug!(%site, issuance = %issued.id, "certificate swapped"),
             Refresh::Unchanged => tracing::debug!(%site, issuance = %issued.id, "the certificate is as it was"),
             Refresh::Refused(why) => {
                 let why = why.first().map_or("", |diagnostic| diagnostic.message.as_str());
                 tracing::error!(%site, issuance = %issued.id, why, "an issued certificate is refused");
             }
         }
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Obtained(issued) => tracing::info!(
+            names = few(&issued.draft.names), ca = %issued.draft.ca, issuance = %issued.id,
+            days = days_left(issued), "certificate obtained"
+        ),
+        Event::Renewed(issued) => tracing::info!(
+            names = few(&issued.draft.names), ca = %issued.draft.ca, issuance = %issued.id,
+            days = days_left(issued), "certificate renewed"
+        ),
+        Event::Revoked(issued) => {
+            tracing::warn!(names = few(&issued.draft.names), issuance = %issued.id, "certificate revoked on request");
+        }
+        Event::Failed { names, failure, next_attempt } => {
+            let (names, next) = (few(names), next_attempt.map(|next| seconds_until(next)));
+            let (kind, why) = (failure.kind, failure.sentence.as_str());
+            match kind {
+                FailureKind::Account | FailureKind::Configuration | FailureKind::Storage => {
+                    tracing::error!(names, ?kind, why, next_attempt_seconds = next, "no certificate");
+                }
+                _ => tracing::warn!(names, ?kind, why, next_attempt_seconds = next, "no certificate yet"),
+            }
+        }
+        Event::Expiring { issued, why } => tracing::error!(
+            names = few(&issued.draft.names), issuance = %issued.id, days = days_left(issued),
+            why = why.as_deref().unwrap_or("no attempt has been made yet"), "a certificate runs out soon"
+        ),
+        Event::Quarantined { name, why } => {
+            tracing::warn!(%name, why, "no certificate is ordered until the DNS of this name leads here");
+        }
+    }
+}
+
+/// A few names, and how many more there are.
+fn few(names: &[HostPattern]) -> String {
+    let mut text = names.iter().take(NAMES_SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = names.len().saturating_sub(NAMES_SHOWN) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+fn days_left(issued: &Issued) -> u64 {
+    issued.not_after.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs() / (24 * 60 * 60))
+}
+
+fn seconds_until(next: Timestamp) -> u64 {
+    next.since(Timestamp::from(SystemTime::now())).as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_shows_a_few_names() {
+        let names: Vec<_> = ["a.test", "b.test", "c.test", "d.test", "e.test"]
+            .map(|name| HostPattern::parse(name).expect("a name"))
+            .into();
+        assert_eq!(few(&names), "a.test, b.test, c.test and 2 more");
+        assert_eq!(few(&names[..3]), "a.test, b.test, c.test");
+        assert_eq!(few(&[]), "");
     }
 }
