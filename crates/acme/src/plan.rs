@@ -125,6 +125,7 @@ pub struct Planner {
     polls_in_flight: HashMap<JobId, (CertIx, IssuanceId)>,
     next_job: u64,
     next_part: u64,
+    next_rank: u64,
     journal: Journal,
     /// What the lanes wait for, as the last `next` found it; `Some` of the past: not known.
     lanes_wait: Option<Timestamp>,

@@ -17,14 +17,9 @@ pub(super) struct Bucket {
 }
 
 impl Rate {
-    /// Is it a limit at all?
-    pub(super) fn is_limit(self) -> bool {
-        self.count != u32::MAX && !self.window.is_zero()
-    }
-
     /// The same refill with one less of burst, but never none: for what should not be run into even once.
     pub(super) fn one_short(self) -> Self {
-        if !self.is_limit() || self.count < 2 {
+        if self.is_unlimited() || self.count < 2 {
             return self;
         }
         Self { count: self.count - 1, window: self.step() * (self.count - 1) }
@@ -45,7 +40,7 @@ impl Bucket {
 
     /// When so many more tokens could be held.
     pub(super) fn several_free_at(&self, several: u32, rate: Rate, now: Timestamp) -> Timestamp {
-        if !rate.is_limit() {
+        if rate.is_unlimited() {
             return Timestamp::default();
         }
         let reach = self.reach.max(now).after(rate.step().saturating_mul(self.held.saturating_add(several)));
@@ -54,7 +49,7 @@ impl Bucket {
 
     /// How many tokens could be held now.
     pub(super) fn available(&self, rate: Rate, now: Timestamp) -> u32 {
-        if !rate.is_limit() {
+        if rate.is_unlimited() {
             return u32::MAX;
         }
         let step = rate.step().as_millis().max(1);
@@ -81,7 +76,7 @@ impl Bucket {
     /// Spends a token that was not held. What is spent beyond the burst reaches at most one more window, so that a damaged
     /// record or a clock that jumped cannot close a limit for ever.
     pub(super) fn spend(&mut self, rate: Rate, now: Timestamp) {
-        if rate.is_limit() {
+        if !rate.is_unlimited() {
             let whole = rate.step().saturating_mul(rate.count);
             self.reach = self.reach.max(now).after(rate.step()).min(now.after(whole.saturating_mul(2)));
         }
@@ -89,7 +84,7 @@ impl Bucket {
 
     /// Empties it: when it is not known what was spent.
     pub(super) fn empty(&mut self, rate: Rate, now: Timestamp) {
-        if rate.is_limit() {
+        if !rate.is_unlimited() {
             self.reach = now.after(rate.step().saturating_mul(rate.count));
         }
     }

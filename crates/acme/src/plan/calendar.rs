@@ -29,6 +29,8 @@ const YOUNGEST: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug)]
 pub(super) struct Cert {
     pub(super) issued: Issued,
+    /// Grows from one issuance to the next: of two that cover a name, the later one counts.
+    pub(super) rank: u64,
     /// The names as text, as [`super::name::Name::text`].
     pub(super) texts: Vec<Arc<str>>,
     /// Wanted names whose certificate this is.
@@ -69,10 +71,11 @@ pub(super) enum Phase {
 }
 
 impl Cert {
-    pub(super) fn new(issued: &Issued) -> Self {
+    pub(super) fn new(issued: &Issued, rank: u64) -> Self {
         let (start, end) = (Timestamp::from(issued.not_before), Timestamp::from(issued.not_after));
         Self {
             issued: issued.clone(),
+            rank,
             texts: issued.draft.names.iter().map(|name| Arc::from(name.to_string())).collect(),
             covers: Vec::new(),
             obtained: issued.obtained.into(),

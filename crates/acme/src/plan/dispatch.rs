@@ -93,7 +93,7 @@ impl Planner {
             let (until, goes_on) = match ca.gate(lane.is_exempt(), now) {
                 Gate::Open => return Ok(()),
                 Gate::Down(until) => {
-                    let given_up_at = (lane == Lane::Fresh && ca.health.outages > 0).then(|| ca.given_up_at());
+                    let given_up_at = (lane.is_first() && ca.health.outages > 0).then(|| ca.given_up_at());
                     let until = [until, given_up_at.filter(|at| *at > now)].into_iter().flatten().min();
                     (until, self.fails_over(number, lane, now))
                 }

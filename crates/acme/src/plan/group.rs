@@ -91,7 +91,7 @@ impl Planner {
     /// May what waits in this lane ask the CA after this one, which is down?
     pub(super) fn fails_over(&self, ca: usize, lane: Lane, now: Timestamp) -> bool {
         let health = &self.cas[ca].health;
-        health.outages > 0 && (lane.is_urgent() || (lane == Lane::Fresh && self.cas[ca].is_given_up(now)))
+        health.outages > 0 && (lane.is_urgent() || (lane.is_first() && self.cas[ca].is_given_up(now)))
     }
 
     /// Until when one of the CA's limits stands in this name's way.

@@ -183,6 +183,7 @@ impl Planner {
             polls_in_flight: HashMap::new(),
             next_job: 0,
             next_part: 0,
+            next_rank: 0,
             journal: Journal::default(),
             lanes_wait: None,
             waits: None,
@@ -202,7 +203,9 @@ impl Planner {
         if readable == 0 && !issued.is_empty() {
             planner.assume_the_worst(issued, now);
         }
-        for issued in issued {
+        let mut by_age: Vec<&Issued> = issued.iter().collect();
+        by_age.sort_by(|a, b| a.id.cmp(&b.id));
+        for issued in by_age {
             let tenant = issued.draft.tenant;
             if planner.take_in(issued, now).is_none() {
                 let ended =

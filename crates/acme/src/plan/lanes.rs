@@ -25,6 +25,8 @@ pub(super) enum Lane {
     Due,
     /// It has no certificate yet.
     Fresh,
+    /// It has none and fails again and again, or DNS says that it will.
+    Doubtful,
 }
 
 /// See the module.
@@ -45,13 +47,18 @@ struct Turns {
 }
 
 impl Lane {
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = 6;
     pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::UrgentExempt, Self::Urgent, Self::DueExempt, Self::Due, Self::Fresh];
+        [Self::UrgentExempt, Self::Urgent, Self::DueExempt, Self::Due, Self::Fresh, Self::Doubtful];
 
     /// Does what waits here wait for no budget?
     pub(super) fn is_exempt(self) -> bool {
         matches!(self, Self::UrgentExempt | Self::DueExempt)
+    }
+
+    /// Has what waits here no certificate that could be renewed?
+    pub(super) fn is_first(self) -> bool {
+        matches!(self, Self::Fresh | Self::Doubtful)
     }
 
     /// Is little left, so that another CA may be asked?

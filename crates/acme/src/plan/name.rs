@@ -24,6 +24,10 @@ pub(super) const SENTENCE_LIMIT: usize = 400;
 const MINUTE: u64 = 60;
 /// Waits after the first, second … failure in a row.
 const LADDER: [u64; 5] = [MINUTE, 10 * MINUTE, 100 * MINUTE, 360 * MINUTE, 1440 * MINUTE];
+/// The wait once DNS has said for [`HOPELESS_AFTER`] failures in a row that the next one fails too. DNS is looked at all the
+/// while; this only guards against looks that lie.
+const HOPELESS: Duration = Duration::from_secs(7 * 24 * 3600);
+const HOPELESS_AFTER: u32 = 30;
 /// The first waits of the ladder that a change in DNS skips however often it changes.
 const FREE_SKIPS: u32 = 2;
 
@@ -177,8 +181,12 @@ impl Name {
     /// Validation failed: the next wait of the ladder, or its longest when DNS says that it will fail again.
     pub(super) fn failed(&mut self, now: Timestamp, retry_after: Option<Duration>, random: &mut dyn Randomness) {
         self.fate.failures = self.fate.failures.saturating_add(1);
-        let step = if self.points_elsewhere() { u32::MAX } else { self.fate.failures };
-        let wait = ladder(step).mul_f64(0.9 + 0.2 * random.fraction());
+        let wait = match self.points_elsewhere() {
+            false => ladder(self.fate.failures),
+            true if self.fate.failures <= HOPELESS_AFTER => ladder(u32::MAX),
+            true => HOPELESS,
+        };
+        let wait = wait.mul_f64(0.9 + 0.2 * random.fraction());
         self.fate.alone = true;
         self.fate.part = 0;
         self.wait_until(now.after(wait.max(retry_after.unwrap_or_default())));

@@ -30,7 +30,7 @@ impl Planner {
     fn name_status(&self, ix: NameIx, site: &SiteId, now: Timestamp) -> NameStatus {
         let name = &self.names[ix];
         let live = |cert: &&Cert| cert.end > now;
-        let any = || self.covering(name).map(|ix| &self.certs[ix]).filter(live).max_by_key(|cert| &cert.issued.id);
+        let any = || self.covering(name).map(|ix| &self.certs[ix]).filter(live).max_by_key(|cert| cert.rank);
         let shown = name.cert.map(|ix| &self.certs[ix]).filter(live).or_else(any);
         let state = self.state_of(name, shown, now);
         let due_at = name.cert.map(|ix| self.certs[ix].due_at());

@@ -44,11 +44,7 @@ pub(super) fn resolve(ca: &CaConfig, name: &HostPattern, options: &SiteOptions) 
             false => format!("{name} may only use dns-01, and there is no `dns` provider: name one"),
         });
     }
-    let most = profile
-        .as_ref()
-        .and_then(|profile| ca.limits.names_with_profile.iter().find(|(name, _)| *name == profile.name))
-        .map_or(ca.limits.names_per_certificate, |(_, most)| *most)
-        .max(1);
+    let most = ca.limits.names_with(profile.as_ref().map(|profile| profile.name.as_str())).max(1);
     Ok(Terms { profile, key_type: options.key_type.unwrap_or_default(), challenges, dns, most, is_address })
 }
 

@@ -10,7 +10,7 @@ use super::{
     calendar::{Cert, Phase},
     journal::Key,
     lanes::Lane,
-    name::{Name, Parked, QUARANTINE_AFTER, Waits},
+    name::{Name, Parked, Waits},
     slab::{CertIx, NameIx},
     terms,
 };
@@ -136,7 +136,7 @@ impl Planner {
         let does = |cert: &Cert| name.options().is_none_or(|options| satisfies(&cert.issued, options));
         self.covering(name)
             .filter(|ix| self.certs[*ix].end > now && does(&self.certs[*ix]))
-            .max_by(|a, b| self.certs[*a].issued.id.cmp(&self.certs[*b].issued.id))
+            .max_by_key(|ix| self.certs[*ix].rank)
     }
 
     /// Every issuance that is known to cover a name, whatever its options.
@@ -187,7 +187,7 @@ impl Planner {
             self.looks.cancel(&mut self.names[ix], ix);
             return;
         };
-        let first = lane == Lane::Fresh && name.unseen && !name.forced;
+        let first = lane.is_first() && name.unseen && !name.forced;
         let waits_for_dns = name.fate.failures > 0 || name.points_elsewhere();
         let matters = name.options().is_some_and(|options| terms::looks_matter(&name.pattern, options));
         if first || (waits_for_dns && matters) {
@@ -207,7 +207,8 @@ impl Planner {
         name.parked = None;
         name.unseen = false;
         let since = match name.cert {
-            Some(cert) => self.certs[cert].end, // what ends first goes first
+            Some(cert) => self.certs[cert].end,                   // what ends first goes first
+            None if name.fate.failures > 0 => name.fate.retry_at, // behind what has waited longer for its first try
             None => name.lapsed.unwrap_or(name.since),
         };
         name.lane = Some((lane, since));
@@ -242,7 +243,11 @@ impl Planner {
     fn lane_of(&self, name: &Name, now: Timestamp) -> Option<Lane> {
         let Some(ix) = name.cert else {
             let lapsed = name.lapsed.is_some_and(|at| now.since(at) < LAPSED_IS_URGENT);
-            return Some(if lapsed && name.fate.failures < QUARANTINE_AFTER { Lane::Urgent } else { Lane::Fresh });
+            return Some(match lapsed {
+                _ if name.is_quarantined() && !name.forced => Lane::Doubtful,
+                true => Lane::Urgent,
+                false => Lane::Fresh,
+            });
         };
         let cert = &self.certs[ix];
         let exempt = self.exempts(name, cert, 0);
@@ -280,7 +285,8 @@ impl Planner {
             return Some(*known);
         }
         let tenant = issued.draft.tenant;
-        let mut cert = Cert::new(issued);
+        self.next_rank += 1;
+        let mut cert = Cert::new(issued, self.next_rank);
         cert.ari = self.journal.take_ari(&issued.id).unwrap_or_default();
         let texts = cert.texts.clone();
         let ix = self.certs.insert(cert);
@@ -378,7 +384,7 @@ impl Planner {
         }
         let later = |text: &Arc<str>| {
             let known = self.by_covered.get(&(cert.issued.draft.tenant, text.clone()));
-            known.into_iter().flatten().any(|other| self.certs[*other].issued.id > cert.issued.id)
+            known.into_iter().flatten().any(|other| self.certs[*other].rank > cert.rank)
         };
         if cert.texts.iter().all(later) {
             self.unlink_cert(ix);
