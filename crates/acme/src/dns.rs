@@ -48,7 +48,7 @@ mod rfc2136;
 mod secret;
 mod txt;
 
-pub use facts::Facts;
+pub use facts::{Facts, Resolution};
 
 use authority::authorities;
 use lookup::{Lookups, Problem};
@@ -126,6 +126,10 @@ impl Dns {
     pub fn with_propagation_limit(mut self, limit: Duration) -> Self {
         Arc::make_mut(&mut self.inner).propagation_limit = limit;
         self
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     /// Everything that advice needs.

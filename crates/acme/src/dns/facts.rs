@@ -34,6 +34,22 @@ pub struct Facts {
     pub caa_problem: Option<String>,
     /// Why a look-up failed, in words, if one did (NXDOMAIN, SERVFAIL, timeout).
     pub problem: Option<String>,
+    /// Did the name resolve?
+    pub resolution: Resolution,
+}
+
+/// Whether a name has addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolution {
+    /// It could not be found out.
+    #[default]
+    Unknown,
+    /// It has.
+    Found,
+    /// It has none, for sure.
+    Absent,
+    /// Its servers fail.
+    Failing,
 }
 
 impl Facts {
@@ -48,11 +64,12 @@ pub(super) async fn collect(lookups: &Lookups, host: &Hostname) -> Facts {
     let mut facts = Facts::default();
     let Ok(name) = Name::from_ascii(format!("{host}.")) else {
         facts.problem = Some("it is no name that DNS can hold".to_owned());
+        facts.resolution = Resolution::Absent;
         return facts;
     };
     let (v4, v6, caa) =
         tokio::join!(lookups.ask(&name, RecordType::A), lookups.ask(&name, RecordType::AAAA), climb(lookups, &name));
-    facts.problem = problem_of(&v4, &v6);
+    (facts.resolution, facts.problem) = outcome(&v4, &v6);
     for record in v4.into_iter().chain(v6).flatten() {
         facts.take(record);
     }
@@ -93,13 +110,21 @@ impl Facts {
 
 /// What is worth saying of two look-ups: an absence only when both are; any other failure always, since a CA that asks
 /// for the one that fails gives up.
-fn problem_of(v4: &Result<Vec<Record>, Problem>, v6: &Result<Vec<Record>, Problem>) -> Option<String> {
+fn outcome(v4: &Result<Vec<Record>, Problem>, v6: &Result<Vec<Record>, Problem>) -> (Resolution, Option<String>) {
     match (v4.as_ref().err(), v6.as_ref().err()) {
-        (None, None) => None,
-        (Some(first), Some(second)) => Some(if first.is_absence() { second } else { first }.to_string()),
-        (Some(one), None) if !one.is_absence() => Some(format!("A records: {one}")),
-        (None, Some(one)) if !one.is_absence() => Some(format!("AAAA records: {one}")),
-        _ => None,
+        (None, None) => (Resolution::Found, None),
+        (Some(first), Some(second)) => {
+            let telling = if first.is_absence() { second } else { first };
+            let resolution = match telling {
+                Problem::NoSuchName | Problem::NoRecords => Resolution::Absent,
+                Problem::Failing(_) => Resolution::Failing,
+                Problem::Timeout | Problem::Unreachable(_) => Resolution::Unknown,
+            };
+            (resolution, Some(telling.to_string()))
+        }
+        (Some(one), None) if !one.is_absence() => (Resolution::Found, Some(format!("A records: {one}"))),
+        (None, Some(one)) if !one.is_absence() => (Resolution::Found, Some(format!("AAAA records: {one}"))),
+        _ => (Resolution::Found, None),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod acme_dns;
 mod exec;
+mod explain;
 mod hooks;
 mod lookups;
 mod named;
