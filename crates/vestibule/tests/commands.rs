@@ -165,6 +165,82 @@ fn nobody_to_ask_is_unavailable() {
 }
 
 #[test]
+fn commands_about_certificates_need_a_gateway_or_a_store() {
+    let folder = Folder::new();
+    for action in [&["renew", "a.test"][..], &["explain", "a.test"], &["plan"], &["revoke", "a.test"], &["roll-over"]] {
+        let ended = folder.run(&[&["certs"], action, &["--state", "state"]].concat());
+        assert_eq!(ended.code, Some(69), "{action:?} {ended:?}");
+    }
+    let import = |store: &str| folder.run(&["certs", "import", store, "--dry-run", "--state", "state"]);
+    assert_eq!(import("nowhere").code, Some(66));
+    let ended = import(".");
+    assert_eq!(ended.code, Some(65), "{ended:?}");
+    assert!(ended.err.contains("no store of certbot, Caddy or Traefik"), "{ended:?}");
+    fs::write(folder.0.join("acme.json"), r#"{"le": {"Certificates": [{"domain": {"main": "a.test"}}]}}"#).unwrap();
+    let ended = import("acme.json");
+    assert_eq!(ended.code, Some(65), "{ended:?}");
+    assert!(ended.out.contains("le: a.test: cannot be used: its certificate is missing"), "{ended:?}");
+}
+
+#[test]
+fn a_public_name_is_worth_a_warning_only_while_no_ca_is_asked() {
+    let folder = Folder::new();
+    fs::create_dir(folder.0.join("sites.d")).unwrap();
+    fs::write(folder.0.join("sites.d/blog.yaml"), "hosts: blog.example.com\nrespond: hello\n").unwrap();
+    let check = |settings: &str| {
+        fs::write(folder.0.join("vestibule.yaml"), settings).unwrap();
+        folder.run(&["check", "--settings", "vestibule.yaml", "--sites", "sites.d", "--state", "state"])
+    };
+    for settings in ["", "acme: {email: ops@example.com}\n"] {
+        let ended = check(settings);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.out.contains("V0506"), "{settings:?} {ended:?}");
+    }
+    let ended = check("acme: {agree: true}\n");
+    assert!(ended.out.contains("all good"), "{ended:?}");
+}
+
+#[test]
+fn run_says_once_what_to_agree_to() {
+    let folder = Folder::new();
+    fs::create_dir(folder.0.join("sites.d")).unwrap();
+    fs::write(folder.0.join("sites.d/blog.yaml"), "hosts: blog.example.com\nrespond: hello\n").unwrap();
+    fs::write(folder.0.join("vestibule.yaml"), "").unwrap();
+    let listen = ["--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--settings", "vestibule.yaml"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(["run", "--sites", "sites.d", "--state", "state"]).args(listen).current_dir(&folder.0);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (send, lines) = std::sync::mpsc::channel();
+    let said = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || said.lines().map_while(Result::ok).all(|line| send.send(line).is_ok()));
+    let found = loop {
+        match lines.recv_timeout(std::time::Duration::from_secs(30)) {
+            Ok(line) if line.contains("acme: {agree: true}") => break Some(line),
+            Ok(_) => {}
+            Err(_) => break None,
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let line = found.unwrap();
+    assert!(line.contains("blog.example.com is a public name"), "{line}");
+    assert!(lines.iter().all(|line| !line.contains("agree")), "said once");
+}
+
+#[test]
+fn schemas_are_printed_for_both_kinds_of_file() {
+    let check = |arguments: &[&str], title: &str, key: &str| {
+        let ended = vestibule(&[&["schema"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let schema: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(schema["title"], title);
+        assert!(schema["properties"][key].is_object(), "{key}");
+    };
+    check(&[], "Vestibule site file", "tls");
+    check(&["--settings"], "Vestibule settings file", "acme");
+}
+
+#[test]
 fn settings_with_errors_keep_run_from_starting_and_are_shown_with_their_place() {
     let folder = Folder::new();
     fs::write(folder.0.join("vestibule.yaml"), "workers: many\n").unwrap();

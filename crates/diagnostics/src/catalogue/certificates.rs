@@ -71,7 +71,8 @@ catalogue! {
         found_by: FoundBy::Context,
         explanation: "The local CA is known only to machines that imported its root (`vestibule certs --root`); \
                       everybody else sees a warning. It is right for names such as .localhost and .internal, and a \
-                      stopgap for public ones.",
+                      stopgap for public ones: they get certificates of a public CA once the operator has agreed to \
+                      its terms (`acme: {agree: true}` in the settings).",
         wrong: "hosts: blog.example.com\nupstream: 5000\ntls: internal\n",
         right: "hosts: blog.internal\nupstream: 5000\ntls: internal\n",
     }

@@ -58,6 +58,8 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     subscribe(log)?;
     let signals = Signals::catch(HangUp::Reload)?;
     let (sites, state) = (config.sites.clone(), config.state.clone());
+    let cas: Vec<String> =
+        config.acme.iter().flat_map(|policy| &policy.config.cas).map(|ca| ca.id.to_string()).collect();
     let gateway = Gateway::start(config).map_err(Failure::Start)?;
     let place = greeting::Place {
         http: gateway.http(),
@@ -65,6 +67,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         sites: &sites,
         state: &state,
         settings: loaded.path.as_deref(),
+        cas: &cas,
         standing: surroundings.standing,
     };
     match log.format {

@@ -69,7 +69,7 @@ fn write_text(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now:
                 issuer(name),
                 name.not_after.map(|end| expiry(end, now)).unwrap_or_default(),
                 name.renew_at.map(|at| when(at, now)).unwrap_or_default(),
-                name.next_attempt.map(|at| when(at, now)).unwrap_or_default(),
+                next_attempt(name).map(|at| when(at, now)).unwrap_or_default(),
                 row.site.clone(),
             ]);
         }
@@ -89,6 +89,11 @@ fn write_text(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now:
 /// How a name of this row stands at a CA, if a CA is in charge of it.
 fn of_ca<'a>(row: &'a CertRow, host: &str) -> Option<&'a NameRow> {
     row.names.iter().find(|name| name.name == host && name.state != "local")
+}
+
+/// What is tried before the renewal is due, if anything is.
+fn next_attempt(name: &NameRow) -> Option<u64> {
+    name.next_attempt.filter(|at| name.renew_at != Some(*at))
 }
 
 /// A local certificate is signed at its first use.
@@ -193,6 +198,7 @@ blog.yaml: the last change was not taken: the key does not belong to the certifi
             issuer: Some("R11".into()),
             not_after: Some(NOW + 89 * 86_400),
             renew_at: Some(NOW + 60 * 86_400),
+            next_attempt: Some(NOW + 60 * 86_400),
             ..name("a.test", "valid")
         };
         let failing = NameRow {

@@ -111,9 +111,17 @@ impl Reason {
 pub(super) fn renew(flags: &RenewFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
     let client = AdminClient::reach(&flags.reach)?;
     tell_person("vestibule: the gateway asks the CA; this can take a minute, and goes on if you leave\n");
-    let issued = client.order("/v1/certs/renew", &[("host", &flags.host)]);
+    let issued = client.order::<IssuedRow>("/v1/certs/renew", &[("host", &flags.host)]);
     let issued = issued.map_err(|error| refused(&format!("{} was not renewed", flags.host), error))?;
-    print(&issued, "renewed", flags.format, out)
+    match flags.format.format {
+        Format::Json => crate::commands::write_json(out, &issued)?,
+        Format::Text => {
+            let end = dates::expiry(issued.not_after, SystemTime::now());
+            writeln!(out, "renewed: {}", escaped(&issued.names.join(", ")))?;
+            writeln!(out, "  by {}, until {end}, kept as {}", escaped(&issued.ca), escaped(&issued.issuance))?;
+        }
+    }
+    Ok(Exit::OK)
 }
 
 /// Revokes what is served for a name.
@@ -123,9 +131,16 @@ pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, F
         return Err(Failure::Unconfirmed);
     }
     let query = [("host", flags.host.as_str()), ("reason", flags.reason.code())];
-    let revoked = client.order("/v1/certs/revoke", &query);
+    let revoked = client.order::<IssuedRow>("/v1/certs/revoke", &query);
     let revoked = revoked.map_err(|error| refused(&format!("{} was not revoked", flags.host), error))?;
-    print(&revoked, "revoked", flags.format, out)
+    match flags.format.format {
+        Format::Json => crate::commands::write_json(out, &revoked)?,
+        Format::Text => {
+            writeln!(out, "revoked: {} ({})", escaped(&revoked.names.join(", ")), escaped(&revoked.issuance))?;
+            writeln!(out, "  a new certificate is ordered; 'vestibule certs' shows when it is there")?;
+        }
+    }
+    Ok(Exit::OK)
 }
 
 /// Changes the keys of all accounts.
@@ -160,19 +175,6 @@ fn refused(what: &str, error: AdminError) -> Failure {
         }
         other => other.into(),
     }
-}
-
-fn print(issued: &IssuedRow, done: &str, format: FormatFlag, out: &mut dyn Write) -> Result<Exit, Failure> {
-    match format.format {
-        Format::Json => crate::commands::write_json(out, issued)?,
-        Format::Text => {
-            let names = issued.names.join(", ");
-            let end = dates::expiry(issued.not_after, SystemTime::now());
-            writeln!(out, "{done}: {}", escaped(&names))?;
-            writeln!(out, "  by {}, until {end}, kept as {}", escaped(&issued.ca), escaped(&issued.issuance))?;
-        }
-    }
-    Ok(Exit::OK)
 }
 
 #[cfg(test)]

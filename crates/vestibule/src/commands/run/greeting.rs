@@ -25,6 +25,8 @@ pub(crate) struct Place<'a> {
     pub(crate) state: &'a Path,
     /// The settings file, if there is one.
     pub(crate) settings: Option<&'a Path>,
+    /// Names of the public CAs that are asked.
+    pub(crate) cas: &'a [String],
     /// Whose defaults.
     pub(crate) standing: Standing,
 }
@@ -45,6 +47,9 @@ impl Place<'_> {
         line("settings", &settings);
         if self.standing == Standing::User && self.settings.is_none() {
             line("ports", "without root or CAP_NET_BIND_SERVICE the defaults are ports above 1023 on loopback");
+        }
+        if !self.cas.is_empty() {
+            line("CA", &format!("{} for public names: vestibule certs", self.cas.join(", then ")));
         }
         line("local CA", &format!("vestibule certs --root --state {}", shown(self.state)));
         line("next", &format!("vestibule new blog.localhost 5000 --sites {}", shown(self.sites)));
@@ -84,6 +89,7 @@ mod tests {
             sites: Path::new("/srv/sites.d"),
             state: Path::new("/srv/state"),
             settings: None,
+            cas: &[],
             standing: Standing::User,
         };
         let expected = format!(
@@ -100,6 +106,13 @@ mod tests {
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(place.lines(), expected);
+
+        let cas = ["letsencrypt".to_owned(), "ca-example".to_owned()];
+        let with_cas = Place { cas: &cas, ..place }.lines();
+        assert!(
+            with_cas.contains("  CA         letsencrypt, then ca-example for public names: vestibule certs\n"),
+            "{with_cas}"
+        );
     }
 
     #[test]
