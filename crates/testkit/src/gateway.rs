@@ -84,7 +84,8 @@ impl Gateway {
         self.http = status["http"][0].as_str().unwrap().parse().unwrap();
     }
 
-    /// Starts the same gateway again: same folders, new ports. The old process must have ended.
+    /// Starts the same gateway again: same folders, new ports unless [`GatewayBuilder::ports`] keeps them. The old process
+    /// must have ended.
     pub async fn restart(&mut self) {
         assert!(self.process.exited().is_some(), "still running");
         let _ = fs::remove_file(self.admin_socket());

@@ -23,8 +23,9 @@
 //! | [`client`] | [`Connection`]: HTTP/1.1 or HTTP/2, with or without TLS; raw TLS; WebSockets |
 //! | [`certificate`] | a CA of the test's own |
 //! | [`curl`] | the real curl |
-//! | [`ca`] | a CA: its limits as a model on a virtual clock |
+//! | [`ca`] | [`ca::SimulatedCa`]: a CA in process, with Let's Encrypt's limits, that goes wrong on order |
 //! | [`admin`] | HTTP over the admin socket |
+//! | [`rig`] | [`AcmeRig`]: name server, CA and gateway together |
 //! | [`swap`] | site files edited under a steady load |
 //! | [`pebble`] | [`Pebble`] and [`ChallTestServer`]: a real CA, and a name server whose answers a test sets |
 //! | [`ports`] | ports for servers that cannot choose one |
@@ -48,6 +49,7 @@ pub mod origin;
 pub mod pebble;
 pub mod ports;
 pub mod process;
+pub mod rig;
 pub mod site;
 pub mod swap;
 pub mod wait;
@@ -58,5 +60,6 @@ pub use curl::Curl;
 pub use gateway::{Gateway, GatewayBuilder};
 pub use origin::{HttpOrigin, ScriptedOrigin, Step};
 pub use pebble::{ChallTestServer, Pebble};
+pub use rig::{AcmeRig, AcmeRigBuilder};
 pub use site::Site;
 pub use wait::eventually;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::{Gateway, binary};
 use crate::{
     Site,
+    ports::Reserved,
     process::{Process, Program},
     wait::PATIENCE,
 };
@@ -24,13 +25,23 @@ pub struct GatewayBuilder {
     environment: Vec<(String, String)>,
     descriptors: Option<u64>,
     files: Vec<(String, String)>,
+    ports: Option<(Reserved, Reserved)>,
     pub(super) patience: Duration,
 }
 
 impl Default for GatewayBuilder {
     fn default() -> Self {
         let (settings, environment, files) = (String::new(), Vec::new(), Vec::new());
-        Self { binary: None, settings, workers: 2, environment, descriptors: None, files, patience: PATIENCE }
+        Self {
+            binary: None,
+            settings,
+            workers: 2,
+            environment,
+            descriptors: None,
+            files,
+            ports: None,
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -78,6 +89,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Serves clear HTTP and TLS at these ports, also after a restart; otherwise at new ones each time.
+    #[must_use]
+    pub fn ports(mut self, http: &Reserved, https: &Reserved) -> Self {
+        self.ports = Some((http.clone(), https.clone()));
+        self
+    }
+
     /// How long to wait for readiness.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -105,8 +123,13 @@ impl GatewayBuilder {
         let settings = dir.join("vestibule.yaml");
         fs::write(&settings, if self.settings.is_empty() { "{}\n" } else { &self.settings }).unwrap();
         let workers = self.workers.to_string();
+        let address = |port: Option<&Reserved>| {
+            port.inspect(|port| port.release()).map_or("127.0.0.1:0".to_owned(), |port| port.address().to_string())
+        };
+        let ports = self.ports.as_ref();
+        let (http, https) = (address(ports.map(|ports| &ports.0)), address(ports.map(|ports| &ports.1)));
         let mut program = Program::new(self.binary.clone().unwrap_or_else(binary))
-            .args(["run", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--workers", workers.as_str()])
+            .args(["run", "--http", &http, "--https", &https, "--workers", workers.as_str()])
             .args(["--settings".as_ref(), settings.as_os_str()])
             .args(["--sites".as_ref(), dir.join("sites.d").as_os_str()])
             .args(["--state".as_ref(), dir.join("state").as_os_str()])

@@ -164,7 +164,7 @@ impl PebbleBuilder {
         self.alternates
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
