@@ -15,11 +15,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use base64::{
-    Engine,
-    alphabet::URL_SAFE,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use data_encoding::BASE64URL_NOPAD;
 use http::header;
 use vestibule_certs::store::Store;
 
@@ -274,8 +270,7 @@ fn read_binding(eab: &Eab) -> Result<Binding, Failure> {
     let mut text = String::new();
     let read = File::open(&eab.hmac_file).and_then(|file| file.take(HMAC_FILE_LIMIT).read_to_string(&mut text));
     read.map_err(|error| bad(format!("the file {path} of the external account binding cannot be read ({error})")))?;
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    match GeneralPurpose::new(&URL_SAFE, lenient).decode(text.trim()) {
+    match BASE64URL_NOPAD.decode(text.trim().trim_end_matches('=').as_bytes()) {
         Ok(mac_key) if !mac_key.is_empty() => Ok(Binding { kid: eab.kid.clone(), mac_key }),
         _ => Err(bad(format!("the file {path} of the external account binding holds no base64url"))),
     }

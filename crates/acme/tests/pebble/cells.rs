@@ -1,6 +1,6 @@
 //! Every challenge for every kind of name set, at a CA in good and in bad mood: issue, renew, revoke.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use vestibule_acme::{
     Client,
     config::ChallengeKind::{self, Dns01, Http01, TlsAlpn01},
@@ -73,7 +73,7 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
 /// As pebble writes it: hexadecimal without leading zeros.
 fn serial(issued: &Issued) -> String {
     let ari = issued.ari.as_ref().unwrap();
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(ari.split_once('.').unwrap().1).unwrap();
+    let bytes = BASE64URL_NOPAD.decode(ari.split_once('.').unwrap().1.as_bytes()).unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.trim_start_matches('0').to_owned()
 }

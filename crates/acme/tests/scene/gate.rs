@@ -10,6 +10,7 @@ use tokio::{
 };
 use tokio_rustls::LazyConfigAcceptor;
 use vestibule_acme::Door;
+use vestibule_names::Authority;
 
 /// Closes when it is dropped.
 pub(crate) struct Gate {
@@ -59,7 +60,9 @@ async fn answer_http(stream: TcpStream, door: &Door) -> Option<()> {
         } else if path.is_empty() {
             path = line.split(' ').nth(1)?.to_owned();
         } else if let Some((_, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            value.trim().rsplit_once(':').map_or(value.trim(), |(host, _)| host).clone_into(&mut host);
+            // As the gateway does it: without the port, and without the brackets of an IPv6 address.
+            let name = Authority::parse(value.trim()).ok()?.host;
+            name.key().as_ref().clone_into(&mut host);
         }
     }
     let found =

@@ -3,7 +3,7 @@
 //! An account belongs to a directory. When the settings name another one, a new account is made beside the old one, which
 //! is found again should they change back.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 /// Accounts of earlier directories that are kept.
@@ -63,15 +63,15 @@ impl AccountFile {
 }
 
 impl TryFrom<String> for Secret {
-    type Error = base64::DecodeError;
+    type Error = data_encoding::DecodeError;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        BASE64_URL_SAFE_NO_PAD.decode(text).map(Self)
+        BASE64URL_NOPAD.decode(text.as_bytes()).map(Self)
     }
 }
 
 impl From<Secret> for String {
     fn from(secret: Secret) -> Self {
-        BASE64_URL_SAFE_NO_PAD.encode(secret.0)
+        BASE64URL_NOPAD.encode(&secret.0)
     }
 }
 
