@@ -2,32 +2,34 @@
 //!
 //! An [`Identity`] is what one site shows in a handshake. It is prepared before a site goes live, builds its rustls
 //! configuration at the first handshake (a cold site costs almost nothing), and can be swapped while connections stay
-//! open. Certificates come from an [`Origin`]: the built-in local CA, or a site's own files.
+//! open. Certificates come from an [`Origin`]: the built-in local CA, a site's own files, or what public CAs issued.
 //!
 //! ```text
-//!   IdentityRequest ──prepare──▶ Identity ──server_config──▶ Arc<rustls::ServerConfig>   (one atomic load)
+//!   IdentityRequest ──prepare──▶ Identity ──server_config_for(host)──▶ Arc<rustls::ServerConfig>   (one atomic load)
 //!        │                          ▲
 //!        ├─ LocalCa ── signs at the first handshake, and again near the end
-//!        └─ Files ──── read as hostile input, inspected, re-read by `refresh` when they change
+//!        ├─ Files ──── read as hostile input, inspected, re-read by `refresh` when they change
+//!        └─ Store ──── the latest issuance for each host, read at its first handshake; `refresh` asks the store again
+//!                          ▲
+//!   acme ──begin, commit──▶ Store    (a placeholder is shown until there is an issuance)
 //! ```
 //!
-//! **Where ACME joins.** [`Origin`] gets a third variant, `Store`: the chain of the current issuance in the vault's
-//! folder. [`Vault::prepare`] gives such an identity even before the first order is through (it shows a placeholder
-//! until then), and what an order brings passes the same inspection as files and the same swap as [`Identity::refresh`].
-//! `private_folder` already writes directories the way issuances must be written. The `acme-tls/1` configuration is one
-//! more clone of the template in `tls`, without tickets; it never goes through an `Identity`.
+//! What an order brings passes the same inspection as files, before it is in the store. The configuration that answers a
+//! challenge of `acme-tls/1` never goes through an [`Identity`]: [`Vault::challenge_config`].
 //!
 //! Resumption never crosses sites: tickets are sealed under keys of the process, with the site and its tenant as
 //! associated data (`tickets`). A policy for client certificates, once there is one, belongs into that binding.
 //!
 //! What this crate deliberately does not do: it opens no socket, spawns nothing, and never reads `sites.d`. Only
-//! [`Vault::open`], [`Vault::prepare`], [`Vault::client_config`] and [`Identity::refresh`] touch the disk; nothing
-//! that a handshake calls does.
+//! [`Vault::open`], [`Vault::prepare`], [`Vault::client_config`], [`Identity::refresh`] and the calls of the store touch
+//! the disk; of what a handshake calls, only the first [`Identity::server_config_for`] for a host of the store does.
 //!
 //! | module | in reading order |
 //! |---|---|
 //! | `vault` | [`Vault`]: open, prepare, upstream configurations |
-//! | `identity` | [`Identity`]: the live certificate of one site, sign, refresh, swap |
+//! | `identity` | [`Identity`]: the live certificates of one site, sign, load, refresh, swap |
+//! | `placeholder` | what is shown before there is a certificate |
+//! | `challenge` | what answers `acme-tls/1` |
 //! | `store` | [`store::Store`]: what CAs issued, on disk; orders that can be resumed |
 //! | [`foreign`] | certificates in the stores of other programs |
 //! | `local_ca` | the root on disk, and leaves |
