@@ -129,7 +129,7 @@ fn log(event: &Event) {
             tracing::warn!(names = few(&issued.draft.names), issuance = %issued.id, "certificate revoked on request");
         }
         Event::Failed { names, failure, next_attempt } => {
-            let (names, next) = (few(names), next_attempt.map(|next| seconds_until(next)));
+            let (names, next) = (few(names), next_attempt.map(seconds_until));
             let (kind, why) = (failure.kind, failure.sentence.as_str());
             match kind {
                 FailureKind::Account | FailureKind::Configuration | FailureKind::Storage => {
