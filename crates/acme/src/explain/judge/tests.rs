@@ -219,7 +219,10 @@ fn an_alias_is_mended_where_it_leads() {
     assert!(sentence.ends_with("point an A record of b.example.net to 192.0.2.7"), "{sentence}");
 }
 
-fn caa(name: &str, records: &[(&str, &str)]) -> (Standing, String) {
+/// Tags and values.
+type Records<'a> = &'a [(&'a str, &'a str)];
+
+fn caa(name: &str, records: Records<'_>) -> (Standing, String) {
     let mut facts = points_to(&["192.0.2.7"]);
     facts.caa = records.iter().map(|(tag, value)| ((*tag).to_owned(), (*value).to_owned())).collect();
     facts.caa_at = Some("example.com".to_owned());
@@ -232,7 +235,7 @@ fn caa_records_are_read_as_cas_read_them() {
     let add = "add `example.com. CAA 0 issue \"letsencrypt.org\"`";
     let wild = "add `example.com. CAA 0 issuewild \"letsencrypt.org\"`";
     let host = "blog.example.com";
-    let cases: [(&str, &[(&str, &str)], Standing, &str); 15] = [
+    let cases: [(&str, Records<'_>, Standing, &str); 15] = [
         (host, &[("issue", "letsencrypt.org")], Good, "allow letsencrypt.org"),
         (host, &[("issue", " LetsEncrypt.org. ; a=b")], Good, "allow letsencrypt.org"),
         (host, &[("issue", "other.example"), ("issue", "letsencrypt.org")], Good, "allow letsencrypt.org"),
