@@ -28,6 +28,7 @@
 //! | [`rig`] | [`AcmeRig`]: name server, CA and gateway together |
 //! | [`swap`] | site files edited under a steady load |
 //! | [`pebble`] | [`Pebble`] and [`ChallTestServer`]: a real CA, and a name server whose answers a test sets |
+//! | [`caddy_ca`] | [`caddy_ca::CaddyCa`]: a second real CA |
 //! | [`ports`] | ports for servers that cannot choose one |
 //! | [`process`] | children that cannot outlive the test |
 
@@ -41,6 +42,7 @@ pub mod admin;
 pub mod answer;
 pub mod backend;
 pub mod ca;
+pub mod caddy_ca;
 pub mod certificate;
 pub mod client;
 pub mod curl;
