@@ -1,12 +1,12 @@
 //! Questions of operators. What the planner and the store know is answered in the same turn; what needs a CA or DNS runs
 //! as an errand; a renewal is answered when its order has ended.
 
-use std::{rc::Rc, time::Duration};
+use std::{panic::AssertUnwindSafe, rc::Rc, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use vestibule_certs::store::{CaId, Issued};
-use vestibule_names::{HostPattern, TenantId};
+use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::{
     Ca, Event,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Failure, Timestamp,
     config::CaConfig,
-    explain::Explanation,
+    explain::{self, Explanation, Provider, Subject},
     plan::{NameState, NameStatus},
 };
 
@@ -168,12 +168,45 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn explain(&mut self, name: HostPattern, reply: Reply<Explanation>) {
-        let explanation = Explanation { name: name.to_string(), steps: Vec::new(), verdict: String::new() };
+        let first = &self.config.cas[0];
+        let Some((ca, _)) = self.ca(&first.id) else { return };
+        let (mut subject, limit) = (self.subject(name, first), first.timeouts.request * 2);
+        let dns = self.dns.clone();
         let work = async move {
-            let _ = reply.send(explanation);
+            subject.account = ca.account();
+            let directory = guarded(&subject.ca, limit, ca.directory()).await;
+            subject.directory = directory.map_err(|failure| failure.sentence);
+            // A bug there leaves the question without an answer, and everything else as it is.
+            if let Ok(explanation) = AssertUnwindSafe(explain::look(&dns, &subject)).catch_unwind().await {
+                let _ = reply.send(explanation);
+            }
             Ended::Errand
         };
         self.lanes.errand(work.boxed_local());
+    }
+
+    /// What is known of a name here, before the CA's directory is asked for.
+    fn subject(&self, name: HostPattern, ca: &CaConfig) -> Subject {
+        let now = self.clock.now();
+        let status = self.planner.status_of(&name, now);
+        let wanted = status.as_ref().and_then(|status| self.sites.get(&status.site));
+        let options = wanted.map(|wanted| &wanted.options);
+        let has_provider = options.is_some_and(|options| options.dns.is_some()) || !ca.dns.is_empty();
+        let waits = |site: &SiteId| self.planner.forecast(now).into_iter().find(|line| line.site == *site)?.waits_for;
+        Subject {
+            challenges: options
+                .and_then(|options| options.challenge)
+                .map_or_else(|| ca.challenges.clone(), |only| vec![only]),
+            provider: if has_provider { Provider::Present } else { Provider::Missing },
+            public_addresses: self.config.public_addresses.clone(),
+            ca: ca.id.clone(),
+            directory: Err(String::new()),
+            account: None,
+            limit: status.as_ref().filter(|status| status.issuance.is_none()).and_then(|status| waits(&status.site)),
+            now,
+            name,
+            status,
+        }
     }
 
     fn roll_over(&mut self, reply: Reply<Result<(), String>>) {

@@ -22,6 +22,8 @@ pub trait Ca: 'static {
     fn revoke(&self, issued: &Issued, reason: u8) -> impl Future<Output = Result<(), Failure>>;
     /// See [`Client::roll_over`].
     fn roll_over(&self) -> impl Future<Output = Result<(), Failure>>;
+    /// See [`Client::account`].
+    fn account(&self) -> Option<String>;
 }
 
 impl Ca for Client {
@@ -47,5 +49,9 @@ impl Ca for Client {
 
     async fn roll_over(&self) -> Result<(), Failure> {
         Self::roll_over(self).await
+    }
+
+    fn account(&self) -> Option<String> {
+        Self::account(self)
     }
 }

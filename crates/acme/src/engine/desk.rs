@@ -45,9 +45,9 @@ const SLEEP_AGAIN: Duration = Duration::from_secs(1);
 /// Changes, questions and jobs of one turn, so that what is in flight is looked after in between.
 const BATCH: usize = 512;
 /// Names of one job that DNS is asked for at once.
-const LOOK_UPS_AT_ONCE: usize = 8;
-/// One look at a name, all its records and retries included.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOOK_UPS_AT_ONCE: usize = 25;
+/// One look at a name, all its records and retries included. Short, since the other names of the job wait for it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the engine's own limit of an order leaves the client beyond the client's, to end it in good order.
 pub(super) const ORDER_GRACE: Duration = Duration::from_mins(1);
 /// Counts are made known this long after something changed, and at least this often.

@@ -1,0 +1,105 @@
+//! What an operator asks for.
+
+use vestibule_acme::{Event, FailureKind};
+use vestibule_names::{HostPattern, TenantId};
+use vestibule_testkit::certificate::{Authority, Validity};
+
+use crate::{
+    fake::Fault,
+    house::{House, test},
+};
+
+fn name(text: &str) -> HostPattern {
+    HostPattern::parse(text).unwrap()
+}
+
+#[test]
+fn a_renewal_is_answered_with_what_it_brought_or_why_it_did_not() {
+    test(async {
+        let house = House::new();
+        let mut run = house.start_with(&["a.example.com"]);
+        let Event::Obtained(first) = run.event().await else { panic!("a certificate") };
+        let second = run.handle.renew(name("a.example.com")).await.unwrap().unwrap();
+        assert!(second.id > first.id);
+        assert!(matches!(run.event().await, Event::Renewed(issued) if issued == second));
+
+        house.ca.fault("a.example.com", Some(Fault::Fail(FailureKind::ValidationTls)));
+        let why = run.handle.renew(name("a.example.com")).await.unwrap().unwrap_err();
+        assert!(why.starts_with("as the test asked; next attempt "), "{why}");
+
+        let why = run.handle.renew(name("b.example.com")).await.unwrap().unwrap_err();
+        assert!(why.contains("b.example.com"), "{why}");
+        run.stop().await;
+    });
+}
+
+#[test]
+fn a_revoked_certificate_leaves_the_store_and_another_comes() {
+    test(async {
+        let house = House::new();
+        let mut run = house.start_with(&["a.example.com"]);
+        let Event::Obtained(first) = run.event().await else { panic!("a certificate") };
+        let revoked = run.handle.revoke(name("a.example.com"), 4).await.unwrap().unwrap();
+        assert_eq!((&revoked, house.ca.revoked()), (&first, vec![first.clone()]));
+        assert!(matches!(run.event().await, Event::Revoked(issued) if issued == first));
+        let (Event::Obtained(second) | Event::Renewed(second)) = run.event().await else { panic!("another") };
+        assert_eq!(run.store.find(TenantId(1), &name("a.example.com")).unwrap(), second);
+        let why = run.handle.revoke(name("b.example.com"), 0).await.unwrap().unwrap_err();
+        assert!(why.contains("nothing to revoke"), "{why}");
+        run.stop().await;
+    });
+}
+
+#[test]
+fn an_imported_certificate_serves_instead_of_an_order() {
+    test(async {
+        let house = House::new();
+        let mut run = house.start();
+        let issued = Authority::default().issue(&["a.example.com"], Validity::Now);
+        let imported = run.handle.import(TenantId(1), issued.chain.clone().into(), issued.key.clone().into()).await;
+        let imported = imported.unwrap().unwrap();
+        assert!(matches!(run.event().await, Event::Obtained(issued) if issued == imported));
+        let other = Authority::default().issue(&["a.example.com"], Validity::Now);
+        let mixed = run.handle.import(TenantId(1), issued.chain.into(), other.key.into()).await.unwrap();
+        assert!(mixed.is_err(), "{mixed:?}");
+        run.want("a", 1, &["a.example.com"]);
+        run.want("b", 2, &["b.example.org"]);
+        run.handle.ready();
+        run.certificates(1).await;
+        assert_eq!(house.ca.certificates().into_keys().collect::<Vec<_>>(), ["b.example.org"]);
+        run.stop().await;
+    });
+}
+
+#[test]
+fn accounts_roll_over_and_counts_are_known_without_waiting() {
+    test(async {
+        let house = House::new();
+        let mut run = house.start_with(&["a.example.com"]);
+        run.certificates(1).await;
+        assert_eq!(run.handle.roll_over().await, Some(Ok(())));
+        assert_eq!(house.ca.roll_overs(), 1);
+        let handle = run.handle.clone();
+        run.stop().await;
+        let counts = handle.counts();
+        assert_eq!(counts.orders, [("fake".to_owned(), "obtained", 1)]);
+        assert!(counts.names.contains(&("valid", 1)), "{counts:?}");
+        assert!(counts.next_expiry.is_some_and(|left| left > 89 * 86_400), "{counts:?}");
+    });
+}
+
+#[test]
+fn an_explanation_and_a_forecast_are_given_for_what_waits() {
+    test(async {
+        let house = House::new();
+        house.ca.fault("a.example.com", Some(Fault::Fail(FailureKind::ValidationUnauthorized)));
+        let mut run = house.start_with(&["a.example.com"]);
+        assert!(matches!(run.event().await, Event::Failed { .. }));
+        let explanation = run.handle.explain(name("a.example.com")).await.unwrap();
+        assert_eq!(explanation.name, "a.example.com");
+        assert!(!explanation.steps.is_empty() && !explanation.verdict.is_empty());
+        let forecast = run.handle.forecast().await.unwrap();
+        assert_eq!(forecast.len(), 1);
+        run.stop().await;
+    });
+}
