@@ -36,6 +36,9 @@ const FAULT_LIMIT: u32 = 5;
 /// Requests for the certificate of one order in one walk: more than one only after an answer that was lost.
 const FINALIZE_LIMIT: u32 = 3;
 
+/// Before the next of them.
+const FINALIZE_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// See the module.
 pub(super) struct Walk<'a> {
     pub(super) client: &'a Client,
@@ -126,7 +129,7 @@ impl<'a> Walk<'a> {
         let protocol = self.protocol(&self.member().await?).await?;
         let mut placed = match protocol.reopen(&url).await {
             Ok(placed) => placed,
-            Err(fault) if fault.is_passing() => return Err(self.judge(&fault, Asking::Order)),
+            Err(fault) if !is_gone(&fault) => return Err(self.judge(&fault, Asking::Order)),
             Err(fault) => {
                 tracing::info!(ca = %self.order.ca, order = url, %fault, "an earlier order cannot be resumed");
                 self.abandon(pending);
@@ -160,7 +163,7 @@ impl<'a> Walk<'a> {
         placed: &mut impl Placed,
     ) -> Result<(Vec<u8>, super::prove::Proved), Stop> {
         let mut proved = None;
-        let mut asked = 0;
+        let (mut asked, mut lost) = (0, None);
         loop {
             match placed.status() {
                 Status::Pending if proved.is_none() => {
@@ -170,36 +173,37 @@ impl<'a> Walk<'a> {
                 }
                 Status::Ready if asked < FINALIZE_LIMIT => {
                     asked += 1;
-                    self.finalize(pending, placed).await?;
+                    lost = self.finalize(pending, placed).await?;
                 }
+                Status::Ready if let Some(failure) = lost.take() => return Err(Stop::resumable(failure)),
                 Status::Pending | Status::Ready | Status::Processing => self.wait(placed).await?,
                 Status::Valid => return Ok((self.download(placed).await?, proved.unwrap_or_default())),
-                Status::Invalid => return Err(self.invalid(placed).await),
+                Status::Invalid => return Err(self.invalid(placed, lost).await),
             }
         }
     }
 
-    /// Step 3. Whatever the CA answers here, the order tells what came of it.
-    async fn finalize(&mut self, pending: &Pending, placed: &mut impl Placed) -> Result<(), Stop> {
+    /// Step 3. Whatever the CA answers here, the order tells what came of it: a failure is returned only for the case that
+    /// nothing did.
+    async fn finalize(&mut self, pending: &Pending, placed: &mut impl Placed) -> Result<Option<Failure>, Stop> {
         let csr = pending.csr().map_err(|error| Stop::resumable(storage(&error)))?;
-        match placed.finalize(&csr).await {
-            Ok(()) if placed.status() != Status::Ready => Ok(()),
-            Ok(()) => self.wait(placed).await,
-            Err(fault) if fault.is_passing() || fault.problem_type() == Some("orderNotReady") => {
-                tracing::debug!(%fault, "the answer to a request for a certificate got lost: looking at the order");
-                self.wait(placed).await
-            }
-            Err(fault) => {
-                let failure = self.judge(&fault, Asking::NewOrder);
-                self.refresh(placed).await?;
-                let fate = if placed.status() == Status::Ready { Fate::Resumable } else { Fate::Dead };
-                match placed.status() {
-                    // It went through after all.
-                    Status::Processing | Status::Valid => Ok(()),
-                    _ => Err(Stop { failure, fate }),
-                }
-            }
+        let fault = match placed.finalize(&csr).await {
+            Ok(()) if placed.status() != Status::Ready => return Ok(None),
+            Ok(()) => return self.wait(placed).await.map(|()| None),
+            Err(fault) => fault,
+        };
+        tracing::debug!(%fault, "no good answer to the request for a certificate: looking at the order");
+        let failure = self.judge(&fault, Asking::NewOrder);
+        self.refresh(placed).await?;
+        if placed.status() != Status::Ready {
+            return Ok(Some(failure));
         }
+        let may_pass = fault.is_passing() || fault.problem_type() == Some("orderNotReady");
+        let wait = fault.retry_after().unwrap_or(FINALIZE_WAIT);
+        if !may_pass || failure.kind == FailureKind::Limit || self.patience.wait(Some(wait)).await.is_err() {
+            return Err(Stop::resumable(failure));
+        }
+        Ok(Some(failure))
     }
 
     /// Step 5: inspects and makes live. What cannot be shown is the CA's fault, unless our clock is wrong: then the same
@@ -221,7 +225,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The order came to nothing: why?
-    async fn invalid(&mut self, placed: &mut impl Placed) -> Stop {
+    async fn invalid(&mut self, placed: &mut impl Placed, lost: Option<Failure>) -> Stop {
         if let Some(problem) = placed.problem() {
             let asking = self.order.challenges.first().map_or(Asking::Order, |kind| Asking::Proof(*kind));
             return Stop::dead(self.judging().problem(&problem, asking));
@@ -229,11 +233,11 @@ impl<'a> Walk<'a> {
         // RFC 8555 section 7.1.3 makes the error optional: the authorizations may say more.
         match placed.authorizations().await.map(|found| self.failed(&found)) {
             Ok(Some(failure)) => Stop::dead(failure),
-            _ => {
-                let sentence =
-                    format!("{} has given the order up without saying why: it is ordered again later", self.order.ca);
-                Stop::dead(Failure::new(FailureKind::Ca, sentence))
-            }
+            _ => Stop::dead(lost.unwrap_or_else(|| {
+                let ca = &self.order.ca;
+                let sentence = format!("{ca} has given the order up without saying why: it is ordered again later");
+                Failure::new(FailureKind::Ca, sentence)
+            })),
         }
     }
 
@@ -348,6 +352,14 @@ impl Stop {
 
     pub(super) fn dead(failure: Failure) -> Self {
         Self { failure, fate: Fate::Dead }
+    }
+}
+
+/// The CA says that it has no such order, or none for us. A page of some proxy says nothing of the kind.
+fn is_gone(fault: &Fault) -> bool {
+    match fault {
+        Fault::Problem(_) => !fault.is_passing(),
+        _ => matches!(fault.status(), Some(404 | 410)),
     }
 }
 

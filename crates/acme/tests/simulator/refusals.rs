@@ -1,7 +1,7 @@
 //! Orders that the CA does not take.
 
 use vestibule_acme::{FailureKind, config::ChallengeKind::Http01};
-use vestibule_testkit::ca::{Endpoint, Fault, SimulatedCa};
+use vestibule_testkit::ca::{Endpoint, Fault, RetryAfter, SimulatedCa};
 
 use crate::{
     known_client, obtain, refused,
@@ -46,15 +46,34 @@ async fn each_refusal_has_its_kind() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_request_itself_leaves_the_order_to_be_resumed() {
+async fn a_limit_on_certificates_leaves_the_order_to_be_resumed() {
     let (scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
     let client = known_client(&scene, &simulated).await;
     let order = order(&["a.test"], &[Http01]);
-    simulated.inject(Endpoint::Finalize, Fault::Problem(429, "rateLimited", "too many certificates"), 9);
-    simulated.inject(Endpoint::Order, Fault::Problem(429, "rateLimited", "too many looks"), 0);
+    simulated.inject(Endpoint::Finalize, Fault::RateLimited(RetryAfter::Seconds(3600)), 1);
     let failure = client.obtain(&order).await.unwrap_err();
-    assert!(matches!(failure.kind, FailureKind::Limit | FailureKind::Ca), "{failure}");
+    let expected = (FailureKind::Limit, Some(std::time::Duration::from_secs(3600)));
+    assert_eq!((failure.kind, failure.retry_after), expected, "{failure}");
     assert_eq!(scene.tools.store.pending().len(), 1);
+    assert_eq!(simulated.count(Endpoint::Finalize), 2, "a limit is not tried again");
+    obtain(&client, &order).await;
+    assert_eq!((simulated.orders().len(), simulated.certificates().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_signing_request_that_is_refused_is_told_and_given_up_only_if_the_order_is() {
+    let (scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
+    let client = known_client(&scene, &simulated).await;
+    let order = order(&["a.test"], &[Http01]);
+    simulated.inject(Endpoint::Finalize, Fault::Problem(400, "badCSR", "no such curve"), 1);
+    let failure = client.obtain(&order).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Configuration);
+    assert!(failure.sentence.ends_with("(no such curve): choose another `key_type`"), "{failure}");
+    assert_eq!(scene.tools.store.pending().len(), 1);
+    simulated.inject(Endpoint::Finalize, Fault::Unavailable(RetryAfter::Seconds(0)), 9);
+    let failure = client.obtain(&order).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Ca);
+    assert!(failure.sentence.starts_with("ca is out of order (HTTP status 503"), "{failure}");
     simulated.heal();
     obtain(&client, &order).await;
     assert_eq!((simulated.orders().len(), simulated.certificates().len()), (2, 2));

@@ -157,3 +157,20 @@ async fn an_order_of_another_draft_is_left_alone() {
     assert_eq!(scene.tools.store.pending().len(), 1);
     assert_eq!(simulated.orders().len(), 3);
 }
+
+#[tokio::test]
+async fn only_the_cas_own_word_gives_an_order_up() {
+    let (scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
+    let client = known_client(&scene, &simulated).await;
+    let order = order(&["a.test"], &[Http01]);
+    simulated.inject(Endpoint::Finalize, Fault::RateLimited(RetryAfter::Absent), 1);
+    client.obtain(&order).await.unwrap_err();
+    for fault in [Fault::Garbage, Fault::BadGateway, Fault::HangInBody, Fault::Unavailable(RetryAfter::Absent)] {
+        simulated.inject(Endpoint::Order, fault.clone(), 1);
+        assert_eq!(client.obtain(&order).await.unwrap_err().kind, FailureKind::Ca, "{fault:?}");
+        assert_eq!(scene.tools.store.pending().len(), 1, "{fault:?}");
+    }
+    simulated.inject(Endpoint::Order, Fault::Problem(404, "malformed", "no such order"), 1);
+    obtain(&client, &order).await;
+    assert_eq!((simulated.orders().len(), simulated.certificates().len()), (3, 2));
+}
