@@ -26,7 +26,9 @@ impl Reserved {
         // Somebody may bind it between the look and the bind; then the next one is taken.
         let taken = (0..1000).find_map(|_| {
             let address = free_port();
-            let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None).unwrap();
+            // No child may inherit it: it would hold the port after the release.
+            let (family, kind, flags) = (net::AddressFamily::INET, net::SocketType::STREAM, net::SocketFlags::CLOEXEC);
+            let socket = net::socket_with(family, kind, flags, None).unwrap();
             net::bind(&socket, &address).ok().map(|()| (address, socket))
         });
         let (address, socket) = taken.expect("a port that nobody else wants");
@@ -62,5 +64,16 @@ mod tests {
         assert_ne!(Reserved::tcp().address(), port.address());
         port.release();
         assert!(TcpListener::bind(port.address()).is_ok());
+    }
+
+    #[test]
+    fn no_child_keeps_a_reserved_port() {
+        let port = Reserved::tcp();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        port.release();
+        let free = TcpListener::bind(port.address()).is_ok();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(free);
     }
 }
