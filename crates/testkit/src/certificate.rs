@@ -1,8 +1,12 @@
-//! [`Authority`]: a CA of the test's own, for sites that bring their certificate files.
+//! [`Authority`]: a CA of the test's own, for sites that bring their certificate files. [`Shown`]: what a server showed.
 
 use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::CertificateDer;
+use x509_parser::{
+    certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate, public_key::PublicKey,
+};
 
 /// Signs for any name.
 #[derive(Debug)]
@@ -62,5 +66,62 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         Issued { chain: leaf.pem(), key: key.serialize_pem() }
+    }
+}
+
+/// The chain that a server showed in a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl Shown {
+    /// Leaf first.
+    pub fn new(chain: &[CertificateDer<'_>]) -> Self {
+        assert!(!chain.is_empty(), "a server without a certificate");
+        Self { chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect() }
+    }
+
+    fn leaf(&self) -> X509Certificate<'_> {
+        parse_x509_certificate(&self.chain[0]).unwrap().1
+    }
+
+    /// The leaf's serial number as pebble writes it: hexadecimal without leading zeros.
+    pub fn serial(&self) -> String {
+        self.leaf().serial.to_str_radix(16)
+    }
+
+    /// The names and addresses in it, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let leaf = self.leaf();
+        let names =
+            leaf.subject_alternative_name().unwrap().unwrap().value.general_names.iter().map(|name| match name {
+                GeneralName::DNSName(name) => (*name).to_owned(),
+                GeneralName::IPAddress(octets) => {
+                    std::net::Ipv4Addr::from(<[u8; 4]>::try_from(*octets).unwrap()).to_string()
+                }
+                other => panic!("{other:?} in a certificate"),
+            });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// `rsa` or `ec` with the bits of the leaf's key: `ec 384`.
+    pub fn key(&self) -> String {
+        let leaf = self.leaf();
+        let key = leaf.public_key().parsed().unwrap();
+        let family = if matches!(key, PublicKey::RSA(_)) { "rsa" } else { "ec" };
+        format!("{family} {}", key.key_size())
+    }
+
+    /// The common names of the issuers, from the leaf's on.
+    pub fn issuers(&self) -> Vec<String> {
+        let parsed = self.chain.iter().map(|certificate| parse_x509_certificate(certificate).unwrap().1);
+        parsed
+            .filter_map(|certificate| {
+                Some(certificate.issuer().iter_common_name().next()?.as_str().unwrap().to_owned())
+            })
+            .collect()
     }
 }

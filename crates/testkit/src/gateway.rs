@@ -154,6 +154,13 @@ impl Gateway {
         std::process::Command::new(binary).args(args).current_dir(self.dir()).output().unwrap()
     }
 
+    /// The same, while other things of the test go on.
+    pub async fn commanded(&self, args: &[&str]) -> std::process::Output {
+        let binary = self.builder.binary.clone().unwrap_or_else(binary);
+        let mut command = tokio::process::Command::new(binary);
+        command.args(args).current_dir(self.dir()).kill_on_drop(true).output().await.unwrap()
+    }
+
     /// Writes a site file in one step.
     pub fn write(&self, file: &str, site: &Site) {
         site.write(&self.sites_dir(), file);

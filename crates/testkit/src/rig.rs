@@ -3,6 +3,8 @@
 //! All ports are reserved first: pebble must know where the gateway answers challenges, and the gateway where pebble is. The
 //! gateway keeps its ports over restarts, so that resumed orders can still be validated.
 
+mod look;
+
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use crate::{
@@ -19,6 +21,8 @@ pub struct AcmeRig {
     pub pebble: Pebble,
     /// The name server of both. Every name leads to the loopback until told otherwise.
     pub names: ChallTestServer,
+    /// Pebble's roots and no others, as they were at the start.
+    pub trust: Trust,
 }
 
 /// A rig in the making.
@@ -91,7 +95,8 @@ impl AcmeRigBuilder {
         let settings = self.settings(&names);
         let pebble = self.pebble.nameserver(names.dns()).start(http.port(), https.port()).await;
         let gateway = self.gateway.ports(&http, &https).settings(&settings).start().await;
-        AcmeRig { gateway, pebble, names }
+        let trust = Trust::roots(&pebble.issuing_roots().await);
+        AcmeRig { gateway, pebble, names, trust }
     }
 
     /// The section `acme`, with what it needs as files beside pebble's own.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,6 +27,7 @@ pub struct GatewayBuilder {
     descriptors: Option<u64>,
     files: Vec<(String, String)>,
     ports: Option<(Reserved, Reserved)>,
+    also_at: Vec<Ipv4Addr>,
     pub(super) patience: Duration,
 }
 
@@ -40,6 +42,7 @@ impl Default for GatewayBuilder {
             descriptors: None,
             files,
             ports: None,
+            also_at: Vec::new(),
             patience: PATIENCE,
         }
     }
@@ -96,6 +99,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Serves at the same ports of another address of the loopback too. Needs [`GatewayBuilder::ports`].
+    #[must_use]
+    pub fn also_at(mut self, address: Ipv4Addr) -> Self {
+        self.also_at.push(address);
+        self
+    }
+
     /// How long to wait for readiness.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -137,6 +147,11 @@ impl GatewayBuilder {
             .env_remove("NOTIFY_SOCKET")
             .env_remove("LISTEN_FDS")
             .dir(dir);
+        for address in &self.also_at {
+            let (http, https) = ports.expect("ports of its own");
+            let at = |port: &Reserved| SocketAddr::from((*address, port.port())).to_string();
+            program = program.args(["--http", &at(http), "--https", &at(https)]);
+        }
         for (name, value) in &self.environment {
             program = program.env(name, value);
         }
