@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod acme_cells;
 mod backends;
 mod bodies;
 mod certificates;
