@@ -122,7 +122,8 @@ impl Planner {
                     continue;
                 }
             };
-            if let Some(wait) = self.wildcard_on_its_way(lead, &route, now) {
+            let mates = self.mates_on_their_way(lead, lane, now);
+            if let Some(wait) = mates.or_else(|| self.wildcard_on_its_way(lead, &route, now)) {
                 self.park(lead, wait.until, wait.why, now);
                 continue;
             }

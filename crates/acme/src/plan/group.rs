@@ -3,7 +3,7 @@
 //! Usually the names of one site, or those of the certificate that is renewed. When the budget of orders is scarce for what
 //! waits, more names of the same tenant with the same terms, up to the CA's most. Never names of two tenants.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use vestibule_names::HostPattern;
 
@@ -12,7 +12,8 @@ use super::{
     ca::{Gate, LIMIT_BEFORE_FAILOVER},
     calendar::{Cert, fingerprint},
     lanes::Lane,
-    name::{Name, Waits},
+    looks::Look,
+    name::{Fate, Name, Waits},
     slab::NameIx,
     terms::{self, Terms},
 };
@@ -23,9 +24,11 @@ const SCAN: usize = 4;
 /// A domain's certificates are scarce when less than this part of them is left.
 const SCARCE_PART: u32 = 2;
 /// How long a name waits for a wildcard that would cover it.
-const WILDCARD_WAIT: std::time::Duration = std::time::Duration::from_secs(120);
+const WILDCARD_WAIT: Duration = Duration::from_secs(120);
+/// How long a name waits for looks at other names of its site.
+const MATES_WAIT: Duration = Duration::from_secs(10);
 /// After so long settings are looked at again though nobody said that they changed.
-const SETTINGS_WAIT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const SETTINGS_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Where an order of a name goes.
 pub(super) struct Route {
@@ -167,7 +170,23 @@ impl Planner {
         let orders = ca.orders.available(ca.config.limits.orders, now) as usize;
         let rate = ca.config.limits.certificates_per_domain;
         let of_domain = ca.domains.get(domain).map_or(rate.count, |bucket| bucket.available(rate, now));
-        orders < self.lanes.size(Lane::Fresh) || of_domain < rate.count / SCARCE_PART
+        orders < self.lanes.size(Lane::Fresh) + self.looks.firsts || of_domain < rate.count / SCARCE_PART
+    }
+
+    /// Names of the same site that are about to be looked at for the first time, and could share the order.
+    pub(super) fn mates_on_their_way(&self, lead: NameIx, lane: Lane, now: Timestamp) -> Option<Wait> {
+        let name = &self.names[lead];
+        let fresh = lane == Lane::Fresh && name.fate == Fate::default() && !name.forced;
+        if !fresh || now >= name.since.after(MATES_WAIT) {
+            return None;
+        }
+        let site = name.sites.first().and_then(|(site, _)| self.sites.get(site))?;
+        let on_its_way = |ix: &NameIx| {
+            let mate = &self.names[*ix];
+            mate.unseen && mate.cert.is_none() && mate.flight.is_none() && mate.look != Look::None
+        };
+        let wait = Wait { until: name.since.after(MATES_WAIT), why: Waits::Mates, sentence: None };
+        site.names.iter().any(on_its_way).then_some(wait)
     }
 
     /// A wildcard of the tenant that is being ordered, or about to be, and would cover this name on the same terms.

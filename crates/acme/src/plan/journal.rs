@@ -188,19 +188,8 @@ impl Planner {
             lanes_wait: None,
             waits: None,
         };
-        let mut readable = 0;
-        for Record { key, value } in records {
-            let parsed = Key::parse(&key).filter(|parsed| parsed.text() == key);
-            let read = parsed.and_then(|parsed| planner.read(&parsed, &value?, now).map(|()| parsed));
-            match read {
-                Some(parsed) => {
-                    planner.journal.stored.insert(parsed);
-                    readable += 1;
-                }
-                None => planner.journal.unreadable.push(key),
-            }
-        }
-        if readable == 0 && !issued.is_empty() {
+        planner.read_all(records, now);
+        if planner.journal.stored.is_empty() && !issued.is_empty() {
             planner.assume_the_worst(issued, now);
         }
         let mut by_age: Vec<&Issued> = issued.iter().collect();
@@ -217,6 +206,21 @@ impl Planner {
             planner.journal.touch(Key::Cert(issuance)); // of a certificate that is gone
         }
         planner
+    }
+
+    fn read_all(&mut self, records: Vec<Record>, now: Timestamp) {
+        let parsed = |record: Record| {
+            let key = Key::parse(&record.key).filter(|key| key.text() == record.key);
+            (key, record)
+        };
+        let mut records: Vec<_> = records.into_iter().map(parsed).collect();
+        records.sort_by(|a, b| a.0.cmp(&b.0)); // flights last: they hold what the budgets before them say
+        for (key, record) in records {
+            match key.and_then(|key| self.read(&key, &record.value?, now).map(|()| key)) {
+                Some(key) => drop(self.journal.stored.insert(key)),
+                None => self.journal.unreadable.push(record.key),
+            }
+        }
     }
 
     /// One record. `None`: it cannot be read, or is not needed any more.

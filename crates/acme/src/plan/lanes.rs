@@ -210,7 +210,7 @@ mod tests {
     fn nothing_is_kept_of_tenants_that_are_gone() {
         let mut lanes = Lanes::default();
         for tenant in 0..100 {
-            lanes.insert(Lane::Due, TenantId(tenant), Timestamp(0), NameIx::from_place(tenant));
+            lanes.insert(Lane::Due, TenantId(tenant), Timestamp(u64::from(tenant)), NameIx::from_place(tenant));
         }
         while serve(&mut lanes, Lane::Due).is_some() {}
         assert!(lanes.is_empty());

@@ -50,6 +50,8 @@ pub(super) struct Looks {
     later: BTreeSet<(Timestamp, NameIx)>,
     due: BTreeMap<TenantId, BTreeSet<(u8, Timestamp, NameIx)>>,
     due_count: usize,
+    /// Those among them that are looked at before their first order.
+    pub(super) firsts: usize,
     /// Who was served last.
     turn: Option<TenantId>,
     spent: Bucket,
@@ -78,6 +80,7 @@ impl Looks {
         name.look = Look::Queued(rank, now);
         self.due.entry(name.tenant).or_default().insert((rank, now, ix));
         self.due_count += 1;
+        self.firsts += usize::from(rank == 0);
     }
 
     /// No look is needed any more. One that is in flight is forgotten.
@@ -90,6 +93,7 @@ impl Looks {
                     && queue.remove(&(rank, since, ix))
                 {
                     self.due_count -= 1;
+                    self.firsts -= usize::from(rank == 0);
                     if queue.is_empty() {
                         self.due.remove(&name.tenant);
                     }
@@ -167,6 +171,7 @@ impl Planner {
     /// DNS has been looked at.
     pub fn checked(&mut self, job: JobId, outcome: &[(HostPattern, Sight)], now: Timestamp) {
         let Some((_, names)) = self.looks.in_flight.remove(&job) else { return };
+        let mut sites = BTreeSet::new();
         let seen: HashMap<&HostPattern, Sight> = outcome.iter().map(|(name, sight)| (name, *sight)).collect();
         for (ix, pattern) in names {
             let same = |name: &Name| name.pattern == pattern && name.look == Look::InFlight(job);
@@ -176,11 +181,21 @@ impl Planner {
             let name = &mut self.names[ix];
             name.look = Look::None;
             name.looked_at = now;
-            name.unseen = false;
+            if std::mem::take(&mut name.unseen) {
+                sites.extend(name.sites.iter().map(|(site, _)| site.clone()));
+            }
             if let Some(sight) = seen.get(&pattern) {
                 self.saw(ix, *sight, now);
             }
             self.settle(ix, now);
+        }
+        for mate in
+            sites.iter().filter_map(|site| self.sites.get(site)).flat_map(|site| site.names.clone()).collect::<Vec<_>>()
+        {
+            if self.names[mate].parked.as_ref().is_some_and(|parked| parked.why == Waits::Mates) {
+                self.names[mate].parked = None;
+                self.settle(mate, now);
+            }
         }
     }
 

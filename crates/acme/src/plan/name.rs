@@ -30,6 +30,8 @@ const HOPELESS: Duration = Duration::from_secs(7 * 24 * 3600);
 const HOPELESS_AFTER: u32 = 30;
 /// The first waits of the ladder that a change in DNS skips however often it changes.
 const FREE_SKIPS: u32 = 2;
+/// DNS that has not changed for as long may change again for free.
+const CALM: Duration = Duration::from_secs(24 * 3600);
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub(super) struct Name {
     /// Where it stands with looks at DNS.
     pub(super) look: Look,
     pub(super) looked_at: Timestamp,
+    /// When a look last saw something mended.
+    pub(super) changed_at: Timestamp,
 }
 
 /// What is durable of a name.
@@ -111,6 +115,8 @@ pub(super) enum Waits {
     Failures,
     /// A wildcard of the tenant that is being ordered.
     Wildcard,
+    /// The first look at other names of its site.
+    Mates,
     /// DNS points elsewhere.
     Dns,
     /// The settings or the site must change.
@@ -127,6 +133,7 @@ impl Waits {
             Self::Set => "the limit of certificates for one set of names".into(),
             Self::Failures => "the limit of failed authorizations".into(),
             Self::Wildcard => "a wildcard that is being ordered".into(),
+            Self::Mates => "a look at the site's other names".into(),
             Self::Dns => "DNS to point here".into(),
             Self::Settings => "a change of the settings or the site".into(),
         }
@@ -158,6 +165,7 @@ impl Name {
             parked: None,
             look: Look::None,
             looked_at: Timestamp::default(),
+            changed_at: Timestamp::default(),
         }
     }
 
@@ -216,14 +224,20 @@ impl Name {
     /// DNS has changed for the better: the back-off starts anew, at once. Answers that change all the time (round robin) soon
     /// wait their turn of the ladder between two attempts.
     pub(super) fn mended(&mut self, now: Timestamp) {
-        let soonest = match self.fate.skips.checked_sub(FREE_SKIPS) {
-            None => now,
-            Some(more) => self.fate.last_attempt.after(ladder(more + 1)),
-        };
-        self.fate.skips = self.fate.skips.saturating_add(1);
-        self.fate.failures = 0;
+        if now.since(self.changed_at) > CALM {
+            self.fate.skips = 0;
+        }
+        self.changed_at = now;
+        let more = self.fate.skips.checked_sub(FREE_SKIPS);
+        let soonest = more.map_or(now, |more| self.fate.last_attempt.after(ladder(more + 1)));
+        if more.is_none() {
+            self.fate.failures = 0;
+        }
+        if soonest <= now {
+            self.fate.skips = self.fate.skips.saturating_add(1);
+            self.parked = None;
+        }
         self.fate.retry_at = self.fate.retry_at.min(soonest);
-        self.parked = None;
     }
 
     /// Nothing to remember that is not so by default.

@@ -48,14 +48,12 @@ impl Planner {
     ) {
         let Some(flight) = self.flights.remove(&job) else { return };
         self.land(&flight, if outcome.is_ok() { Spent::Certificate } else { Spent::OrderOnly }, now);
-        for &ix in &flight.names {
-            self.names[ix].flight = None;
-        }
         match outcome {
             Ok(obtained) => self.worked(&flight, &obtained, now, random),
             Err(failure) => self.failed(&flight, &failure, now, random),
         }
         for &ix in &flight.names {
+            self.names[ix].flight = None; // not sooner: a name that nobody wants any more ends with its flight
             self.touch_name(ix);
             self.cover(ix, now);
             self.settle(ix, now);
@@ -146,6 +144,7 @@ impl Planner {
     fn worked(&mut self, flight: &Flight, obtained: &Obtained, now: Timestamp, random: &mut dyn Randomness) {
         if let Some(ca) = flight.ca {
             self.ca_works(ca, flight, now);
+            self.got_past_limits(flight);
         }
         for &ix in &flight.names {
             let name = &mut self.names[ix];
@@ -183,14 +182,17 @@ impl Planner {
     fn ca_works(&mut self, ca: usize, flight: &Flight, now: Timestamp) {
         let was_down = self.cas[ca].health.faults > 0;
         self.cas[ca].works();
-        if flight.holds.order {
-            self.cas[ca].is_not_limited();
-        }
         if was_down {
             self.journal.touch(Key::Health(flight.order.ca.clone()));
             for ix in std::mem::take(&mut self.parked_for_ca) {
                 self.release_from_ca(ix, now);
             }
+        }
+    }
+
+    fn got_past_limits(&mut self, flight: &Flight) {
+        if let Some(ca) = flight.ca.filter(|_| flight.holds.order) {
+            self.cas[ca].is_not_limited();
         }
     }
 
@@ -218,6 +220,9 @@ impl Planner {
         }
         if let Some(ca) = flight.ca {
             self.ca_works(ca, flight, now);
+        }
+        if kind != FailureKind::Limit {
+            self.got_past_limits(flight);
         }
         match kind {
             FailureKind::AlreadyReplaced => {

@@ -1,1 +1,159 @@
-//! Tests of the whole planner.
+//! Records: what is written, what is read back, and what happens to what cannot be.
+
+use vestibule_certs::store::CaId;
+
+use super::*;
+use crate::{
+    Failure, FailureKind,
+    config::{CaConfig, SiteOptions},
+};
+
+struct Fixed;
+
+impl Randomness for Fixed {
+    fn fraction(&mut self) -> f64 {
+        0.5
+    }
+}
+
+const START: Timestamp = Timestamp(1_800_000_000_000);
+
+fn config() -> Config {
+    let id = CaId::new("le").unwrap();
+    let cas = vec![CaConfig::new(id, "https://acme-v02.api.letsencrypt.org/directory")];
+    Config { advisory_checks: false, ..Config::new(cas) }
+}
+
+/// A planner with one failed order behind it and one in flight; and its records.
+fn busy() -> (Planner, BTreeMap<String, Vec<u8>>) {
+    let mut planner = Planner::restore(config(), Vec::new(), &[], START);
+    for (site, name) in [("a.yaml", "a.com"), ("b.yaml", "b.com")] {
+        let names = [name.parse().unwrap()];
+        planner.want(&SiteId::new(site), TenantId(1), &names, &SiteOptions::default(), START);
+    }
+    let first = planner.next(START, &mut Fixed).unwrap();
+    planner.next(START, &mut Fixed).unwrap();
+    let error =
+        Failure { kind: FailureKind::ValidationTls, sentence: "no".into(), names: Vec::new(), retry_after: None };
+    planner.ordered(first.id, Err(error), START, &mut Fixed);
+    let mut records = BTreeMap::new();
+    for record in planner.records() {
+        records.insert(record.key, record.value.expect("nothing was there to be removed"));
+    }
+    (planner, records)
+}
+
+fn restored(records: &BTreeMap<String, Vec<u8>>) -> Planner {
+    let records = records.iter().map(|(key, value)| Record { key: key.clone(), value: Some(value.clone()) });
+    Planner::restore(config(), records.collect(), &[], START)
+}
+
+#[test]
+fn only_what_has_changed_is_written() {
+    let (mut planner, records) = busy();
+    let keys: Vec<&str> = records.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["failed/le/a.com", "flight/2", "name/1/a.com", "orders/le"]);
+    assert!(planner.records().is_empty(), "nothing has changed since");
+    let total: usize = records.values().map(Vec::len).sum();
+    assert!(total < 1000, "{total} bytes");
+}
+
+#[test]
+fn what_is_read_back_is_what_was_written() {
+    let (_, records) = busy();
+    let mut planner = restored(&records);
+    assert!(planner.records().is_empty());
+    assert_eq!(planner.orphans.len(), 1);
+    let job = planner.resumed(planner.orphans[0].order.clone(), START);
+    let written = planner.records();
+    let keys: Vec<(&str, bool)> = written.iter().map(|r| (r.key.as_str(), r.value.is_some())).collect();
+    assert_eq!(keys, [("flight/2", false), ("flight/3", true)]);
+    assert_eq!(job, JobId(3), "never a number twice");
+    let names = ["a.com".parse().unwrap()];
+    planner.want(&SiteId::new("a.yaml"), TenantId(1), &names, &SiteOptions::default(), START);
+    let ordered = |job: Job| matches!(job.work, Work::Order(_));
+    assert!(!planner.next(START, &mut Fixed).is_some_and(ordered), "its back-off goes on");
+    assert_eq!(planner.status_of(&names[0], START).unwrap().failures, 1);
+}
+
+#[test]
+fn an_order_that_nobody_resumes_is_paid_for() {
+    let (_, records) = busy();
+    let mut planner = restored(&records);
+    let before = planner.cas[0].orders.available(planner.config.cas[0].limits.orders, START);
+    planner.next(START, &mut Fixed);
+    let ca = &planner.cas[0];
+    assert_eq!(ca.orders.available(planner.config.cas[0].limits.orders, START), before);
+    assert_eq!((ca.in_flight, ca.orders.held), (0, 0));
+    assert!(ca.domains.contains_key("b.com") && ca.failed.contains_key("b.com"));
+    assert!(planner.records().iter().any(|record| record.key == "flight/2" && record.value.is_none()));
+}
+
+#[test]
+fn whatever_cannot_be_read_is_left_out_and_removed() {
+    let (_, good) = busy();
+    let mut bad = good.clone();
+    for (key, value) in [
+        ("", "{}"),
+        ("orders/", r#"{"v":1,"is":5}"#),
+        ("orders/other", r#"{"v":1,"is":5}"#),
+        ("domain/le/a.com", r#"{"v":2,"is":5}"#),
+        ("domain/le", r#"{"v":1,"is":5}"#),
+        ("set/le/xyz", r#"{"v":1,"is":5}"#),
+        ("set/le/1", r#"{"v":1,"is":5}"#),
+        ("health/le", "\u{0}"),
+        ("name/1/-bad-", r#"{"v":1,"is":{}}"#),
+        ("name/x/a.com", r#"{"v":1,"is":{}}"#),
+        ("flight/9", r#"{"v":1,"is":{"names":["a.com"]}}"#),
+        ("nonsense/le", r#"{"v":1,"is":5}"#),
+    ] {
+        bad.insert(key.into(), value.into());
+    }
+    let mut planner = restored(&bad);
+    let removed = planner.records();
+    assert_eq!(removed.len(), 12, "{removed:?}");
+    assert!(removed.iter().all(|record| record.value.is_none() && !good.contains_key(&record.key)));
+    assert_eq!(planner.orphans.len(), 1);
+}
+
+#[test]
+fn every_record_cut_or_changed_anywhere_is_survived() {
+    let (_, good) = busy();
+    for (key, value) in &good {
+        for place in 0..value.len() {
+            for change in [None, Some(b'9'), Some(b'"'), Some(0xff)] {
+                let mut records = good.clone();
+                let damaged = match change {
+                    None => value[..place].to_vec(),
+                    Some(byte) => [&value[..place], &[byte], &value[place + 1..]].concat(),
+                };
+                records.insert(key.clone(), damaged);
+                let mut planner = restored(&records);
+                planner.next(START, &mut Fixed);
+                planner.records();
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_idle_is_forgotten() {
+    let (mut planner, mut records) = busy();
+    planner.unwant(&SiteId::new("a.yaml"), START);
+    planner.unwant(&SiteId::new("b.yaml"), START);
+    let flight = *planner.flights.keys().next().unwrap();
+    let error = Failure { kind: FailureKind::Ca, sentence: "no".into(), names: Vec::new(), retry_after: None };
+    planner.ordered(flight, Err(error), START, &mut Fixed);
+    let later = START.after(Duration::from_secs(30 * 24 * 3600));
+    planner.next(later, &mut Fixed);
+    planner.next(later.after(Duration::from_secs(24 * 3600)), &mut Fixed);
+    for record in planner.records() {
+        match record.value {
+            Some(value) => drop(records.insert(record.key, value)),
+            None => drop(records.remove(&record.key)),
+        }
+    }
+    let left: Vec<&String> = records.keys().collect();
+    assert_eq!(left, ["health/le", "orders/le"]);
+    assert_eq!(planner.names.numbers().len(), 0);
+}

@@ -284,6 +284,9 @@ impl Planner {
         if let Some(known) = self.by_issuance.get(&issued.id) {
             return Some(*known);
         }
+        if let Some(old) = issued.draft.renews.as_ref().and_then(|old| self.by_issuance.get(old)).copied() {
+            self.has_successor(old, issued);
+        }
         let tenant = issued.draft.tenant;
         self.next_rank += 1;
         let mut cert = Cert::new(issued, self.next_rank);
@@ -303,6 +306,16 @@ impl Planner {
             self.settle(name, now);
         }
         Some(ix)
+    }
+
+    /// The CA may know this issuance as replaced, and would refuse a second `replaces` (also when the process ended before it
+    /// noted the first).
+    fn has_successor(&mut self, old: CertIx, successor: &Issued) {
+        let cert = &mut self.certs[old];
+        if cert.issued.draft.ca == successor.draft.ca && !cert.ari.replaced {
+            cert.ari.replaced = true;
+            self.journal.touch(Key::Cert(cert.issued.id.clone()));
+        }
     }
 
     /// Renew the certificate of this name now, as an operator asked: skips back-off and quarantine, never a limit of the CA.

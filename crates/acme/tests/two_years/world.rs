@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque},
     time::{Duration, SystemTime},
 };
 
@@ -13,7 +13,7 @@ use vestibule_acme::{
     Config, Failure, FailureKind, Planner, Timestamp,
     config::{CaConfig, SiteOptions},
     failure::NameFailure,
-    plan::{Job, JobId, Obtained, Order, Pace, Pointing, Randomness, Record, RenewalWindow, Sight, Work},
+    plan::{Job, JobId, NameStatus, Obtained, Order, Pace, Pointing, Randomness, Record, RenewalWindow, Sight, Work},
 };
 use vestibule_certs::store::{CaId, Draft, IssuanceId, Issued};
 use vestibule_names::{HostPattern, SiteId, TenantId};
@@ -60,10 +60,12 @@ pub(crate) struct FakeCa {
     pub(crate) denies_replaces: bool,
     /// Tells which name failed.
     pub(crate) blames: bool,
+    /// What it answers to the next orders, instead of what its rules say.
+    pub(crate) script: VecDeque<Failure>,
     pub(crate) orders: u64,
     pub(crate) issued: u64,
-    /// When each order was asked for, and for how many names.
-    pub(crate) asked: Vec<(Timestamp, Vec<HostPattern>)>,
+    /// Every order, and when it was asked for.
+    pub(crate) asked: Vec<(Timestamp, Order)>,
 }
 
 /// An order on its way.
@@ -98,6 +100,10 @@ pub(crate) struct World {
     pub(crate) dead: HashSet<HostPattern>,
     /// What a look sees of names that are not dead.
     pub(crate) seen: Sight,
+    /// What a look sees of names that are dead, if not that they point nowhere.
+    pub(crate) flicker: Option<Sight>,
+    /// An order with this name looks like an outage.
+    pub(crate) poison: Option<HostPattern>,
     /// Until when each name has a certificate, and since when it has had one.
     pub(crate) covered: HashMap<(TenantId, HostPattern), (Timestamp, Timestamp)>,
     /// Names that were without a certificate after they had one.
@@ -138,6 +144,7 @@ impl World {
             revoked: HashMap::new(),
             denies_replaces: false,
             blames: true,
+            script: VecDeque::new(),
             orders: 0,
             issued: 0,
             asked: Vec::new(),
@@ -156,6 +163,8 @@ impl World {
             sites: BTreeMap::new(),
             dead: HashSet::new(),
             seen: Sight { pointing: Pointing::Here, addresses: 7 },
+            flicker: None,
+            poison: None,
             covered: HashMap::new(),
             gaps: Vec::new(),
             looks: 0,
@@ -258,6 +267,11 @@ impl World {
         }
     }
 
+    /// How many orders were sent off, whether or not they arrived.
+    pub(crate) fn next_trip(&self) -> u64 {
+        self.next_trip
+    }
+
     pub(crate) fn lose_records(&mut self) {
         self.records.clear();
     }
@@ -286,7 +300,8 @@ impl World {
                 assert!(names.len() <= 50);
                 let see = |name: HostPattern| {
                     let dead = self.dead.contains(&name);
-                    let sight = if dead { Sight { pointing: Pointing::NotHere, addresses: 0 } } else { self.seen };
+                    let elsewhere = self.flicker.unwrap_or(Sight { pointing: Pointing::NotHere, addresses: 0 });
+                    let sight = if dead { elsewhere } else { self.seen };
                     (name, sight)
                 };
                 let seen: Vec<_> = names.into_iter().map(see).collect();
@@ -338,14 +353,19 @@ impl World {
 
     fn arrive(&mut self, number: u64) {
         let (order, now) = (self.trips[&number].order.clone(), self.now);
+        let poisoned = self.poison.as_ref().is_some_and(|name| order.names.contains(name));
         let ca = self.ca_of(&order);
-        if ca.is_down {
+        if ca.is_down || poisoned {
             self.tell(number, TIMEOUT, Err(failure(FailureKind::Ca, "the CA does not answer", None)));
             return;
         }
         let replaces = order.renews.as_ref().and_then(|(_, replaces)| replaces.as_deref());
         ca.orders += 1;
-        ca.asked.push((now, order.names.clone()));
+        ca.asked.push((now, order.clone()));
+        if let Some(answer) = ca.script.pop_front() {
+            self.tell(number, MINUTE / 60, Err(answer));
+            return;
+        }
         if ca.denies_replaces && replaces.is_some() {
             self.tell(number, MINUTE / 60, Err(failure(FailureKind::AlreadyReplaced, "already replaced", None)));
             return;
@@ -474,11 +494,6 @@ impl World {
         }
     }
 
-    /// How often limits were run into, over all CAs.
-    pub(crate) fn violations(&self) -> u64 {
-        self.cas.iter().flat_map(|ca| ca.rules.violations().values()).sum()
-    }
-
     pub(crate) fn assert_no_violations(&self) {
         for ca in &self.cas {
             assert!(ca.rules.violations().is_empty(), "{:?} {:?}", ca.rules.violations(), ca.rules.samples());
@@ -496,9 +511,24 @@ impl World {
         live.iter().all(|key| self.covered.contains_key(key))
     }
 
-    /// Orders since a moment.
-    pub(crate) fn orders_since(&self, at: Timestamp) -> usize {
-        self.cas.iter().flat_map(|ca| &ca.asked).filter(|(asked, _)| *asked >= at).count()
+    /// Every order of a CA as `names`, in the order of time.
+    pub(crate) fn asked(&self, ca: usize) -> Vec<String> {
+        let text = |order: &Order| order.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        self.cas[ca].asked.iter().map(|(_, order)| text(order)).collect()
+    }
+
+    pub(crate) fn last_order(&self, ca: usize) -> &Order {
+        &self.cas[ca].asked.last().expect("an order").1
+    }
+
+    pub(crate) fn status_of(&self, text: &str) -> NameStatus {
+        self.planner.status_of(&name(text), self.now).expect("a wanted name")
+    }
+
+    /// Runs until a name has a certificate; says how long that took.
+    pub(crate) fn until_covered(&mut self, tenant: u32, text: &str, at_most: Duration) -> Option<Duration> {
+        let start = self.now;
+        self.run_until(start.after(at_most), |world| world.is_covered(tenant, text)).then(|| self.now.since(start))
     }
 }
 
