@@ -30,9 +30,9 @@ pub struct Job {
 /// What there is to do.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// Order a certificate. Told back with [`Planner::ordered`].
+    /// Order a certificate. Told back with [`super::Planner::ordered`].
     Order(Order),
-    /// Ask for renewal information (RFC 9773). Told back with [`Planner::informed`].
+    /// Ask for renewal information (RFC 9773). Told back with [`super::Planner::informed`].
     RenewalInfo {
         /// At which CA.
         ca: CaId,
@@ -41,7 +41,7 @@ pub enum Work {
         /// Its identifier (RFC 9773 section 4.1).
         certificate: String,
     },
-    /// Look whether DNS points here now. Told back with [`Planner::checked`].
+    /// Look whether DNS points here now. Told back with [`super::Planner::checked`].
     CheckDns {
         /// Names in quarantine, or waiting for their first order.
         names: Vec<HostPattern>,
