@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lookup` | recursive resolvers: bounded look-ups, nothing remembered for long |
 //! | `facts` | [`Facts`]: what advice needs to know of a name |
+//! | `sight` | does a name point here? Asked twice, lest an old answer be believed |
 //! | `txt` | the record of DNS-01, and where it must stand |
 //! | `provider` | puts it in place, and takes it away |
 //! | `exec` | by a program of the operator |
@@ -20,7 +21,6 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use hickory_proto::rr::Name;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -31,7 +31,7 @@ use vestibule_names::{HostPattern, Hostname, TenantId};
 use crate::{
     config::{Config, DnsProvider},
     failure::{Failure, FailureKind},
-    plan::{Pointing, Sight},
+    plan::Sight,
 };
 
 mod acme_dns;
@@ -46,12 +46,13 @@ mod provider;
 pub(crate) mod reach;
 mod rfc2136;
 mod secret;
+mod sight;
 mod txt;
 
 pub use facts::{Facts, Resolution};
 
 use authority::authorities;
-use lookup::{Lookups, Problem};
+use lookup::Lookups;
 use propagation::{Seen, Witnesses, settle};
 use provider::WayBack;
 use reach::Reach;
@@ -63,8 +64,6 @@ const PROPAGATION_LIMIT: Duration = Duration::from_secs(120);
 const SEARCH_LIMIT: Duration = Duration::from_secs(15);
 /// Where servers of zones listen.
 const DNS_PORT: u16 = 53;
-/// The label under a wildcard's suffix that is looked up: nobody has a record of its own there.
-const PROBE_LABEL: &str = "vestibule-probe";
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -78,6 +77,8 @@ struct Inner {
     vault: Vault,
     gateway_uid: u32,
     authoritative_port: u16,
+    /// How far the servers of zones may be that sights lead to: whoever has a name chooses them.
+    sight_reach: Reach,
     propagation_limit: Duration,
     /// Programs run one at a time: those that rewrite a zone's file are not made for two at once.
     programs: Arc<Semaphore>,
@@ -108,6 +109,7 @@ impl Dns {
             vault,
             gateway_uid: rustix::process::geteuid().as_raw(),
             authoritative_port: DNS_PORT,
+            sight_reach: Reach::Internet,
             propagation_limit: PROPAGATION_LIMIT,
             programs: Arc::new(Semaphore::new(1)),
         };
@@ -118,6 +120,13 @@ impl Dns {
     #[must_use]
     pub fn with_authoritative_port(mut self, port: u16) -> Self {
         Arc::make_mut(&mut self.inner).authoritative_port = port;
+        self
+    }
+
+    /// Sights lead to servers of zones at any address, not only on the Internet: for networks that are made up.
+    #[must_use]
+    pub fn with_sights_anywhere(mut self) -> Self {
+        Arc::make_mut(&mut self.inner).sight_reach = Reach::Anywhere;
         self
     }
 
@@ -140,28 +149,11 @@ impl Dns {
     /// Does the name point here, as far as one can tell? (Hairpin NAT and split DNS make this lie: advice only.)
     ///
     /// A wildcard is looked up by a name below it. It needs no address to be proved, so it is never said to point elsewhere.
+    ///
+    /// Of a name on the Internet that seems not to point here, the servers of its zone are asked too: resolvers may remember
+    /// for hours what was true before its owner mended it.
     pub async fn sight(&self, name: &HostPattern, ours: &[IpAddr]) -> Sight {
-        let (looked_up, is_wildcard) = match name {
-            HostPattern::Address(address) => {
-                return Sight { pointing: Pointing::Here, addresses: fingerprint(&[*address]) };
-            }
-            HostPattern::Exact(host) => (host.to_string(), false),
-            HostPattern::Wildcard(suffix) => (format!("{PROBE_LABEL}.{suffix}"), true),
-        };
-        // A name that DNS cannot hold (a label in front of 253 octets) does not resolve.
-        let found = match Name::from_ascii(format!("{looked_up}.")) {
-            Ok(name) => self.inner.lookups.addresses(&name).await,
-            Err(_) => Err(Problem::NoSuchName),
-        };
-        let pointing = match &found {
-            Ok(addresses) if addresses.iter().any(|address| ours.contains(&address.to_canonical())) => Pointing::Here,
-            _ if is_wildcard => Pointing::Unknown,
-            Ok(_) if ours.is_empty() => Pointing::Unknown,
-            Ok(_) | Err(Problem::NoSuchName | Problem::NoRecords | Problem::Failing(_)) => Pointing::NotHere,
-            // It is our resolver that cannot be had: that says nothing about the name.
-            Err(Problem::Timeout | Problem::Unreachable(_)) => Pointing::Unknown,
-        };
-        Sight { pointing, addresses: fingerprint(&found.unwrap_or_default()) }
+        sight::look(&self.inner, name, ours).await
     }
 
     /// Puts `_acme-challenge.NAME TXT VALUE` in place and waits until the authoritative servers show it, as long as that may
@@ -265,21 +257,4 @@ impl Drop for Presented {
 
 fn failed(kind: FailureKind, sentence: String) -> Failure {
     Failure { kind, sentence, names: Vec::new(), retry_after: None }
-}
-
-/// The same for the same set of addresses, on every machine and in every version (FNV-1a); zero for none.
-fn fingerprint(addresses: &[IpAddr]) -> u64 {
-    let mut sorted: Vec<IpAddr> = addresses.iter().map(IpAddr::to_canonical).collect();
-    sorted.sort_unstable();
-    sorted.dedup();
-    if sorted.is_empty() {
-        return 0;
-    }
-    let octets = sorted.into_iter().flat_map(|address| match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    });
-    octets
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
-        .max(1)
 }

@@ -28,8 +28,15 @@ pub(super) struct Authority {
 
 /// The servers of the zone in which a name lies; none when they cannot be found or may not be reached.
 pub(super) async fn authorities(lookups: &Lookups, name: &Name, reach: Reach, port: u16) -> Vec<Authority> {
-    let Some(zone) = zone_of(lookups, name).await else { return Vec::new() };
-    let Ok(records) = lookups.ask(&zone, RecordType::NS).await else { return Vec::new() };
+    match zone_of(lookups, name).await {
+        Some(zone) => servers_of(lookups, &zone, reach, port).await,
+        None => Vec::new(),
+    }
+}
+
+/// The servers of a zone; none when they cannot be found or may not be reached.
+pub(super) async fn servers_of(lookups: &Lookups, zone: &Name, reach: Reach, port: u16) -> Vec<Authority> {
+    let Ok(records) = lookups.ask(zone, RecordType::NS).await else { return Vec::new() };
     let servers = records.into_iter().filter_map(|record| match record.data {
         RData::NS(server) => Some(server.0),
         _ => None,

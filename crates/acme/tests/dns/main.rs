@@ -10,6 +10,7 @@ mod lookups;
 mod named;
 mod rfc2136;
 mod server;
+mod sights;
 
 use std::{
     net::IpAddr,
@@ -32,6 +33,7 @@ use vestibule_names::{HostPattern, Hostname};
 struct Scene {
     server: Server,
     dns: Dns,
+    vault: Vault,
     folder: TempDir,
 }
 
@@ -42,8 +44,15 @@ impl Scene {
         let mut config = Config::new(Vec::<CaConfig>::new());
         config.resolvers = vec![server.address()];
         let vault = Vault::open(&folder.path().join("vault")).unwrap();
-        let dns = Dns::new(&config, vault).unwrap().with_authoritative_port(server.address().port());
-        Self { server, dns: dns.with_propagation_limit(Duration::from_secs(10)), folder }
+        let dns = Dns::new(&config, vault.clone()).unwrap().with_authoritative_port(server.address().port());
+        Self { server, dns: dns.with_propagation_limit(Duration::from_secs(10)), vault, folder }
+    }
+
+    /// Look-ups whose resolver is the scene's server, while the servers of zones are at the port of another.
+    fn with_authority(&self, authority: &Server) -> Dns {
+        let mut config = Config::new(Vec::<CaConfig>::new());
+        config.resolvers = vec![self.server.address()];
+        Dns::new(&config, self.vault.clone()).unwrap().with_authoritative_port(authority.address().port())
     }
 
     /// A script that the kernel can run, and what it was called with goes to the file `calls`.

@@ -43,6 +43,8 @@ struct Zone {
     key: Option<TSigner>,
     sign_with: Option<TSigner>,
     updates: usize,
+    /// What was asked for, in order.
+    questions: Vec<(Name, RecordType)>,
 }
 
 /// A running server; ends with its value.
@@ -153,6 +155,12 @@ impl Server {
         self.add(at, RData::TXT(TXT::new(vec![value.to_owned()])))
     }
 
+    /// How often the records of a name were asked for.
+    pub(crate) fn questions(&self, at: &str, record_type: RecordType) -> usize {
+        let asked = (name(at), record_type);
+        self.zone.lock().unwrap().questions.iter().filter(|known| **known == asked).count()
+    }
+
     pub(crate) fn updates(&self) -> usize {
         self.zone.lock().unwrap().updates
     }
@@ -209,6 +217,7 @@ impl Zone {
         }
         let query = request.queries.first()?.clone();
         let asked = query.name().to_lowercase();
+        self.questions.push((asked.clone(), query.query_type()));
         let mut reply = Message::response(request.metadata.id, OpCode::Query);
         reply.add_query(query.clone());
         reply.metadata.authoritative = true;
