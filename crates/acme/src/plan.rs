@@ -27,14 +27,15 @@
 //! |---|---|
 //! | `work`, `standing` | the nouns of the surface |
 //! | `name`, `calendar`, `ca` | one wanted name, one certificate, one CA |
-//! | `wants` | want and unwant; what covers a name; `settle` |
+//! | `wants` | want and unwant; `settle` |
+//! | `holdings` | what covers a name, and its calendar |
 //! | `lanes` | who goes next |
 //! | `terms`, `group` | what an order says, which names share it, at which CA |
 //! | `dispatch` | `next` and `wake_at` |
 //! | `outcome` | what an order's end does to names, certificates and CAs |
 //! | `polls`, `looks` | renewal information; DNS |
 //! | `bucket`, `slab` | one limit; numbered values |
-//! | `journal` | records: written, and read back |
+//! | `journal`, `restore` | records: written, and read back |
 //! | `status`, `forecast` | what people ask |
 
 mod bucket;
@@ -43,12 +44,14 @@ mod calendar;
 mod dispatch;
 mod forecast;
 mod group;
+mod holdings;
 mod journal;
 mod lanes;
 mod looks;
 mod name;
 mod outcome;
 mod polls;
+mod restore;
 mod slab;
 mod standing;
 mod status;

@@ -43,3 +43,30 @@ impl From<Timestamp> for SystemTime {
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_saturate_and_differences_are_never_negative() {
+        let (early, late) = (Timestamp(1_000), Timestamp(u64::MAX - 1_000));
+        for (found, expected) in [
+            (early.after(Duration::from_secs(1)), Timestamp(2_000)),
+            (early.before(Duration::from_secs(5)), Timestamp(0)),
+            (late.after(Duration::MAX), Timestamp(u64::MAX)),
+            (late.before(Duration::MAX), Timestamp(0)),
+        ] {
+            assert_eq!(found, expected);
+        }
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(Timestamp(3_500).since(early), Duration::from_millis(2_500));
+    }
+
+    #[test]
+    fn the_clock_of_the_system_goes_there_and_back() {
+        let at = Timestamp(1_800_000_000_123);
+        assert_eq!(Timestamp::from(SystemTime::from(at)), at);
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(1)), Timestamp(0));
+    }
+}

@@ -70,6 +70,13 @@ pub(super) struct Health {
     limited: Option<u32>,
 }
 
+impl Health {
+    /// Account, disk and settings may have been mended by whoever started the process anew: that is tried at once.
+    pub(super) fn after_start(self) -> Self {
+        if self.outages == 0 { Self { retry_at: Timestamp::default(), ..self } } else { self }
+    }
+}
+
 /// May an order go to this CA now?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
@@ -297,5 +304,4 @@ impl Ca {
 }
 
 #[cfg(test)]
-#[path = "ca_tests.rs"]
 mod tests;

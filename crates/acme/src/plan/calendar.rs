@@ -168,5 +168,4 @@ pub(super) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 
 }
 
 #[cfg(test)]
-#[path = "calendar_tests.rs"]
 mod tests;

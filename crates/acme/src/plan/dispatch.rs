@@ -17,13 +17,13 @@ use crate::{Timestamp, failure::FailureKind};
 
 impl Planner {
     /// The next thing to do now, if any. To be called until it says `None`; what it changed is in [`Planner::records`].
-    pub fn next(&mut self, now: Timestamp, random: &mut dyn Randomness) -> Option<Job> {
+    pub fn next(&mut self, now: Timestamp, _random: &mut dyn Randomness) -> Option<Job> {
         self.give_up_orphans(now);
         self.fire_timers(now);
         if let Some(job) = self.next_order(now) {
             return Some(job);
         }
-        self.next_poll(now).or_else(|| self.next_look(now, random))
+        self.next_poll(now).or_else(|| self.next_look(now))
     }
 
     /// When to call [`Planner::next`] again, if nothing else happens.

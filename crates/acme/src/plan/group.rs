@@ -23,6 +23,8 @@ use crate::Timestamp;
 const SCAN: usize = 4;
 /// A domain's certificates are scarce when less than this part of them is left.
 const SCARCE_PART: u32 = 2;
+/// How long a name waits at most for the probe of a CA.
+const PROBE_WAIT: Duration = Duration::from_secs(300);
 /// How long a name waits for a wildcard that would cover it.
 const WILDCARD_WAIT: Duration = Duration::from_secs(120);
 /// How long a name waits for looks at other names of its site.
@@ -46,6 +48,12 @@ pub(super) struct Wait {
     pub(super) sentence: Option<String>,
 }
 
+impl Wait {
+    fn for_settings(sentence: String, now: Timestamp) -> Self {
+        Self { until: now.after(SETTINGS_WAIT), why: Waits::Settings, sentence: Some(sentence) }
+    }
+}
+
 /// The names of an order, and those that wait for it.
 pub(super) struct Group {
     pub(super) names: Vec<NameIx>,
@@ -62,18 +70,18 @@ impl Planner {
         let cert = name.cert.map(|ix| &self.certs[ix]);
         let mut wait = Wait { until: Timestamp(u64::MAX), why: Waits::Ca, sentence: None };
         for (number, ca) in self.cas.iter().enumerate() {
-            let terms = terms::resolve(&ca.config, &name.pattern, &options).map_err(|sentence| Wait {
-                until: now.after(SETTINGS_WAIT),
-                why: Waits::Settings,
-                sentence: Some(sentence),
-            })?;
+            let terms = match terms::resolve(&ca.config, &name.pattern, &options) {
+                Ok(terms) => terms,
+                Err(_) if number > 0 => continue, // it could not step in
+                Err(sentence) => return Err(Wait::for_settings(sentence, now)),
+            };
             let exempt = cert.is_some_and(|cert| self.exempts(name, cert, number));
             let (until, why) = match ca.gate(exempt, now) {
                 Gate::Open => match self.limited(name, number, exempt, now) {
                     None => return Ok(Route { ca: number, terms, exempt }),
                     Some(limited) => limited,
                 },
-                Gate::Down(until) => (until.unwrap_or(now.after(SETTINGS_WAIT)), Waits::Ca),
+                Gate::Down(until) => (until.unwrap_or(now.after(PROBE_WAIT)), Waits::Ca),
                 Gate::Limited(until) => (until, Waits::Orders),
             };
             let fails_over = match why {
@@ -156,12 +164,9 @@ impl Planner {
         if !ready || !same || name.fate.alone {
             return false;
         }
-        let (Some(options), Some(mine)) = (name.options(), first.options()) else { return false };
-        let equal = Arc::ptr_eq(options, mine) || options == mine;
-        let terms = || terms::resolve(&self.cas[route.ca].config, &name.pattern, options).ok();
-        (equal || name.sites.len() > 1)
-            && terms().is_some_and(|terms| terms == route.terms)
-            && self.limited(name, route.ca, route.exempt, now).is_none()
+        let ca = &self.cas[route.ca].config;
+        let terms = name.options().and_then(|options| terms::resolve(ca, &name.pattern, options).ok());
+        terms.is_some_and(|terms| terms == route.terms) && self.limited(name, route.ca, route.exempt, now).is_none()
     }
 
     /// Is there less budget than there are names that wait for their first order?
@@ -196,7 +201,7 @@ impl Planner {
         let text = name.wildcard.as_deref()?;
         let wildcard = self.by_name.get(&(text.parse().ok()?, name.tenant))?;
         let other = &self.names[*wildcard];
-        let on_its_way = other.flight.is_some() || (other.lane.is_some() && other.cert.is_none());
+        let on_its_way = other.flight.is_some() || other.lane.is_some();
         let terms = terms::resolve(&self.cas[route.ca].config, &other.pattern, other.options()?).ok()?;
         let same = terms.key_type == route.terms.key_type && terms.profile == route.terms.profile;
         let joins = self.fits(*wildcard, lead, route, now)

@@ -1,5 +1,4 @@
-//! [`Journal`]: what must survive a restart, as records: which have changed, how they are written, and how a planner is made
-//! of them again.
+//! [`Journal`]: what must survive a restart, as records: which have changed, and how they are written. `restore` reads them.
 //!
 //! Values are JSON with a version; what cannot be read, or speaks of a CA that is not configured any more, is left out and
 //! removed. Nothing here is needed to serve: without any record the planner only becomes more careful.
@@ -13,36 +12,29 @@
 //! | `flight/NUMBER` | an order that was placed and has not ended |
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use vestibule_certs::store::{CaId, IssuanceId, Issued, KeyType};
+use vestibule_certs::store::{CaId, IssuanceId, KeyType};
 use vestibule_names::{HostPattern, TenantId};
 
 use super::{
-    Pace, Planner, Timer,
+    Planner, Timer,
     bucket::Bucket,
-    ca::{Ca, Health, Holds},
+    ca::Health,
     calendar::Ari,
-    group::set_of,
-    lanes::Lanes,
-    looks::Looks,
     name::Fate,
     outcome::Flight,
-    slab::Slab,
     work::{JobId, Order, Record},
 };
-use crate::{
-    Timestamp,
-    config::{Config, Rate},
-};
+use crate::Timestamp;
 
 const VERSION: u32 = 1;
 /// How often what is not needed any more is forgotten.
-const SWEEP: Duration = Duration::from_secs(24 * 3600);
+pub(super) const SWEEP: Duration = Duration::from_secs(24 * 3600);
 /// How long the fate of a name that nobody wants is kept.
 const FATE_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many of those are kept at all.
@@ -65,14 +57,14 @@ pub(super) enum Key {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Journal {
-    dirty: BTreeSet<Key>,
-    stored: HashSet<Key>,
+    pub(super) dirty: BTreeSet<Key>,
+    pub(super) stored: HashSet<Key>,
     /// Records that cannot be read: to be removed.
-    unreadable: Vec<String>,
+    pub(super) unreadable: Vec<String>,
     /// Fates of names that nobody wants now, and since when.
-    fates: HashMap<(TenantId, HostPattern), (Fate, Timestamp)>,
+    pub(super) fates: HashMap<(TenantId, HostPattern), (Fate, Timestamp)>,
     /// What was read of certificates that the store has not shown yet.
-    aris: HashMap<IssuanceId, Ari>,
+    pub(super) aris: HashMap<IssuanceId, Ari>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,16 +75,16 @@ struct Versioned<T> {
 
 /// An order as its record keeps it: enough to recognise it and to know what it costs.
 #[derive(Serialize, Deserialize)]
-struct FlightRecord {
-    ca: String,
-    tenant: u32,
-    names: Vec<String>,
-    counted: bool,
-    order: bool,
-    started: Timestamp,
-    key_type: KeyType,
-    renews: Option<(String, Option<String>)>,
-    domains: Vec<Arc<str>>,
+pub(super) struct FlightRecord {
+    pub(super) ca: String,
+    pub(super) tenant: u32,
+    pub(super) names: Vec<String>,
+    pub(super) counted: bool,
+    pub(super) order: bool,
+    pub(super) started: Timestamp,
+    pub(super) key_type: KeyType,
+    pub(super) renews: Option<(String, Option<String>)>,
+    pub(super) domains: Vec<Arc<str>>,
 }
 
 impl Journal {
@@ -120,7 +112,7 @@ impl Journal {
 
 impl Key {
     /// The record's key.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Orders(ca) => format!("orders/{ca}"),
             Self::Accounts(ca) => format!("accounts/{ca}"),
@@ -134,7 +126,7 @@ impl Key {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('/')?;
         let of_ca = || {
             let (ca, rest) = rest.split_once('/')?;
@@ -159,161 +151,6 @@ impl Key {
 }
 
 impl Planner {
-    /// From the configuration, the durable records of before, and what the store holds. Records that cannot be read are
-    /// left out; if none can be read though there are issuances, budgets start empty rather than full.
-    pub fn restore(config: Config, records: Vec<Record>, issued: &[Issued], now: Timestamp) -> Self {
-        let mut planner = Self {
-            cas: config.cas.iter().cloned().map(Ca::new).collect(),
-            config: Arc::new(config),
-            pace: Pace::default(),
-            names: Slab::new(),
-            by_name: BTreeMap::new(),
-            by_wildcard: HashMap::new(),
-            sites: BTreeMap::new(),
-            certs: Slab::new(),
-            by_issuance: HashMap::new(),
-            by_covered: HashMap::new(),
-            lanes: Lanes::default(),
-            timers: BTreeSet::from([(now.after(SWEEP), Timer::Sweep)]),
-            looks: Looks::default(),
-            flights: BTreeMap::new(),
-            parked_for_ca: BTreeSet::new(),
-            lapsed: HashMap::new(),
-            orphans: Vec::new(),
-            polls_in_flight: HashMap::new(),
-            next_job: 0,
-            next_part: 0,
-            next_rank: 0,
-            journal: Journal::default(),
-            lanes_wait: None,
-            waits: None,
-        };
-        planner.read_all(records, now);
-        if planner.journal.stored.is_empty() && !issued.is_empty() {
-            planner.assume_the_worst(issued, now);
-        }
-        let mut by_age: Vec<&Issued> = issued.iter().collect();
-        by_age.sort_by(|a, b| a.id.cmp(&b.id));
-        for issued in by_age {
-            let tenant = issued.draft.tenant;
-            if planner.take_in(issued, now).is_none() {
-                let ended =
-                    issued.draft.names.iter().map(|name| ((tenant, name.to_string().into()), issued.not_after.into()));
-                planner.lapsed.extend(ended);
-            }
-        }
-        for (issuance, _) in std::mem::take(&mut planner.journal.aris) {
-            planner.journal.touch(Key::Cert(issuance)); // of a certificate that is gone
-        }
-        planner
-    }
-
-    fn read_all(&mut self, records: Vec<Record>, now: Timestamp) {
-        let parsed = |record: Record| {
-            let key = Key::parse(&record.key).filter(|key| key.text() == record.key);
-            (key, record)
-        };
-        let mut records: Vec<_> = records.into_iter().map(parsed).collect();
-        records.sort_by(|a, b| a.0.cmp(&b.0)); // flights last: they hold what the budgets before them say
-        for (key, record) in records {
-            match key.and_then(|key| self.read(&key, &record.value?, now).map(|()| key)) {
-                Some(key) => drop(self.journal.stored.insert(key)),
-                None => self.journal.unreadable.push(record.key),
-            }
-        }
-    }
-
-    /// One record. `None`: it cannot be read, or is not needed any more.
-    fn read(&mut self, key: &Key, value: &[u8], now: Timestamp) -> Option<()> {
-        match key {
-            Key::Orders(ca) => self.ca_named(ca)?.orders = read_bucket(value)?,
-            Key::Accounts(ca) => self.ca_named(ca)?.accounts = read_bucket(value)?,
-            Key::Domain(ca, domain) => drop(self.ca_named(ca)?.domains.insert(domain.clone(), read_bucket(value)?)),
-            Key::Set(ca, set) => drop(self.ca_named(ca)?.sets.insert(*set, read_bucket(value)?)),
-            Key::Failed(ca, name) => drop(self.ca_named(ca)?.failed.insert(name.clone(), read_bucket(value)?)),
-            Key::Health(ca) => self.ca_named(ca)?.health = read_value::<Health>(value)?,
-            Key::Name(tenant, name) => {
-                let fate: Fate = read_value(value)?;
-                self.next_part = self.next_part.max(fate.part);
-                self.journal.fates.insert((*tenant, name.clone()), (fate, now));
-            }
-            Key::Cert(issuance) => drop(self.journal.aris.insert(issuance.clone(), read_value(value)?)),
-            Key::Flight(job) => {
-                let flight = self.read_flight(*job, value)?;
-                self.next_job = self.next_job.max(job.0);
-                self.orphans.push(flight);
-            }
-        }
-        Some(())
-    }
-
-    fn read_flight(&mut self, job: JobId, value: &[u8]) -> Option<Flight> {
-        let record: FlightRecord = read_value(value)?;
-        let id = CaId::new(&record.ca)?;
-        let ca = self.cas.iter().position(|ca| *ca.id() == id);
-        let names: Vec<HostPattern> = record.names.iter().map(|name| name.parse().ok()).collect::<Option<_>>()?;
-        let mut sorted = record.names;
-        sorted.sort_unstable();
-        let holds =
-            Holds { job, counted: record.counted, order: record.order, domains: record.domains, set: set_of(&sorted) };
-        if let Some(ca) = ca {
-            self.cas[ca].hold(&holds);
-        }
-        let order = Order {
-            ca: id,
-            tenant: TenantId(record.tenant),
-            names,
-            renews: record.renews.map(|(issuance, replaces)| (IssuanceId::new(&issuance), replaces)),
-            profile: None,
-            key_type: record.key_type,
-            challenges: Vec::new(),
-            dns: None,
-        };
-        Some(Flight { order, names: Vec::new(), ca, holds, started: record.started })
-    }
-
-    fn ca_named(&mut self, id: &CaId) -> Option<&mut Ca> {
-        self.cas.iter_mut().find(|ca| ca.id() == id)
-    }
-
-    /// Nothing is known of what was spent: orders start empty, and the certificates that are known count from when they came.
-    fn assume_the_worst(&mut self, issued: &[Issued], now: Timestamp) {
-        let mut by_time: Vec<&Issued> = issued.iter().collect();
-        by_time.sort_by_key(|issued| issued.obtained);
-        for issued in by_time {
-            let obtained = Timestamp::from(issued.obtained).min(now);
-            let mut texts: Vec<String> = issued.draft.names.iter().map(ToString::to_string).collect();
-            texts.sort_unstable();
-            let mut domains: Vec<Arc<str>> = issued
-                .draft
-                .names
-                .iter()
-                .map(|name| vestibule_names::suffix::registered_domain_of(name).into())
-                .collect();
-            domains.sort();
-            domains.dedup();
-            let id = issued.draft.ca.clone();
-            let Some(ca) = self.ca_named(&id) else { continue };
-            let limits = ca.config.limits.clone();
-            let recent = |rate: Rate| now.since(obtained) < rate.window;
-            if recent(limits.certificates_per_set) {
-                let set = set_of(&texts);
-                ca.sets.entry(set).or_default().spend(limits.certificates_per_set, obtained);
-                self.journal.touch(Key::Set(id.clone(), set));
-            }
-            for domain in domains.into_iter().filter(|_| recent(limits.certificates_per_domain)) {
-                let Some(ca) = self.ca_named(&id) else { continue };
-                let bucket = ca.domains.entry(domain.clone()).or_default();
-                bucket.spend(limits.certificates_per_domain, obtained);
-                self.journal.touch(Key::Domain(id.clone(), domain));
-            }
-        }
-        for ca in &mut self.cas {
-            ca.orders.empty(ca.config.limits.orders, now);
-            self.journal.touch(Key::Orders(ca.id().clone()));
-        }
-    }
-
     /// What has changed since the last call and must be durable before a job runs.
     pub fn records(&mut self) -> Vec<Record> {
         let removed = std::mem::take(&mut self.journal.unreadable).into_iter().map(|key| Record { key, value: None });
@@ -409,7 +246,7 @@ fn write_value<T: Serialize>(is: &T) -> Option<Vec<u8>> {
     serde_json::to_vec(&Versioned { v: VERSION, is }).ok()
 }
 
-fn read_value<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+pub(super) fn read_value<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
     let read: Versioned<T> = serde_json::from_slice(value).ok()?;
     (read.v == VERSION).then_some(read.is)
 }
@@ -418,6 +255,6 @@ fn write_bucket(bucket: &Bucket) -> Option<Vec<u8>> {
     (bucket.reach > Timestamp::default()).then(|| write_value(&bucket.reach))?
 }
 
-fn read_bucket(value: &[u8]) -> Option<Bucket> {
+pub(super) fn read_bucket(value: &[u8]) -> Option<Bucket> {
     read_value(value).map(|reach| Bucket { reach, ..Bucket::default() })
 }

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use vestibule_names::{HostPattern, TenantId};
+use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::{
     Pace, Planner,
     bucket::Bucket,
     name::{Name, Parked, Waits},
     slab::NameIx,
-    work::{Job, JobId, Pointing, Randomness, Sight, Work},
+    work::{Job, JobId, Pointing, Sight, Work},
 };
 use crate::{Timestamp, config::Rate};
 
@@ -123,7 +123,7 @@ impl Looks {
 
 impl Planner {
     /// A look at DNS for as many names as are due and the pace allows.
-    pub(super) fn next_look(&mut self, now: Timestamp, _random: &mut dyn Randomness) -> Option<Job> {
+    pub(super) fn next_look(&mut self, now: Timestamp) -> Option<Job> {
         self.lose_looks(now);
         while let Some((at, ix)) = self.looks.later.first().copied()
             && at <= now
@@ -189,13 +189,16 @@ impl Planner {
             }
             self.settle(ix, now);
         }
-        for mate in
-            sites.iter().filter_map(|site| self.sites.get(site)).flat_map(|site| site.names.clone()).collect::<Vec<_>>()
-        {
-            if self.names[mate].parked.as_ref().is_some_and(|parked| parked.why == Waits::Mates) {
-                self.names[mate].parked = None;
-                self.settle(mate, now);
-            }
+        self.release_mates(&sites, now);
+    }
+
+    /// Names of these sites need not wait any longer for a look at the others.
+    fn release_mates(&mut self, sites: &BTreeSet<SiteId>, now: Timestamp) {
+        let names = sites.iter().filter_map(|site| self.sites.get(site)).flat_map(|site| &site.names);
+        let waits = |ix: &NameIx| self.names[*ix].parked.as_ref().is_some_and(|parked| parked.why == Waits::Mates);
+        for ix in names.copied().filter(waits).collect::<Vec<_>>() {
+            self.names[ix].parked = None;
+            self.settle(ix, now);
         }
     }
 

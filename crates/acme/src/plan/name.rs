@@ -262,5 +262,4 @@ fn cut(sentence: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "name_tests.rs"]
 mod tests;

@@ -113,5 +113,4 @@ pub(super) fn looks_matter(name: &HostPattern, options: &SiteOptions) -> bool {
 }
 
 #[cfg(test)]
-#[path = "terms_tests.rs"]
 mod tests;

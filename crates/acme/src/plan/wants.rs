@@ -1,23 +1,19 @@
-//! Who wants which names, which certificate covers a name, and `settle`: where a name stands after whatever has happened.
+//! Who wants which names, and `settle`: where a name stands after whatever has happened.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use vestibule_certs::store::{IssuanceId, Issued};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::{
     Planner, Site, Timer,
-    calendar::{Cert, Phase},
+    calendar::Phase,
     journal::Key,
     lanes::Lane,
     name::{Name, Parked, Waits},
-    slab::{CertIx, NameIx},
+    slab::NameIx,
     terms,
 };
-use crate::{
-    Timestamp,
-    config::{Need, SiteOptions},
-};
+use crate::{Timestamp, config::SiteOptions};
 
 /// A name whose certificate has run out goes before new ones for as long.
 const LAPSED_IS_URGENT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -131,46 +127,6 @@ impl Planner {
         }
     }
 
-    /// The latest live issuance of the name's tenant that covers it and does what its options ask for.
-    fn best_cert(&self, name: &Name, now: Timestamp) -> Option<CertIx> {
-        let does = |cert: &Cert| name.options().is_none_or(|options| satisfies(&cert.issued, options));
-        self.covering(name)
-            .filter(|ix| self.certs[*ix].end > now && does(&self.certs[*ix]))
-            .max_by_key(|ix| self.certs[*ix].rank)
-    }
-
-    /// Every issuance that is known to cover a name, whatever its options.
-    pub(super) fn covering<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = CertIx> + 'a {
-        let texts = [Some(&name.text), name.wildcard.as_ref()].into_iter().flatten();
-        texts.filter_map(|text| self.by_covered.get(&(name.tenant, text.clone()))).flatten().copied()
-    }
-
-    /// Finds what covers a name now.
-    pub(super) fn cover(&mut self, ix: NameIx, now: Timestamp) {
-        let name = &self.names[ix];
-        let best = if name.is_wanted() { self.best_cert(name, now) } else { None };
-        let before = name.cert;
-        if best == before {
-            return;
-        }
-        if let Some(cert) = best {
-            self.certs[cert].covers.push(ix);
-            self.schedule_cert(cert, now);
-        }
-        self.names[ix].cert = best;
-        if let Some(cert) = before {
-            self.uncover(cert, ix, now);
-        }
-    }
-
-    fn uncover(&mut self, cert: CertIx, ix: NameIx, now: Timestamp) {
-        if let Some(known) = self.certs.find(cert) {
-            debug_assert!(known.covers.contains(&ix));
-            self.certs[cert].covers.retain(|other| *other != ix);
-            self.drop_if_superseded(cert, now);
-        }
-    }
-
     /// Decides where a name stands. Whatever happens to a name ends here.
     pub(super) fn settle(&mut self, ix: NameIx, now: Timestamp) {
         self.unplace(ix);
@@ -261,182 +217,42 @@ impl Planner {
         }
     }
 
-    /// What an order at this CA that renews this certificate would carry as `replaces`, exempting it from the limits.
-    pub(super) fn replaces(&self, cert: &Cert, ca: usize) -> Option<String> {
-        let config = &self.cas[ca].config;
-        let may = cert.issued.draft.ca == config.id
-            && config.limits.renewals_are_exempt
-            && !cert.ari.replaced
-            && !cert.replacing;
-        if may { cert.issued.ari.clone() } else { None }
-    }
-
-    /// An issuance came into the store by another way (an import).
-    pub fn adopted(&mut self, issued: &Issued, now: Timestamp) {
-        self.take_in(issued, now);
-    }
-
-    /// Takes an issuance in: it covers what it can, and its calendar starts.
-    pub(super) fn take_in(&mut self, issued: &Issued, now: Timestamp) -> Option<CertIx> {
-        if Timestamp::from(issued.not_after) <= now {
-            return None;
-        }
-        if let Some(known) = self.by_issuance.get(&issued.id) {
-            return Some(*known);
-        }
-        if let Some(old) = issued.draft.renews.as_ref().and_then(|old| self.by_issuance.get(old)).copied() {
-            self.has_successor(old, issued);
-        }
-        let tenant = issued.draft.tenant;
-        self.next_rank += 1;
-        let mut cert = Cert::new(issued, self.next_rank);
-        cert.ari = self.journal.take_ari(&issued.id).unwrap_or_default();
-        let texts = cert.texts.clone();
-        let ix = self.certs.insert(cert);
-        self.by_issuance.insert(issued.id.clone(), ix);
-        let mut names = BTreeSet::new();
-        for (text, pattern) in texts.into_iter().zip(&issued.draft.names) {
-            self.by_covered.entry((tenant, text.clone())).or_default().push(ix);
-            names.extend(self.by_name.get(&(pattern.clone(), tenant)));
-            names.extend(self.by_wildcard.get(&(tenant, text)).into_iter().flatten());
-        }
-        self.schedule_cert(ix, now);
-        for name in names {
-            self.cover(name, now);
-            self.settle(name, now);
-        }
-        Some(ix)
-    }
-
-    /// The CA may know this issuance as replaced, and would refuse a second `replaces` (also when the process ended before it
-    /// noted the first).
-    fn has_successor(&mut self, old: CertIx, successor: &Issued) {
-        let cert = &mut self.certs[old];
-        if cert.issued.draft.ca == successor.draft.ca && !cert.ari.replaced {
-            cert.ari.replaced = true;
-            self.journal.touch(Key::Cert(cert.issued.id.clone()));
-        }
-    }
-
     /// Renew the certificate of this name now, as an operator asked: skips back-off and quarantine, never a limit of the CA.
     /// False when nobody wants that name.
     pub fn renew_now(&mut self, name: &HostPattern, now: Timestamp) -> bool {
         let first = (name.clone(), TenantId(0));
         let last = (name.clone(), TenantId(u32::MAX));
-        let all: Vec<NameIx> = self.by_name.range(first..=last).map(|(_, ix)| *ix).collect();
-        let mut wanted = false;
-        for ix in all {
-            let name = &mut self.names[ix];
-            if !name.is_wanted() {
-                continue;
+        let known = self.by_name.range(first..=last).map(|(_, ix)| *ix);
+        let wanted: Vec<NameIx> = known.filter(|ix| self.names[*ix].is_wanted()).collect();
+        for ix in &wanted {
+            for ix in self.renewed_for(*ix) {
+                self.force(ix, now);
             }
-            wanted = true;
-            if name.flight.is_some() {
-                continue;
-            }
-            name.forced = true;
-            name.unseen = false;
-            name.parked = None;
-            name.fate.retry_at = Timestamp::default();
-            self.journal.touch(Key::Name(name.tenant, name.pattern.clone()));
-            self.settle(ix, now);
         }
-        wanted
+        !wanted.is_empty()
     }
 
-    /// An issuance was revoked by us: its names are ordered anew.
-    pub fn revoked(&mut self, issuance: &IssuanceId, now: Timestamp) {
-        if let Some(ix) = self.by_issuance.get(issuance).copied() {
-            self.remove_cert(ix, now);
-        }
+    /// What is to be renewed for a name: itself, or what its certificate has been ordered for (a wildcard).
+    fn renewed_for(&self, ix: NameIx) -> Vec<NameIx> {
+        let name = &self.names[ix];
+        let cert = name.cert.map(|cert| &self.certs[cert]).filter(|cert| !cert.texts.contains(&name.text));
+        let ordered: Vec<NameIx> = cert.map_or(Vec::new(), |cert| {
+            let of_order = |ix: &&NameIx| cert.texts.contains(&self.names[**ix].text);
+            cert.covers.iter().filter(of_order).copied().collect()
+        });
+        if ordered.is_empty() { vec![ix] } else { ordered }
     }
 
-    /// The certificate has run out or was revoked. Its names look for another one, or have none any more.
-    pub(super) fn remove_cert(&mut self, ix: CertIx, now: Timestamp) {
-        let Some(cert) = self.unlink_cert(ix) else { return };
-        for name in cert.covers {
-            self.names[name].cert = None;
-            self.cover(name, now);
-            if self.names[name].cert.is_none() {
-                self.names[name].lapsed = Some(now);
-            }
-            self.settle(name, now);
-        }
-    }
-
-    /// Out of all indexes.
-    fn unlink_cert(&mut self, ix: CertIx) -> Option<Cert> {
-        let cert = self.certs.remove(ix)?;
-        self.by_issuance.remove(&cert.issued.id);
-        self.journal.touch(Key::Cert(cert.issued.id.clone()));
-        if let Some(at) = cert.timer {
-            self.timers.remove(&(at, Timer::Cert(ix)));
-        }
-        if let Some(at) = cert.poll {
-            for ca in &mut self.cas {
-                ca.polls.remove(&(at, ix));
-            }
-        }
-        for text in &cert.texts {
-            let key = (cert.issued.draft.tenant, text.clone());
-            if let Some(certs) = self.by_covered.get_mut(&key) {
-                certs.retain(|other| *other != ix);
-                if certs.is_empty() {
-                    self.by_covered.remove(&key);
-                }
-            }
-        }
-        Some(cert)
-    }
-
-    /// Forgets a certificate that covers nothing wanted when a later one of the tenant has each of its names.
-    fn drop_if_superseded(&mut self, ix: CertIx, now: Timestamp) {
-        let cert = &self.certs[ix];
-        if !cert.covers.is_empty() {
+    fn force(&mut self, ix: NameIx, now: Timestamp) {
+        let name = &mut self.names[ix];
+        if name.flight.is_some() {
             return;
         }
-        let later = |text: &Arc<str>| {
-            let known = self.by_covered.get(&(cert.issued.draft.tenant, text.clone()));
-            known.into_iter().flatten().any(|other| self.certs[*other].rank > cert.rank)
-        };
-        if cert.texts.iter().all(later) {
-            self.unlink_cert(ix);
-        } else {
-            self.schedule_cert(ix, now);
-        }
+        name.forced = true;
+        name.unseen = false;
+        name.parked = None;
+        name.fate.retry_at = Timestamp::default();
+        self.touch_name(ix);
+        self.settle(ix, now);
     }
-
-    /// Sets the timer of a certificate's next phase, and its next poll.
-    pub(super) fn schedule_cert(&mut self, ix: CertIx, now: Timestamp) {
-        let cert = &mut self.certs[ix];
-        if let Some(at) = cert.timer.take() {
-            self.timers.remove(&(at, Timer::Cert(ix)));
-        }
-        let next = if cert.covers.is_empty() { Some(cert.end.max(now)) } else { cert.next_phase_at(now) };
-        if let Some(at) = next {
-            cert.timer = Some(at);
-            self.timers.insert((at, Timer::Cert(ix)));
-        }
-        self.schedule_poll(ix, now);
-    }
-
-    /// A certificate's phase has changed.
-    pub(super) fn phase_changed(&mut self, ix: CertIx, now: Timestamp) {
-        self.certs[ix].timer = None;
-        if self.certs[ix].phase(now) == Phase::Ended {
-            self.remove_cert(ix, now);
-            return;
-        }
-        self.schedule_cert(ix, now);
-        for name in self.certs[ix].covers.clone() {
-            self.settle(name, now);
-        }
-    }
-}
-
-/// Does a certificate do what a site asks for? What a site leaves open, or only prefers, comes with the next renewal.
-pub(super) fn satisfies(issued: &Issued, options: &SiteOptions) -> bool {
-    let key = options.key_type.is_none_or(|key| key == issued.draft.key_type);
-    let required = options.profile.as_ref().filter(|profile| profile.need == Need::Required);
-    key && required.is_none_or(|profile| issued.draft.profile.as_deref() == Some(&profile.name))
 }

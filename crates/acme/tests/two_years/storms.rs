@@ -81,6 +81,7 @@ fn anything(world: &mut World) {
         }
         14 => {
             if let Some(id) = world.store.keys().next_back().cloned() {
+                world.store.remove(&id);
                 world.planner.revoked(&IssuanceId::new(&id), world.now);
             }
         }

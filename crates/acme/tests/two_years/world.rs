@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) dead: HashSet<HostPattern>,
     /// What a look sees of names that are not dead.
     pub(crate) seen: Sight,
+    /// The latest issuance of each name: a store shows no other.
+    latest: HashMap<(TenantId, HostPattern), String>,
     /// What a look sees of names that are dead, if not that they point nowhere.
     pub(crate) flicker: Option<Sight>,
     /// An order with this name looks like an outage.
@@ -122,11 +124,11 @@ pub(crate) struct World {
 const START: Timestamp = Timestamp(1_800_000_000_000);
 
 pub(crate) fn ca(id: &str) -> CaConfig {
-    CaConfig::new(CaId::new(id).unwrap(), "https://acme-v02.api.letsencrypt.org/directory")
+    CaConfig::new(CaId::new(id).expect("a test names its CAs well"), "https://acme-v02.api.letsencrypt.org/directory")
 }
 
 pub(crate) fn name(text: &str) -> HostPattern {
-    text.parse().unwrap()
+    text.parse().expect("a test names its hosts well")
 }
 
 fn virtual_time(at: Timestamp) -> Duration {
@@ -163,6 +165,7 @@ impl World {
             sites: BTreeMap::new(),
             dead: HashSet::new(),
             seen: Sight { pointing: Pointing::Here, addresses: 7 },
+            latest: HashMap::new(),
             flicker: None,
             poison: None,
             covered: HashMap::new(),
@@ -252,7 +255,11 @@ impl World {
     /// The process is killed and starts again. What was told and not recorded is lost; orders at the CA go on.
     pub(crate) fn restart(&mut self) {
         let records = self.records.iter().map(|(key, value)| Record { key: key.clone(), value: Some(value.clone()) });
-        let issued: Vec<Issued> = self.store.values().cloned().collect();
+        let current = |issued: &&Issued| {
+            let of = |name: &HostPattern| self.latest.get(&(issued.draft.tenant, name.clone()));
+            issued.draft.names.iter().any(|name| of(name).is_some_and(|latest| latest == issued.id.as_str()))
+        };
+        let issued: Vec<Issued> = self.store.values().filter(current).cloned().collect();
         let config = self.config.clone();
         self.planner = Planner::restore(config, records.collect(), &issued, self.now).paced(self.pace);
         let mut trips: Vec<u64> = self.trips.keys().copied().collect();
@@ -444,6 +451,7 @@ impl World {
         };
         let end = Timestamp::from(issued.not_after);
         for name in &issued.draft.names {
+            self.latest.insert((order.tenant, name.clone()), issued.id.to_string());
             let covered = self.covered.entry((order.tenant, name.clone())).or_insert((now, end));
             covered.1 = end;
         }
