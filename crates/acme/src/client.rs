@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `walk` | one order: begin or resume, prove, finalize, download, commit |
 //! | `prove`, `download` | its longer steps |
-//! | `wait` | how long an order may take |
+//! | `wait`, `doubt` | how long an order may take; when a CA that hesitates has said no |
 //! | `account` | our account, its key durable before the CA hears of it |
 //! | `renewal` | renewal information |
 //! | `protocol` | what all these need of ACME, as traits |
@@ -20,6 +20,7 @@
 mod account;
 mod catalogue;
 mod classify;
+mod doubt;
 mod download;
 mod fault;
 mod instant;

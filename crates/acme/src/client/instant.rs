@@ -269,6 +269,7 @@ fn authorization(state: &AuthorizationState, account: &Account) -> Result<Author
             kind: kind_of(&challenge.r#type)?,
             token: challenge.token.clone(),
             key_authorization: format!("{}.{}", challenge.token, account.key_thumbprint()),
+            problem: stalled(challenge),
         })
     });
     Ok(Authorization { name, standing, offers: offers.collect() })
@@ -276,6 +277,12 @@ fn authorization(state: &AuthorizationState, account: &Account) -> Result<Author
 
 fn failed(challenge: &Challenge) -> Option<(ChallengeKind, Problem)> {
     Some((kind_of(&challenge.r#type)?, challenge.error.clone()?.into()))
+}
+
+/// While it is `processing`, the CA tries again by itself (RFC 8555 section 8.2).
+fn stalled(challenge: &Challenge) -> Option<Problem> {
+    let is_pending = challenge.status == ChallengeStatus::Pending;
+    challenge.error.clone().filter(|_| is_pending).map(Problem::from)
 }
 
 fn kind_of(challenge: &ChallengeType) -> Option<ChallengeKind> {

@@ -98,6 +98,8 @@ pub(super) struct Offer {
     pub(super) token: String,
     /// RFC 8555 section 8.1.
     pub(super) key_authorization: String,
+    /// What went wrong with it so far, although the CA does nothing about it and has not refused it either.
+    pub(super) problem: Option<Problem>,
 }
 
 /// A chain, PEM.

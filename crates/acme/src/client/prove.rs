@@ -10,6 +10,7 @@ use vestibule_names::{HostPattern, Hostname, TenantId};
 
 use super::{
     classify::Asking,
+    doubt::Doubt,
     fault::{Fault, Problem},
     protocol::{Authorization, Offer, Placed, Standing},
     walk::{Stop, Walk},
@@ -227,7 +228,8 @@ impl Walk<'_> {
 
     /// Looks until every name is proved or has failed.
     async fn decide(&mut self, placed: &mut impl Placed, proofs: &[Proof]) -> Result<Proved, Stop> {
-        let mut left: Vec<&Proof> = proofs.iter().collect();
+        let doubt = Doubt::within(self.client.config.timeouts.order);
+        let mut left: Vec<(&Proof, Doubt)> = proofs.iter().map(|proof| (proof, doubt)).collect();
         let mut proved = Proved::new();
         let mut failed = Vec::new();
         self.patience.afresh();
@@ -237,11 +239,11 @@ impl Walk<'_> {
                 break;
             }
             let mut open = Vec::new();
-            for proof in left {
+            for (proof, mut doubt) in left {
                 let authorization = self.look(placed, proof.index).await?;
-                match authorization.standing {
+                match authorization.standing_of(proof.offer.kind, &mut doubt) {
                     Standing::Proved => proved.push((proof.name.clone(), proof.offer.kind)),
-                    Standing::Open => open.push(proof),
+                    Standing::Open => open.push((proof, doubt)),
                     Standing::Failed(why) => {
                         let why = why.or(Some((proof.offer.kind, Problem::default())));
                         failed.push(Authorization { standing: Standing::Failed(why), ..authorization });
@@ -272,6 +274,18 @@ impl Walk<'_> {
 
     fn stop(&self, fault: &Fault) -> Stop {
         Stop::resumable(self.judge(fault, Asking::Order))
+    }
+}
+
+impl Authorization {
+    /// How it stands, where a CA that hesitates for too long over the challenge that was answered has refused it.
+    fn standing_of(&self, answered: ChallengeKind, doubt: &mut Doubt) -> Standing {
+        let Standing::Open = self.standing else { return self.standing.clone() };
+        let offer = self.offers.iter().find(|offer| offer.kind == answered);
+        match doubt.consider(offer.and_then(|offer| offer.problem.clone())) {
+            Some(problem) => Standing::Failed(Some((answered, problem))),
+            None => Standing::Open,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Names that are not proved, and how that is told.
 
+use std::time::Duration;
+
 use vestibule_acme::{
     FailureKind,
     config::ChallengeKind::{self, Dns01, Http01, TlsAlpn01},
@@ -29,6 +31,26 @@ async fn each_reason_is_told_with_what_to_do() {
     check(TlsAlpn01, Outcome::Tls, FailureKind::ValidationTls, "no other TLS server in front").await;
     check(Http01, Outcome::Unauthorized, FailureKind::ValidationUnauthorized, "got a wrong answer for a.test").await;
     check(Http01, Outcome::Caa, FailureKind::ValidationCaa, "add the record `CAA 0 issue \"simulated.test\"`").await;
+}
+
+#[tokio::test]
+async fn a_ca_that_leaves_a_failed_challenge_open_has_refused_it() {
+    let (scene, simulated) = (Scene::new().await, patient_ca().await);
+    let mut config = settings(&simulated);
+    config.timeouts.order = Duration::from_secs(4);
+    let client = scene.client(config);
+    simulated.script("b.test", &[Outcome::Stalled]);
+    let order = order(&["a.test", "b.test"], &[Http01]);
+    let failure = refused(&scene, &client, &order, FailureKind::ValidationConnection).await;
+    assert!(
+        failure.sentence.contains("cannot connect to b.test (Connection refused, on order): open port 80"),
+        "{failure}"
+    );
+    let named: Vec<_> = failure.names.iter().map(|named| (named.name.to_string(), named.challenge)).collect();
+    assert_eq!(named, [("b.test".to_owned(), Some(Http01))]);
+    // Mended: another order, which is not held up by the one before.
+    simulated.script("b.test", &[Outcome::Valid]);
+    obtain(&client, &order).await;
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub enum Outcome {
     Unauthorized,
     /// `caa`: a CAA record forbids it.
     Caa,
+    /// `connection`, but the challenge stays `pending` with that error, until the client asks again.
+    Stalled,
 }
 
 /// What a challenge is looked at with.
@@ -115,6 +117,11 @@ impl Shared {
                     shared.settle(&mut shared.state(), &question, verdict);
                 });
             }
+            (Outcome::Stalled, _) => {
+                let challenge = &mut state.authorizations[question.authorization].challenges[question.index];
+                challenge.status = Status::Pending;
+                challenge.error = scripted(Outcome::Stalled).err().map(|problem| problem.document());
+            }
             (outcome, _) => self.settle(state, &question, scripted(outcome)),
         }
     }
@@ -182,7 +189,7 @@ fn scripted(outcome: Outcome) -> Result<(), Problem> {
     match outcome {
         Outcome::Valid | Outcome::Look => Ok(()),
         Outcome::Dns => Err(Problem::new(400, "dns", "NXDOMAIN looking up A and AAAA, on order")),
-        Outcome::Connection => Err(Problem::new(400, "connection", "Connection refused, on order")),
+        Outcome::Connection | Outcome::Stalled => Err(Problem::new(400, "connection", "Connection refused, on order")),
         Outcome::Tls => Err(Problem::new(400, "tls", "the handshake failed, on order")),
         Outcome::Unauthorized => Err(Problem::unauthorized("Invalid response, on order: 404")),
         Outcome::Caa => Err(Problem::new(403, "caa", "CAA record prevents issuance, on order")),
