@@ -35,7 +35,14 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         for (fate, pending) in judged.collect::<Vec<_>>() {
             match fate {
                 Fate::Resume(order) => self.resume(pending, *order),
-                Fate::GiveUp(why) => give_up(pending, &why),
+                Fate::GiveUp(why) => {
+                    let (Draft { ca, tenant, names, .. }, now) = (pending.draft(), self.clock.now());
+                    match pending.order_url() {
+                        None => self.planner.unconfirmed(ca, *tenant, names, now),
+                        Some(_) => self.planner.cut_short(ca, *tenant, names, now),
+                    }
+                    give_up(pending, &why);
+                }
             }
         }
     }

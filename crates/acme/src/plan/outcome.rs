@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use vestibule_names::HostPattern;
+use vestibule_certs::store::CaId;
+use vestibule_names::{HostPattern, TenantId};
 
 use super::{
     Planner,
@@ -63,16 +64,11 @@ impl Planner {
     /// An order of an earlier run of the process is being resumed: its names are in flight. Told back with `ordered`. What it
     /// costs was noted when it was placed, and is not counted again.
     pub fn resumed(&mut self, order: Order, now: Timestamp) -> JobId {
-        let known = self.orphans.iter().position(|orphan| {
-            let other = &orphan.order;
-            other.ca == order.ca && other.tenant == order.tenant && other.names == order.names
-        });
+        let known = self.orphan(&order.ca, order.tenant, &order.names);
         let job = self.job_id();
         let names = order.names.iter().map(|name| self.name_for(order.tenant, name, now)).collect();
         let flight = match known {
-            Some(place) => {
-                let orphan = self.orphans.swap_remove(place);
-                self.journal.touch(Key::Flight(orphan.holds.job));
+            Some(orphan) => {
                 if let Some(ca) = orphan.ca {
                     self.cas[ca].unhold(&orphan.holds);
                 }
@@ -93,17 +89,41 @@ impl Planner {
         Flight { order, names, ca, holds, started: now }
     }
 
-    /// Orders of an earlier run that nobody resumes: what they may have cost is spent.
+    /// The CA's answer to an order of an earlier run never came to the disk: it may have counted the order, but nothing of it
+    /// was proved, let alone certified. So whoever is killed again and again runs into no limit for what was never asked.
+    pub fn unconfirmed(&mut self, ca: &CaId, tenant: TenantId, names: &[HostPattern], now: Timestamp) {
+        if let Some(orphan) = self.orphan(ca, tenant, names) {
+            self.settle_budgets(&orphan, Spent::OrderOnly, now);
+        }
+    }
+
+    /// Takes the record of an order of an earlier run out.
+    fn orphan(&mut self, ca: &CaId, tenant: TenantId, names: &[HostPattern]) -> Option<Flight> {
+        let is_it = |order: &Order| order.ca == *ca && order.tenant == tenant && order.names == names;
+        let place = self.orphans.iter().position(|orphan| is_it(&orphan.order))?;
+        let orphan = self.orphans.swap_remove(place);
+        self.journal.touch(Key::Flight(orphan.holds.job));
+        Some(orphan)
+    }
+
+    /// An order of an earlier run that the CA had taken is given up: what it may have come to is counted.
+    pub fn cut_short(&mut self, ca: &CaId, tenant: TenantId, names: &[HostPattern], now: Timestamp) {
+        let Some(orphan) = self.orphan(ca, tenant, names) else { return };
+        self.settle_budgets(&orphan, Spent::Unknown, now);
+        let Some(ca) = orphan.ca else { return };
+        for name in &orphan.order.names {
+            let text = name.to_string().into();
+            self.cas[ca].authorization_failed(&text, now);
+            self.journal.touch(Key::Failed(orphan.order.ca.clone(), text));
+        }
+    }
+
+    /// Orders of an earlier run that left nothing to be resumed: a certificate may have come in the last moment. A failed
+    /// proof is not counted: most of these had not begun, and the limit is kept by one less than the CA allows.
     pub(super) fn give_up_orphans(&mut self, now: Timestamp) {
         for orphan in std::mem::take(&mut self.orphans) {
             self.journal.touch(Key::Flight(orphan.holds.job));
             self.settle_budgets(&orphan, Spent::Unknown, now);
-            let Some(ca) = orphan.ca else { continue };
-            for name in &orphan.order.names {
-                let text = name.to_string().into();
-                self.cas[ca].authorization_failed(&text, now);
-                self.journal.touch(Key::Failed(orphan.order.ca.clone(), text));
-            }
         }
     }
 

@@ -85,7 +85,36 @@ fn an_order_that_nobody_resumes_is_paid_for() {
     let ca = &planner.cas[0];
     assert_eq!(ca.orders.available(planner.config.cas[0].limits.orders, START), before);
     assert_eq!((ca.in_flight, ca.orders.held), (0, 0));
-    assert!(ca.domains.contains_key("b.com") && ca.failed.contains_key("b.com"));
+    assert!(ca.domains.contains_key("b.com") && !ca.failed.contains_key("b.com"));
+    assert!(planner.records().iter().any(|record| record.key == "flight/2" && record.value.is_none()));
+}
+
+#[test]
+fn an_order_that_was_placed_and_is_given_up_may_have_failed() {
+    let (_, records) = busy();
+    let mut planner = restored(&records);
+    planner.cut_short(&CaId::new("le").unwrap(), TenantId(1), &["b.com".parse().unwrap()], START);
+    assert!(planner.orphans.is_empty() && planner.cas[0].failed.contains_key("b.com"));
+    assert!(planner.records().iter().any(|record| record.key == "failed/le/b.com" && record.value.is_some()));
+}
+
+#[test]
+fn an_order_that_the_ca_never_confirmed_costs_an_order_and_proved_nothing() {
+    let (_, records) = busy();
+    let mut planner = restored(&records);
+    let limits = planner.config.cas[0].limits.clone();
+    let before = planner.cas[0].orders.available(limits.orders, START);
+    let names = ["b.com".parse().unwrap()];
+    let ca = CaId::new("le").unwrap();
+    planner.unconfirmed(&ca, TenantId(2), &names, START);
+    assert_eq!(planner.orphans.len(), 1, "it is another tenant's");
+    planner.unconfirmed(&ca, TenantId(1), &names, START);
+    planner.next(START, &mut Fixed);
+    let ca = &planner.cas[0];
+    assert_eq!(ca.orders.available(limits.orders, START), before);
+    assert_eq!((ca.in_flight, ca.orders.held), (0, 0));
+    assert!(!ca.failed.contains_key("b.com"), "nothing was looked at");
+    assert_eq!(ca.domains["b.com"].held, 0);
     assert!(planner.records().iter().any(|record| record.key == "flight/2" && record.value.is_none()));
 }
 
