@@ -27,6 +27,7 @@ const NEEDED: &[Package] = &[
     Package { name: "pebble", programs: &["pebble", "pebble-challtestsrv"] },
     Package { name: "caddy", programs: &["caddy"] },
     Package { name: "bind9", programs: &["named"] },
+    Package { name: "strace", programs: &["strace"] },
 ];
 
 /// Sees to it that every program that the tests need is there.

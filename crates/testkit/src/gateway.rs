@@ -3,6 +3,7 @@
 mod builder;
 
 use std::{
+    ffi::OsString,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -91,6 +92,14 @@ impl Gateway {
         let _ = fs::remove_file(self.admin_socket());
         self.process = self.builder.launch(self.dir.path());
         self.settle().await;
+    }
+
+    /// Starts the same gateway again at the end of another command line (`strace …`), and does not wait for readiness: it may
+    /// never come to that. The old process must have ended.
+    pub fn restart_under(&mut self, words: &[OsString]) {
+        assert!(self.process.exited().is_some(), "still running");
+        let _ = fs::remove_file(self.admin_socket());
+        self.process = self.builder.launch_under(words, self.dir.path());
     }
 
     /// Its process.

@@ -62,6 +62,6 @@ pub use curl::Curl;
 pub use gateway::{Gateway, GatewayBuilder};
 pub use origin::{HttpOrigin, ScriptedOrigin, Step};
 pub use pebble::{ChallTestServer, Pebble};
-pub use rig::{AcmeRig, AcmeRigBuilder};
+pub use rig::{AcmeRig, AcmeRigBuilder, SimulatedRig, SimulatedRigBuilder};
 pub use site::Site;
 pub use wait::eventually;

@@ -4,6 +4,7 @@
 //! gateway keeps its ports over restarts, so that resumed orders can still be validated.
 
 mod look;
+mod simulated;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -11,6 +12,8 @@ use crate::{
     ChallTestServer, Connection, Gateway, GatewayBuilder, Pebble, Protocol, client::Trust, pebble::PebbleBuilder,
     ports::Reserved,
 };
+
+pub use simulated::{SimulatedRig, SimulatedRigBuilder};
 
 /// All three, running. The gateway ends first.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! [`GatewayBuilder`]: how a gateway is started.
 
 use std::{
+    ffi::OsString,
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -130,6 +131,11 @@ impl GatewayBuilder {
 
     /// Starts the process only.
     pub(super) fn launch(&self, dir: &Path) -> Process {
+        self.launch_under(&[], dir)
+    }
+
+    /// Starts the process only, as the end of that command line.
+    pub(super) fn launch_under(&self, words: &[OsString], dir: &Path) -> Process {
         let settings = dir.join("vestibule.yaml");
         fs::write(&settings, if self.settings.is_empty() { "{}\n" } else { &self.settings }).unwrap();
         let workers = self.workers.to_string();
@@ -138,7 +144,12 @@ impl GatewayBuilder {
         };
         let ports = self.ports.as_ref();
         let (http, https) = (address(ports.map(|ports| &ports.0)), address(ports.map(|ports| &ports.1)));
-        let mut program = Program::new(self.binary.clone().unwrap_or_else(binary))
+        let ours = self.binary.clone().unwrap_or_else(binary);
+        let program = match words {
+            [] => Program::new(ours),
+            [first, others @ ..] => Program::new(first).args(others).args([ours]),
+        };
+        let mut program = program
             .args(["run", "--http", &http, "--https", &https, "--workers", workers.as_str()])
             .args(["--settings".as_ref(), settings.as_os_str()])
             .args(["--sites".as_ref(), dir.join("sites.d").as_os_str()])
