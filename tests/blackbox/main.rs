@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod acme_cells;
+mod acme_crash;
 mod backends;
 mod bodies;
 mod certificates;
