@@ -282,12 +282,21 @@ impl Planner {
             self.journal.touch(Key::Health(flight.order.ca.clone()));
             self.journal.touch(Key::Accounts(flight.order.ca.clone()));
         }
+        let fails_over = flight.ca.is_some_and(|ca| self.has_stand_in(ca, now));
         for &ix in &flight.names {
             let name = &mut self.names[ix];
             name.tell(kind, &failure.sentence, now);
+            if fails_over {
+                continue; // the next CA is asked at once, not after a wait for this one
+            }
             let wait = doubling(ASIDE, name.fate.setbacks + 1, ASIDE_LIMIT).mul_f64(0.9 + 0.1 * random.fraction());
             name.set_back(now, Some(wait), random);
         }
+    }
+
+    /// Is this CA given up, and does another one stand in that is not known to be down?
+    fn has_stand_in(&self, ca: usize, now: Timestamp) -> bool {
+        self.cas[ca].is_given_up(now) && self.cas[ca + 1..].iter().any(|other| other.health.faults == 0)
     }
 
     /// A limit was met, and the CA did not say about whom.
@@ -365,3 +374,6 @@ impl Planner {
         self.journal.touch(Key::Name(name.tenant, name.pattern.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

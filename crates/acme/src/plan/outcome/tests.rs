@@ -1,0 +1,47 @@
+//! What a CA that is down means for the names that found out.
+
+use vestibule_certs::store::CaId;
+use vestibule_names::{SiteId, TenantId};
+
+use super::*;
+use crate::{
+    Config,
+    config::{CaConfig, SiteOptions},
+    plan::{Job, Work},
+};
+
+struct Half;
+
+impl Randomness for Half {
+    fn fraction(&mut self) -> f64 {
+        0.5
+    }
+}
+
+/// When each order of a single name is placed, in seconds, and at which CA, as long as both are down.
+fn probes(count: usize) -> Vec<(u64, String)> {
+    let ca = |id: &str| CaConfig::new(CaId::new(id).unwrap(), &format!("https://{id}.example/directory"));
+    let config = Config { advisory_checks: false, ..Config::new(vec![ca("first"), ca("second")]) };
+    let start = Timestamp(1_800_000_000_000);
+    let mut planner = Planner::restore(config, Vec::new(), &[], start);
+    planner.want(&SiteId::new("a.yaml"), TenantId(1), &["a.com".parse().unwrap()], &SiteOptions::default(), start);
+    let (mut now, mut probes) = (start, Vec::new());
+    while probes.len() < count {
+        let Some(Job { id, work: Work::Order(order) }) = planner.next(now, &mut Half) else {
+            now = planner.wake_at().expect("something to wait for").max(Timestamp(now.0 + 1));
+            continue;
+        };
+        probes.push((now.since(start).as_secs(), order.ca.to_string()));
+        planner.ordered(id, Err(Failure::new(FailureKind::Ca, "down")), now, &mut Half);
+    }
+    probes
+}
+
+#[test]
+fn the_next_ca_is_asked_as_soon_as_the_first_is_given_up() {
+    let probes = probes(6);
+    let cas: Vec<_> = probes.iter().map(|(_, ca)| ca.as_str()).collect();
+    assert_eq!(cas[..4], ["first", "first", "first", "second"], "{probes:?}");
+    assert_eq!(probes[2].0, probes[3].0, "at once: {probes:?}");
+    assert!(probes[4].0 > probes[3].0, "both are down: nobody is asked again and again: {probes:?}");
+}
