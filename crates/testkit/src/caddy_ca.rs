@@ -9,8 +9,9 @@
 //! What cannot be had with it: renewal information, profiles, external account binding, alternate chains, bad nonces at will,
 //! lifetimes (its certificates live 12 hours), a directory's terms and CAA identities, and key types of its own choice.
 
-use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf, process::Command};
 
+use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
@@ -112,6 +113,27 @@ impl CaddyCa {
         self.process.stderr()
     }
 
+    /// How many certificates it has issued: orders that were finalized, by its log of accesses.
+    pub fn issued(&self) -> usize {
+        let log = self.log();
+        let finalized = log.lines().filter_map(|line| {
+            let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+            let uri = entry["request"]["uri"].as_str()?;
+            (uri.ends_with("/finalize") && entry["status"] == 200).then(|| uri.to_owned())
+        });
+        finalized.collect::<BTreeSet<_>>().len()
+    }
+
+    /// An outage that hangs: connections are accepted, and nobody answers.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// The end of that.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// The end of it, for outages: connections to its API are then closed at once.
     pub fn stop(&mut self) {
         self.process.kill();
@@ -131,6 +153,7 @@ fn launch(dir: &TempDir) -> Process {
             "http": { "servers": { "ca": {
                 "listen": [format!("unix/{}", path("api.sock").display())],
                 "automatic_https": { "disable": true },
+                "logs": {},
                 "routes": [{ "handle": [{ "handler": "acme_server", "ca": "second" }] }],
                 "tls_connection_policies": [{ "default_sni": "localhost" }],
             } } },

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate, public_key::PublicKey,
 };
@@ -80,6 +80,12 @@ impl Shown {
     pub fn new(chain: &[CertificateDer<'_>]) -> Self {
         assert!(!chain.is_empty(), "a server without a certificate");
         Self { chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect() }
+    }
+
+    /// As it is in a PEM file, leaf first.
+    pub fn of_pem(chain: &str) -> Self {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        Self::new(&chain.unwrap())
     }
 
     fn leaf(&self) -> X509Certificate<'_> {

@@ -1,6 +1,7 @@
 //! [`Gateway`]: the real binary as a process, with a sites folder and a state folder of its own.
 
 mod builder;
+mod certified;
 
 use std::{
     ffi::OsString,

@@ -9,8 +9,8 @@ mod simulated;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use crate::{
-    ChallTestServer, Connection, Gateway, GatewayBuilder, Pebble, Protocol, client::Trust, pebble::PebbleBuilder,
-    ports::Reserved,
+    ChallTestServer, Connection, Gateway, GatewayBuilder, Pebble, Protocol, certificate::Shown, client::Trust,
+    pebble::PebbleBuilder, ports::Reserved,
 };
 
 pub use simulated::{SimulatedRig, SimulatedRigBuilder};
@@ -35,11 +35,18 @@ pub struct AcmeRigBuilder {
     gateway: GatewayBuilder,
     lines: Vec<String>,
     eab: Option<(String, String)>,
+    preferred_root: Option<usize>,
 }
 
 impl Default for AcmeRigBuilder {
     fn default() -> Self {
-        Self { pebble: Pebble::builder(), gateway: Gateway::builder(), lines: Vec::new(), eab: None }
+        Self {
+            pebble: Pebble::builder(),
+            gateway: Gateway::builder(),
+            lines: Vec::new(),
+            eab: None,
+            preferred_root: None,
+        }
     }
 }
 
@@ -91,12 +98,24 @@ impl AcmeRigBuilder {
         self
     }
 
+    /// The chain to that root is preferred (`preferred_chain`): 0 is pebble's default, the others are alternates. Their
+    /// names are random.
+    #[must_use]
+    pub fn preferred_root(mut self, index: usize) -> Self {
+        self.preferred_root = Some(index);
+        self
+    }
+
     /// Starts all three and waits until each is ready.
     pub async fn start(self) -> AcmeRig {
         let names = ChallTestServer::start().await;
         let (http, https) = (Reserved::tcp(), Reserved::tcp());
-        let settings = self.settings(&names);
+        let mut settings = self.settings(&names);
         let pebble = self.pebble.nameserver(names.dns()).start(http.port(), https.port()).await;
+        if let Some(index) = self.preferred_root {
+            let root = Shown::of_pem(&pebble.issuing_root(index).await).issuers().remove(0);
+            settings.push_str(&format!("  preferred_chain: \"{root}\"\n"));
+        }
         let gateway = self.gateway.ports(&http, &https).settings(&settings).start().await;
         let trust = Trust::roots(&pebble.issuing_roots().await);
         AcmeRig { gateway, pebble, names, trust }
@@ -131,7 +150,7 @@ impl AcmeRigBuilder {
 
 /// A provider of DNS-01 with lego's calling convention: `present FQDN VALUE`, `cleanup FQDN VALUE`. The name server forgets
 /// all values of a name at once.
-fn dns_hook(url: &str) -> String {
+pub fn dns_hook(url: &str) -> String {
     format!(
         "#!/bin/sh\nset -e\ncase \"$1\" in\n\
          present) curl -sf --noproxy '*' -d \"{{\\\"host\\\":\\\"$2\\\",\\\"value\\\":\\\"$3\\\"}}\" {url}/set-txt ;;\n\
