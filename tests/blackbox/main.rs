@@ -5,8 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod acme_after_failures;
+mod acme_caddy;
 mod acme_cells;
+mod acme_commands;
 mod acme_crash;
+mod acme_first;
+mod acme_life;
+mod acme_wishes;
 mod backends;
 mod bodies;
 mod certificates;

@@ -107,7 +107,7 @@ async fn catch(rig: &AcmeRig, cell: &Cell) -> bool {
 }
 
 fn is_in_flight(rig: &AcmeRig, cell: &Cell) -> bool {
-    rig.in_flight().iter().any(|names| names == cell.hosts)
+    rig.gateway.in_flight().iter().any(|names| names == cell.hosts)
 }
 
 /// Kills the gateway and starts it again. If nothing was in flight then, the CA goes on too, and the answer is no.
