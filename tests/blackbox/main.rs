@@ -13,6 +13,7 @@ mod acme_crash;
 mod acme_first;
 mod acme_life;
 mod acme_wishes;
+mod acme_hostile;
 mod backends;
 mod bodies;
 mod certificates;
