@@ -17,7 +17,7 @@ use super::{
     outcome::{in_words, list, why},
 };
 use crate::{
-    Failure, Timestamp,
+    Failure, FailureKind, Timestamp,
     config::CaConfig,
     explain::{self, Explanation, Provider, Subject},
     plan::{NameState, NameStatus},
@@ -158,13 +158,33 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     /// What the CA holds revoked is shown no longer than it takes to get another.
     pub(super) fn revoked(&mut self, issued: &Issued, outcome: Result<(), Failure>) -> Result<(), String> {
-        outcome.map_err(|failure| failure.sentence)?;
+        outcome.map_err(|failure| self.not_revoked(issued, failure))?;
         if let Err(error) = self.store.retire(&issued.id) {
             tracing::error!(issuance = %issued.id, error = %storage_failure(&error), "a revoked certificate stays in the store");
         }
         self.planner.revoked(&issued.id, self.clock.now());
         self.tell(&Event::Revoked(issued.clone()));
         Ok(())
+    }
+
+    /// A CA revokes for the account that ordered, or for one that has proved all the names. Of what was imported we are
+    /// neither as a rule, and the CA's words would not tell that.
+    fn not_revoked(&self, issued: &Issued, failure: Failure) -> String {
+        let refused = match failure.kind {
+            _ if issued.draft.ca.as_str() != IMPORTED => return failure.sentence,
+            FailureKind::Storage => return failure.sentence,
+            FailureKind::Account | FailureKind::Configuration | FailureKind::Rejected => {
+                format!("{} does not revoke what this gateway did not order", self.config.cas[0].id)
+            }
+            _ => failure.sentence,
+        };
+        let names = list(&issued.draft.names);
+        let folder = issued.draft.names.first().map(HostPattern::to_string).unwrap_or_default();
+        let folder = folder.trim_start_matches("*.");
+        format!(
+            "the certificate of {names} was imported, and {refused}: revoke it where it was issued, with the tool that \
+             got it (certbot revoke --cert-path /etc/letsencrypt/live/{folder}/cert.pem)"
+        )
     }
 
     fn explain(&mut self, name: HostPattern, reply: Reply<Explanation>) {

@@ -253,6 +253,10 @@ impl Ca for FakeCa {
     }
 
     async fn revoke(&self, issued: &Issued, _reason: u8) -> Result<(), Failure> {
+        let fault = issued.draft.names.iter().find_map(|name| self.0.faults.borrow().get(name).cloned());
+        if let Some(Fault::Fail(kind)) = fault {
+            return Err(failure(kind));
+        }
         self.0.revoked.borrow_mut().push(issued.clone());
         Ok(())
     }

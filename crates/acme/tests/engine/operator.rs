@@ -72,6 +72,42 @@ fn an_imported_certificate_serves_instead_of_an_order() {
 }
 
 #[test]
+fn what_was_imported_is_revoked_where_it_was_issued() {
+    test(async {
+        let house = House::new();
+        let mut run = house.start();
+        let issued = Authority::default().issue(&["a.example.com"], Validity::Now);
+        let imported = run.handle.import(TenantId(1), issued.chain.into(), issued.key.into()).await.unwrap().unwrap();
+        assert!(matches!(run.event().await, Event::Obtained(issued) if issued == imported));
+        let taught = "certbot revoke --cert-path /etc/letsencrypt/live/a.example.com/cert.pem";
+        let words = "as the test asked";
+        for (kind, teaches, is_quoted) in [
+            (FailureKind::Account, true, false),
+            (FailureKind::Configuration, true, false),
+            (FailureKind::Ca, true, true),
+            (FailureKind::Storage, false, true),
+        ] {
+            house.ca.fault("a.example.com", Some(Fault::Fail(kind)));
+            let why = run.handle.revoke(name("a.example.com"), 4).await.unwrap().unwrap_err();
+            assert_eq!((why.contains(taught), why.contains(words)), (teaches, is_quoted), "{kind:?}: {why}");
+            assert_eq!(run.store.find(TenantId(1), &name("a.example.com")).unwrap(), imported);
+        }
+        house.ca.fault("a.example.com", None);
+        assert_eq!(run.handle.revoke(name("a.example.com"), 4).await.unwrap().unwrap(), imported);
+        assert!(matches!(run.event().await, Event::Revoked(issued) if issued == imported));
+
+        // Of what the gateway ordered itself the CA's words are told as they are.
+        run.want("b", 1, &["b.example.com"]);
+        run.handle.ready();
+        run.certificates(1).await;
+        house.ca.fault("b.example.com", Some(Fault::Fail(FailureKind::Account)));
+        let why = run.handle.revoke(name("b.example.com"), 4).await.unwrap().unwrap_err();
+        assert_eq!(why, words);
+        run.stop().await;
+    });
+}
+
+#[test]
 fn accounts_roll_over_and_counts_are_known_without_waiting() {
     test(async {
         let house = House::new();
