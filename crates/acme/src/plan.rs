@@ -33,6 +33,7 @@
 //! | `terms`, `group` | what an order says, which names share it, at which CA |
 //! | `dispatch` | `next` and `wake_at` |
 //! | `outcome` | what an order's end does to names, certificates and CAs |
+//! | `clock` | a clock that goes back |
 //! | `polls`, `looks` | renewal information; DNS |
 //! | `bucket`, `slab` | one limit; numbered values |
 //! | `journal`, `restore` | records: written, and read back |
@@ -41,6 +42,7 @@
 mod bucket;
 mod ca;
 mod calendar;
+mod clock;
 mod dispatch;
 mod forecast;
 mod group;
@@ -74,6 +76,7 @@ pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, Renewa
 use crate::{Timestamp, config::Config};
 use ca::Ca;
 use calendar::Cert;
+use clock::Ended;
 use journal::Journal;
 use lanes::Lanes;
 use looks::Looks;
@@ -123,6 +126,10 @@ pub struct Planner {
     parked_for_ca: BTreeSet<NameIx>,
     /// When the last certificate of names ran out before this run, as far as the store knows.
     lapsed: HashMap<(TenantId, Arc<str>), Timestamp>,
+    /// Certificates that have run out, in case the clock was wrong.
+    ended: Ended,
+    /// The last time that was told.
+    latest: Timestamp,
     /// Orders of an earlier run that nobody has resumed yet.
     orphans: Vec<Flight>,
     polls_in_flight: HashMap<JobId, (CertIx, IssuanceId)>,

@@ -22,6 +22,14 @@ impl Timestamp {
         Self(self.0.saturating_sub(milliseconds(wait)))
     }
 
+    /// The end of a wait that began at `began`, as it counts now. Whatever began in the future began before the clock went back: it
+    /// lasts as long as it was to last, from now on. And nothing lasts longer than `most`, whatever a record says.
+    #[must_use]
+    pub(crate) fn as_of(self, began: Self, most: Duration, now: Self) -> Self {
+        let until = if began > now { now.after(self.since(began)) } else { self };
+        until.min(now.after(most))
+    }
+
     /// How long after `earlier`; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

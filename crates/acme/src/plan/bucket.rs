@@ -33,6 +33,11 @@ impl Rate {
 }
 
 impl Bucket {
+    /// What is spent reaches one window at most. A reach beyond that is of a clock that ran ahead, or of a damaged record.
+    pub(super) fn as_of(self, rate: Rate, now: Timestamp) -> Self {
+        Self { reach: self.reach.min(now.after(rate.step().saturating_mul(rate.count))), ..self }
+    }
+
     /// When one more token could be held; not after `now`: at once.
     pub(super) fn free_at(&self, rate: Rate, now: Timestamp) -> Timestamp {
         self.several_free_at(1, rate, now)
@@ -43,7 +48,8 @@ impl Bucket {
         if rate.is_unlimited() {
             return Timestamp::default();
         }
-        let reach = self.reach.max(now).after(rate.step().saturating_mul(self.held.saturating_add(several)));
+        let reach =
+            self.as_of(rate, now).reach.max(now).after(rate.step().saturating_mul(self.held.saturating_add(several)));
         reach.before(rate.step().saturating_mul(rate.count))
     }
 
@@ -53,7 +59,7 @@ impl Bucket {
             return u32::MAX;
         }
         let step = rate.step().as_millis().max(1);
-        let gone = self.reach.since(now).as_millis().div_ceil(step);
+        let gone = self.as_of(rate, now).reach.since(now).as_millis().div_ceil(step);
         rate.count.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX)).saturating_sub(self.held)
     }
 
@@ -73,12 +79,11 @@ impl Bucket {
         self.spend(rate, now);
     }
 
-    /// Spends a token that was not held. What is spent beyond the burst reaches at most one more window, so that a damaged
-    /// record or a clock that jumped cannot close a limit for ever.
+    /// Spends a token that was not held.
     pub(super) fn spend(&mut self, rate: Rate, now: Timestamp) {
         if !rate.is_unlimited() {
-            let whole = rate.step().saturating_mul(rate.count);
-            self.reach = self.reach.max(now).after(rate.step()).min(now.after(whole.saturating_mul(2)));
+            self.reach = self.reach.max(now).after(rate.step());
+            *self = self.as_of(rate, now);
         }
     }
 
@@ -156,6 +161,16 @@ mod tests {
         for _ in 0..1000 {
             bucket.spend(rate, START);
         }
-        assert!(bucket.reach <= START.after(Duration::from_secs(7200)));
+        assert_eq!(bucket.reach, START.after(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_closes_a_limit_for_one_step() {
+        let (rate, mut bucket) = (rate(300, 10_800), Bucket::default());
+        for _ in 0..300 {
+            bucket.spend(rate, START.after(Duration::from_secs(365 * 86_400)));
+        }
+        assert_eq!(bucket.free_at(rate, START).since(START), Duration::from_secs(36));
+        assert_eq!(bucket.available(rate, START), 0);
     }
 }

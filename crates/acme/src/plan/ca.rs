@@ -64,8 +64,9 @@ pub(super) struct Health {
     /// When the next order may probe it.
     pub(super) retry_at: Timestamp,
     last_fault: Timestamp,
-    /// Nothing that counts against limits before this.
+    /// Nothing that counts against limits before this, as was said then.
     pub(super) limited_until: Timestamp,
+    limited_at: Timestamp,
     /// Whose order met a limit last: a second tenant makes it the account's.
     limited: Option<u32>,
 }
@@ -74,6 +75,18 @@ impl Health {
     /// Account, disk and settings may have been mended by whoever started the process anew: that is tried at once.
     pub(super) fn after_start(self) -> Self {
         if self.outages == 0 { Self { retry_at: Timestamp::default(), ..self } } else { self }
+    }
+
+    /// As it counts now, if it was told by a clock that ran ahead.
+    pub(super) fn as_of(self, now: Timestamp) -> Self {
+        Self {
+            retry_at: self.retry_at.as_of(self.last_fault, RETRY_AFTER_LIMIT, now),
+            limited_until: self.limited_until.as_of(self.limited_at, RETRY_AFTER_LIMIT, now),
+            last_fault: self.last_fault.min(now),
+            limited_at: self.limited_at.min(now),
+            down_since: self.down_since.min(now),
+            ..self
+        }
     }
 }
 
@@ -140,8 +153,8 @@ impl Ca {
 
     /// It answered as a CA does.
     pub(super) fn works(&mut self) {
-        self.health =
-            Health { limited_until: self.health.limited_until, limited: self.health.limited, ..Health::default() };
+        let Health { limited_until, limited_at, limited, .. } = self.health;
+        self.health = Health { limited_until, limited_at, limited, ..Health::default() };
     }
 
     /// An order that started at `started` ended with a fault that no name is to blame for. Orders that were in flight together
@@ -177,6 +190,25 @@ impl Ca {
         self.health.limited = Some(tenant.0);
         let wait = if everybody { wait } else { wait.min(LIMIT_DOUBT) };
         self.health.limited_until = self.health.limited_until.max(now.after(wait));
+        self.health.limited_at = now;
+    }
+
+    /// The clock went back.
+    pub(super) fn went_back(&mut self, now: Timestamp) {
+        self.health = std::mem::take(&mut self.health).as_of(now);
+        self.polls_from = Timestamp::default();
+        let limits = &self.config.limits;
+        for bucket in self.domains.values_mut() {
+            *bucket = bucket.as_of(limits.certificates_per_domain, now);
+        }
+        for bucket in self.sets.values_mut() {
+            *bucket = bucket.as_of(limits.certificates_per_set, now);
+        }
+        for bucket in self.failed.values_mut() {
+            *bucket = bucket.as_of(limits.failed_authorizations, now);
+        }
+        self.orders = self.orders.as_of(limits.orders, now);
+        self.accounts = self.accounts.as_of(limits.accounts, now);
     }
 
     /// A counted order got past the limits.

@@ -78,7 +78,8 @@ impl Cert {
             rank,
             texts: issued.draft.names.iter().map(|name| Arc::from(name.to_string())).collect(),
             covers: Vec::new(),
-            obtained: issued.obtained.into(),
+            // A clock that ran ahead may have been asked when it came: then it came when it began.
+            obtained: Some(issued.obtained.into()).filter(|at| *at < end).unwrap_or(start),
             end,
             lifetime: end.since(start),
             ari: Ari::default(),
@@ -115,7 +116,7 @@ impl Cert {
         };
         let ignoring_ari = self.end.before(self.lifetime / 20);
         let youngest = self.obtained.after(YOUNGEST.min(self.lifetime / 10));
-        chosen.min(ignoring_ari).max(youngest)
+        chosen.max(youngest).min(ignoring_ari)
     }
 
     pub(super) fn phase(&self, now: Timestamp) -> Phase {

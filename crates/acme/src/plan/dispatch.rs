@@ -18,6 +18,7 @@ use crate::{Timestamp, failure::FailureKind};
 impl Planner {
     /// The next thing to do now, if any. To be called until it says `None`; what it changed is in [`Planner::records`].
     pub fn next(&mut self, now: Timestamp, _random: &mut dyn Randomness) -> Option<Job> {
+        self.tick(now);
         self.give_up_orphans(now);
         self.fire_timers(now);
         if let Some(job) = self.next_order(now) {

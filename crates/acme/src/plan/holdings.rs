@@ -19,12 +19,14 @@ use crate::{
 impl Planner {
     /// An issuance came into the store by another way (an import).
     pub fn adopted(&mut self, issued: &Issued, now: Timestamp) {
+        self.tick(now);
         self.take_in(issued, now);
     }
 
     /// Takes an issuance in: it covers what it can, and its calendar starts.
     pub(super) fn take_in(&mut self, issued: &Issued, now: Timestamp) -> Option<CertIx> {
         if Timestamp::from(issued.not_after) <= now {
+            self.ended.keep(issued);
             return None;
         }
         if let Some(known) = self.by_issuance.get(&issued.id) {
@@ -116,6 +118,8 @@ impl Planner {
 
     /// An issuance was revoked by us: its names are ordered anew.
     pub fn revoked(&mut self, issuance: &IssuanceId, now: Timestamp) {
+        self.tick(now);
+        self.ended.forget(issuance);
         if let Some(ix) = self.by_issuance.get(issuance).copied() {
             self.remove_cert(ix, now);
         }
@@ -194,6 +198,7 @@ impl Planner {
     pub(super) fn phase_changed(&mut self, ix: CertIx, now: Timestamp) {
         self.certs[ix].timer = None;
         if self.certs[ix].phase(now) == Phase::Ended {
+            self.ended.keep(&self.certs[ix].issued);
             self.remove_cert(ix, now);
             return;
         }

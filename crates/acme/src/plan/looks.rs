@@ -102,6 +102,14 @@ impl Looks {
         }
     }
 
+    /// The clock went back: looks in flight began now at the latest, and the pace starts anew.
+    pub(super) fn went_back(&mut self, now: Timestamp) {
+        self.spent = Bucket::default();
+        for (started, _) in self.in_flight.values_mut() {
+            *started = (*started).min(now);
+        }
+    }
+
     /// Until when a name waits for its first look.
     pub(super) fn patience(&self, name: &Name, now: Timestamp) -> Timestamp {
         name.since.after(PATIENCE).min(now.after(PATIENCE))
@@ -170,6 +178,7 @@ impl Planner {
 
     /// DNS has been looked at.
     pub fn checked(&mut self, job: JobId, outcome: &[(HostPattern, Sight)], now: Timestamp) {
+        self.tick(now);
         let Some((_, names)) = self.looks.in_flight.remove(&job) else { return };
         let mut sites = BTreeSet::new();
         let seen: HashMap<&HostPattern, Sight> = outcome.iter().map(|(name, sight)| (name, *sight)).collect();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use vestibule_names::{HostPattern, SiteId, TenantId, suffix};
 
 use super::{
+    ca::RETRY_AFTER_LIMIT,
     lanes::Lane,
     looks::Look,
     slab::CertIx,
@@ -78,8 +79,9 @@ pub(super) struct Fate {
     pub(super) failures: u32,
     /// Other failures in a row: of the CA, of the settings.
     pub(super) setbacks: u32,
-    /// Not before this.
+    /// Not before this, as was said then.
     pub(super) retry_at: Timestamp,
+    pub(super) said_at: Timestamp,
     pub(super) last_attempt: Timestamp,
     pub(super) last: Option<(FailureKind, String, Timestamp)>,
     /// Was blamed: goes alone until it works.
@@ -197,18 +199,30 @@ impl Name {
         let wait = wait.mul_f64(0.9 + 0.2 * random.fraction());
         self.fate.alone = true;
         self.fate.part = 0;
-        self.wait_until(now.after(wait.max(retry_after.unwrap_or_default())));
+        self.wait_until(now.after(wait.max(retry_after.unwrap_or_default())), now);
     }
 
     /// Something else stood in the way, and not the whole CA.
     pub(super) fn set_back(&mut self, now: Timestamp, retry_after: Option<Duration>, random: &mut dyn Randomness) {
         self.fate.setbacks = self.fate.setbacks.saturating_add(1);
         let wait = ladder(self.fate.setbacks).mul_f64(0.9 + 0.2 * random.fraction());
-        self.wait_until(now.after(retry_after.unwrap_or(wait)));
+        self.wait_until(now.after(retry_after.unwrap_or(wait)), now);
     }
 
-    fn wait_until(&mut self, at: Timestamp) {
+    fn wait_until(&mut self, at: Timestamp, now: Timestamp) {
+        self.fate = std::mem::take(&mut self.fate).as_of(now);
         self.fate.retry_at = self.fate.retry_at.max(at);
+        self.fate.said_at = now;
+    }
+
+    /// The clock went back: nothing has happened in the future, and no wait goes on until then.
+    pub(super) fn went_back(&mut self, now: Timestamp) {
+        self.fate = std::mem::take(&mut self.fate).as_of(now);
+        self.parked = None;
+        self.lapsed = self.lapsed.filter(|at| *at <= now);
+        for past in [&mut self.since, &mut self.looked_at, &mut self.changed_at] {
+            *past = (*past).min(now);
+        }
     }
 
     pub(super) fn tell(&mut self, kind: FailureKind, sentence: &str, now: Timestamp) {
@@ -243,6 +257,19 @@ impl Name {
     /// Nothing to remember that is not so by default.
     pub(super) fn is_ordinary(&self) -> bool {
         self.fate == Fate::default()
+    }
+}
+
+impl Fate {
+    /// As it counts now, if it was told by a clock that ran ahead.
+    pub(super) fn as_of(mut self, now: Timestamp) -> Self {
+        self.retry_at = self.retry_at.as_of(self.said_at, RETRY_AFTER_LIMIT, now);
+        self.said_at = self.said_at.min(now);
+        self.last_attempt = self.last_attempt.min(now);
+        if let Some((_, _, at)) = &mut self.last {
+            *at = (*at).min(now);
+        }
+        self
     }
 }
 

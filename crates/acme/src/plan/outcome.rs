@@ -47,6 +47,7 @@ impl Planner {
         now: Timestamp,
         random: &mut dyn Randomness,
     ) {
+        self.tick(now);
         let Some(flight) = self.flights.remove(&job) else { return };
         self.land(&flight, if outcome.is_ok() { Spent::Certificate } else { Spent::OrderOnly }, now);
         match outcome {
@@ -64,6 +65,7 @@ impl Planner {
     /// An order of an earlier run of the process is being resumed: its names are in flight. Told back with `ordered`. What it
     /// costs was noted when it was placed, and is not counted again.
     pub fn resumed(&mut self, order: Order, now: Timestamp) -> JobId {
+        self.tick(now);
         let known = self.orphan(&order.ca, order.tenant, &order.names);
         let job = self.job_id();
         let names = order.names.iter().map(|name| self.name_for(order.tenant, name, now)).collect();

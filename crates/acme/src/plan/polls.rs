@@ -88,6 +88,7 @@ impl Planner {
         now: Timestamp,
         random: &mut dyn Randomness,
     ) {
+        self.tick(now);
         let Some((ix, issuance)) = self.polls_in_flight.remove(&job) else { return };
         if self.certs.find(ix).is_none_or(|cert| cert.issued.id != issuance) {
             return; // it is gone

@@ -11,6 +11,7 @@ use vestibule_names::{HostPattern, TenantId, suffix};
 use super::{
     Pace, Planner, Timer,
     ca::{Ca, Health, Holds},
+    clock::Ended,
     group::set_of,
     journal::{FlightRecord, Journal, Key, SWEEP, read_bucket, read_value},
     lanes::Lanes,
@@ -46,6 +47,8 @@ impl Planner {
             flights: BTreeMap::new(),
             parked_for_ca: BTreeSet::new(),
             lapsed: HashMap::new(),
+            ended: Ended::default(),
+            latest: now,
             orphans: Vec::new(),
             polls_in_flight: HashMap::new(),
             next_job: 0,
@@ -56,6 +59,7 @@ impl Planner {
             waits: None,
         };
         planner.read_all(records, now);
+        planner.cas.iter_mut().for_each(|ca| ca.went_back(now)); // the clock may have run ahead in an earlier run
         if planner.journal.stored.is_empty() && !issued.is_empty() {
             planner.assume_the_worst(issued, now);
         }
@@ -100,7 +104,7 @@ impl Planner {
             Key::Failed(ca, name) => drop(self.ca_named(ca)?.failed.insert(name.clone(), read_bucket(value)?)),
             Key::Health(ca) => self.ca_named(ca)?.health = read_value::<Health>(value)?.after_start(),
             Key::Name(tenant, name) => {
-                let fate = after_start(read_value(value)?);
+                let fate = after_start(read_value::<Fate>(value)?).as_of(now);
                 self.next_part = self.next_part.max(fate.part);
                 self.journal.fates.insert((*tenant, name.clone()), (fate, now));
             }

@@ -1,5 +1,8 @@
 //! Records: what is written, what is read back, and what happens to what cannot be.
 
+mod clock;
+mod scene;
+
 use vestibule_certs::store::CaId;
 
 use super::*;

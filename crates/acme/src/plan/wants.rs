@@ -29,6 +29,7 @@ impl Planner {
         options: &SiteOptions,
         now: Timestamp,
     ) {
+        self.tick(now);
         let before = self.sites.remove(site);
         let options = Arc::new(options.clone());
         let mut wanted = BTreeSet::new();
@@ -57,6 +58,7 @@ impl Planner {
 
     /// The site is gone. What is in flight goes on; what is issued is no longer renewed.
     pub fn unwant(&mut self, site: &SiteId, now: Timestamp) {
+        self.tick(now);
         let Some(before) = self.sites.remove(site) else { return };
         for ix in before.names {
             self.leave(ix, site, now);
@@ -220,6 +222,7 @@ impl Planner {
     /// Renew the certificate of this name now, as an operator asked: skips back-off and quarantine, never a limit of the CA.
     /// False when nobody wants that name.
     pub fn renew_now(&mut self, name: &HostPattern, now: Timestamp) -> bool {
+        self.tick(now);
         let first = (name.clone(), TenantId(0));
         let last = (name.clone(), TenantId(u32::MAX));
         let known = self.by_name.range(first..=last).map(|(_, ix)| *ix);
