@@ -1,7 +1,7 @@
 //! [`Ca`]: one CA as the planner sees it: is it up, and what is left of each of its budgets.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +29,8 @@ const OUTAGE_BEFORE_FAILOVER: Duration = Duration::from_secs(600);
 pub(super) const LIMIT_BEFORE_FAILOVER: Duration = Duration::from_secs(3600);
 /// How long everybody stops after one refusal that might be about the whole account.
 const LIMIT_DOUBT: Duration = Duration::from_secs(60);
+/// A probe that has not ended after so long is one tenant's slow order: the next tenant may probe.
+const PROBE_PATIENCE: Duration = Duration::from_secs(120);
 /// No CA is believed that asks to wait longer than its longest window.
 pub(super) const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -42,7 +44,11 @@ pub(super) struct Ca {
     pub(super) domains: HashMap<Arc<str>, Bucket>,
     pub(super) sets: HashMap<u64, Bucket>,
     pub(super) failed: HashMap<Arc<str>, Bucket>,
+    /// What the CA asked to wait with a name. Nothing but time takes it away.
+    pub(super) told: HashMap<Arc<str>, Pause>,
     pub(super) health: Health,
+    /// The order that probes it after a fault, and since when.
+    probe: Option<(JobId, Timestamp)>,
     /// Orders in flight here.
     pub(super) in_flight: usize,
     /// When to ask for renewal information of which certificate.
@@ -50,6 +56,28 @@ pub(super) struct Ca {
     /// Polls that failed in a row, and when to go on.
     pub(super) poll_faults: u32,
     pub(super) polls_from: Timestamp,
+}
+
+/// A wait that the CA asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pause {
+    began: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+impl Pause {
+    pub(super) fn of(wait: Duration, now: Timestamp) -> Self {
+        Self { began: now, until: now.after(wait) }
+    }
+
+    fn max_with(self, other: Self) -> Self {
+        if other.until > self.until { other } else { self }
+    }
+
+    /// As it counts now, if it was told by a clock that ran ahead.
+    pub(super) fn as_of(self, now: Timestamp) -> Self {
+        Self { began: self.began.min(now), until: self.until.as_of(self.began, RETRY_AFTER_LIMIT, now) }
+    }
 }
 
 /// How the CA itself does.
@@ -67,6 +95,13 @@ pub(super) struct Health {
     /// Nothing that counts against limits before this, as was said then.
     pub(super) limited_until: Timestamp,
     limited_at: Timestamp,
+    /// Nothing at all before this: the CA said it of the whole account, or of an order that no limit should meet.
+    closed: Pause,
+    /// Tenants whose orders met a limit twice in a row: they wait for as long as the CA asked.
+    tenants: BTreeMap<u32, Pause>,
+    /// Whose order met a fault first, and whether another tenant's did too: only then it is the CA's and not one tenant's.
+    suffered: Option<u32>,
+    several: bool,
     /// Whose order met a limit last: a second tenant makes it the account's.
     limited: Option<u32>,
 }
@@ -84,6 +119,8 @@ impl Health {
             limited_until: self.limited_until.as_of(self.limited_at, RETRY_AFTER_LIMIT, now),
             last_fault: self.last_fault.min(now),
             limited_at: self.limited_at.min(now),
+            closed: self.closed.as_of(now),
+            tenants: self.tenants.iter().map(|(tenant, pause)| (*tenant, pause.as_of(now))).collect(),
             down_since: self.down_since.min(now),
             ..self
         }
@@ -110,7 +147,9 @@ impl Ca {
             domains: HashMap::new(),
             sets: HashMap::new(),
             failed: HashMap::new(),
+            told: HashMap::new(),
             health: Health::default(),
+            probe: None,
             in_flight: 0,
             polls: BTreeSet::new(),
             poll_faults: 0,
@@ -125,13 +164,20 @@ impl Ca {
     /// May an order start now? A CA that is down gets one probe at a time.
     pub(super) fn gate(&self, exempt: bool, now: Timestamp) -> Gate {
         if self.health.faults > 0 {
-            if self.in_flight > 0 {
-                return Gate::Down(None);
+            if let Some((_, since)) = self.probe {
+                let patience = since.after(PROBE_PATIENCE);
+                if patience > now {
+                    return Gate::Down(Some(patience));
+                }
             }
             let retry_at = self.health.retry_at.max(self.accounts.free_at(self.config.limits.accounts, now));
             if retry_at > now {
                 return Gate::Down(Some(retry_at));
             }
+        }
+        let closed = self.health.closed.until;
+        if closed > now {
+            return Gate::Limited(closed);
         }
         if exempt {
             return Gate::Open;
@@ -146,6 +192,41 @@ impl Ca {
         outages >= OUTAGES_BEFORE_FAILOVER || (outages > 0 && now >= self.given_up_at())
     }
 
+    /// The same for one tenant: what only another tenant's orders met moves nobody else to the next CA.
+    pub(super) fn is_given_up_for(&self, tenant: TenantId, now: Timestamp) -> bool {
+        let concerned = self.health.several || self.health.suffered == Some(tenant.0);
+        concerned && self.is_given_up(now)
+    }
+
+    /// This tenant's order met a fault of the CA.
+    pub(super) fn suffered(&mut self, tenant: TenantId) {
+        let health = &mut self.health;
+        health.several |= health.suffered.is_some_and(|other| other != tenant.0);
+        health.suffered.get_or_insert(tenant.0);
+    }
+
+    /// The order that starts now probes a CA that is down. Orders that were in flight already say nothing about it.
+    pub(super) fn probes(&mut self, job: JobId, now: Timestamp) {
+        if self.health.faults > 0 {
+            self.probe = Some((job, now));
+        }
+    }
+
+    /// What the CA asked to wait with this name is noted.
+    pub(super) fn tell(&mut self, name: &Arc<str>, wait: Duration, now: Timestamp) {
+        let pause = self.told.entry(name.clone()).or_default();
+        if now.after(wait) > pause.until {
+            *pause = Pause::of(wait, now);
+        }
+    }
+
+    /// Until when the CA asked to wait with this name, or with this tenant.
+    pub(super) fn told_until(&self, name: &str, tenant: TenantId) -> Timestamp {
+        let of_tenant = self.health.tenants.get(&tenant.0).map(|pause| pause.until);
+        let of_name = self.told.get(name).map(|pause| pause.until);
+        of_name.max(of_tenant).unwrap_or_default()
+    }
+
     /// From when on it counts as given up, if it stays down.
     pub(super) fn given_up_at(&self) -> Timestamp {
         self.health.down_since.after(OUTAGE_BEFORE_FAILOVER)
@@ -153,8 +234,8 @@ impl Ca {
 
     /// It answered as a CA does.
     pub(super) fn works(&mut self) {
-        let Health { limited_until, limited_at, limited, .. } = self.health;
-        self.health = Health { limited_until, limited_at, limited, ..Health::default() };
+        let Health { limited_until, limited_at, limited, closed, tenants, .. } = std::mem::take(&mut self.health);
+        self.health = Health { limited_until, limited_at, limited, closed, tenants, ..Health::default() };
     }
 
     /// An order that started at `started` ended with a fault that no name is to blame for. Orders that were in flight together
@@ -168,6 +249,9 @@ impl Ca {
         random: &mut dyn Randomness,
     ) {
         let health = &mut self.health;
+        if let Some(wait) = retry_after {
+            health.closed = health.closed.max_with(Pause::of(wait.min(RETRY_AFTER_LIMIT), now));
+        }
         if kind == FailureKind::Account {
             self.accounts.spend(self.config.limits.accounts, now);
         }
@@ -184,19 +268,30 @@ impl Ca {
     }
 
     /// An order of this tenant met a limit, and the CA did not say whose. One tenant's domain may be used up by somebody
-    /// else's certificates; that must not stop the others. A second tenant that meets it too makes it the account's.
-    pub(super) fn limit(&mut self, tenant: TenantId, wait: Duration, now: Timestamp) {
-        let everybody = self.health.limited.is_some_and(|other| other != tenant.0);
-        self.health.limited = Some(tenant.0);
+    /// else's certificates; that must not stop the others. So a second one of this tenant stops this tenant, and a second
+    /// tenant that meets it too makes it the account's.
+    pub(super) fn limit(&mut self, tenant: TenantId, holds: &Holds, wait: Duration, now: Timestamp) {
+        let health = &mut self.health;
+        let everybody = health.limited.is_some_and(|other| other != tenant.0);
+        if health.limited == Some(tenant.0) {
+            health.tenants.retain(|_, pause| pause.until > now);
+            health.tenants.insert(tenant.0, Pause::of(wait, now));
+        }
+        health.limited = Some(tenant.0);
         let wait = if everybody { wait } else { wait.min(LIMIT_DOUBT) };
-        self.health.limited_until = self.health.limited_until.max(now.after(wait));
-        self.health.limited_at = now;
+        health.limited_until = health.limited_until.max(now.after(wait));
+        health.limited_at = now;
+        if everybody || !holds.counted {
+            health.closed = health.closed.max_with(Pause::of(wait, now));
+        }
     }
 
     /// The clock went back.
     pub(super) fn went_back(&mut self, now: Timestamp) {
         self.health = std::mem::take(&mut self.health).as_of(now);
         self.polls_from = Timestamp::default();
+        self.probe = self.probe.map(|(job, since)| (job, since.min(now)));
+        self.told.values_mut().for_each(|pause| *pause = pause.as_of(now));
         let limits = &self.config.limits;
         for bucket in self.domains.values_mut() {
             *bucket = bucket.as_of(limits.certificates_per_domain, now);
@@ -297,6 +392,7 @@ impl Ca {
 
     /// Gives everything back, to whoever holds it next.
     pub(super) fn unhold(&mut self, holds: &Holds) {
+        self.probe = self.probe.filter(|(job, _)| *job != holds.job);
         self.in_flight = self.in_flight.saturating_sub(1);
         if holds.order {
             self.orders.release();
@@ -309,6 +405,7 @@ impl Ca {
 
     /// Settles what was held. A certificate counts for its set even when its order was exempt: that is what the CA may do.
     pub(super) fn settle(&mut self, holds: &Holds, spent: Spent, now: Timestamp) {
+        self.probe = self.probe.filter(|(job, _)| *job != holds.job);
         self.in_flight = self.in_flight.saturating_sub(1);
         let limits = &self.config.limits;
         let settle = |bucket: Option<&mut Bucket>, rate, is_spent: bool| match bucket {

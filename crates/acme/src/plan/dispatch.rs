@@ -63,6 +63,7 @@ impl Planner {
             return None; // `ordered` comes
         }
         let share = (slots / 2).max(1);
+        let alone = (slots - 1).max(1); // one stays free for whoever comes next
         for lane in Lane::ALL {
             if self.lanes.size(lane) == 0 {
                 continue;
@@ -74,7 +75,7 @@ impl Planner {
                     continue;
                 }
             }
-            while let Some(tenant) = self.lanes.turn(lane, share) {
+            while let Some(tenant) = self.lanes.turn(lane, share, alone) {
                 if let Some(job) = self.first_of(lane, tenant, now) {
                     self.lanes_wait = Some(Timestamp::default());
                     return Some(job);
@@ -96,7 +97,7 @@ impl Planner {
                 Gate::Down(until) => {
                     let given_up_at = (lane.is_first() && ca.health.outages > 0).then(|| ca.given_up_at());
                     let until = [until, given_up_at.filter(|at| *at > now)].into_iter().flatten().min();
-                    (until, self.fails_over(number, lane, now))
+                    (until, self.fails_over(number, lane, None, now))
                 }
                 Gate::Limited(until) => (Some(until), until.since(now) > LIMIT_BEFORE_FAILOVER),
             };
@@ -158,6 +159,7 @@ impl Planner {
         let holds = Holds { job: id, counted: !route.exempt, order: !route.exempt, domains, set };
         let flight = Flight { order: order.clone(), names, ca: Some(route.ca), holds, started: now };
         self.take_off(flight, now);
+        self.cas[route.ca].probes(id, now);
         Some(Job { id, work: Work::Order(order) })
     }
 

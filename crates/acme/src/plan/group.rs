@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use vestibule_names::HostPattern;
+use vestibule_names::{HostPattern, TenantId};
 
 use super::{
     Planner,
@@ -85,7 +85,7 @@ impl Planner {
                 Gate::Limited(until) => (until, Waits::Orders),
             };
             let fails_over = match why {
-                Waits::Ca => self.fails_over(number, lane, now),
+                Waits::Ca => self.fails_over(number, lane, Some(name.tenant), now),
                 Waits::Failures => false,
                 _ => until.since(now) > LIMIT_BEFORE_FAILOVER,
             };
@@ -99,15 +99,20 @@ impl Planner {
         Err(wait)
     }
 
-    /// May what waits in this lane ask the CA after this one, which is down?
-    pub(super) fn fails_over(&self, ca: usize, lane: Lane, now: Timestamp) -> bool {
-        let health = &self.cas[ca].health;
-        health.outages > 0 && (lane.is_urgent() || (lane.is_first() && self.cas[ca].is_given_up(now)))
+    /// May what waits in this lane ask the CA after this one, which is down? May anybody's, when no tenant is named.
+    pub(super) fn fails_over(&self, ca: usize, lane: Lane, tenant: Option<TenantId>, now: Timestamp) -> bool {
+        let ca = &self.cas[ca];
+        let given_up = tenant.map_or(ca.is_given_up(now), |tenant| ca.is_given_up_for(tenant, now));
+        ca.health.outages > 0 && (lane.is_urgent() || (lane.is_first() && given_up))
     }
 
     /// Until when one of the CA's limits stands in this name's way.
     fn limited(&self, name: &Name, ca: usize, exempt: bool, now: Timestamp) -> Option<(Timestamp, Waits)> {
         let ca = &self.cas[ca];
+        let told = ca.told_until(&name.text, name.tenant);
+        if told > now {
+            return Some((told, Waits::Told));
+        }
         let failures = ca.name_free_at(&name.text, now);
         if failures > now {
             return Some((failures, Waits::Failures));

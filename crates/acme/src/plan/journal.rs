@@ -6,6 +6,7 @@
 //! | key | what |
 //! |---|---|
 //! | `orders/CA`, `accounts/CA`, `domain/CA/DOMAIN`, `set/CA/HASH`, `failed/CA/NAME` | a budget |
+//! | `told/CA/NAME` | until when the CA asked to wait with a name |
 //! | `health/CA` | is it down, until when are its limits closed |
 //! | `name/UID/NAME` | back-off, last failure, learned challenge |
 //! | `cert/ISSUANCE` | the window of renewal information and the instant chosen in it |
@@ -48,6 +49,7 @@ pub(super) enum Key {
     Domain(CaId, Arc<str>),
     Set(CaId, u64),
     Failed(CaId, Arc<str>),
+    Told(CaId, Arc<str>),
     Health(CaId),
     Name(TenantId, HostPattern),
     Cert(IssuanceId),
@@ -119,6 +121,7 @@ impl Key {
             Self::Domain(ca, domain) => format!("domain/{ca}/{domain}"),
             Self::Set(ca, set) => format!("set/{ca}/{set:016x}"),
             Self::Failed(ca, name) => format!("failed/{ca}/{name}"),
+            Self::Told(ca, name) => format!("told/{ca}/{name}"),
             Self::Health(ca) => format!("health/{ca}"),
             Self::Name(tenant, name) => format!("name/{}/{name}", tenant.0),
             Self::Cert(issuance) => format!("cert/{issuance}"),
@@ -138,6 +141,7 @@ impl Key {
             "health" => Self::Health(CaId::new(rest)?),
             "domain" => of_ca().map(|(ca, rest)| Self::Domain(ca, rest.into()))?,
             "failed" => of_ca().map(|(ca, rest)| Self::Failed(ca, rest.into()))?,
+            "told" => of_ca().map(|(ca, rest)| Self::Told(ca, rest.into()))?,
             "set" => of_ca().and_then(|(ca, rest)| Some(Self::Set(ca, u64::from_str_radix(rest, 16).ok()?)))?,
             "name" => {
                 let (tenant, name) = rest.split_once('/')?;
@@ -178,6 +182,7 @@ impl Planner {
             Key::Domain(id, domain) => write_bucket(ca(id)?.domains.get(domain)?),
             Key::Set(id, set) => write_bucket(ca(id)?.sets.get(set)?),
             Key::Failed(id, name) => write_bucket(ca(id)?.failed.get(name)?),
+            Key::Told(id, name) => ca(id)?.told.get(name).and_then(write_value),
             Key::Health(id) => {
                 Some(&ca(id)?.health).filter(|health| **health != Health::default()).and_then(write_value)
             }
@@ -203,6 +208,13 @@ impl Planner {
             ca.domains
                 .retain(|domain, bucket| keep(bucket, now, || journal.touch(Key::Domain(id.clone(), domain.clone()))));
             ca.sets.retain(|set, bucket| keep(bucket, now, || journal.touch(Key::Set(id.clone(), *set))));
+            ca.told.retain(|name, pause| {
+                let kept = pause.until > now;
+                if !kept {
+                    journal.touch(Key::Told(id.clone(), name.clone()));
+                }
+                kept
+            });
             ca.failed.retain(|name, bucket| keep(bucket, now, || journal.touch(Key::Failed(id.clone(), name.clone()))));
         }
         let Journal { fates, dirty, .. } = &mut self.journal;

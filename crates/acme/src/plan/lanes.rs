@@ -100,8 +100,9 @@ impl Lanes {
         self.sizes.iter().all(|size| *size == 0)
     }
 
-    /// Whose turn it is in this lane. A tenant with `share` orders in flight stands back while others wait.
-    pub(super) fn turn(&self, lane: Lane, share: usize) -> Option<TenantId> {
+    /// Whose turn it is in this lane. A tenant with `share` orders in flight stands back while others wait, and has no more than
+    /// `alone` when nobody does.
+    pub(super) fn turn(&self, lane: Lane, share: usize, alone: usize) -> Option<TenantId> {
         let queue = &self.queues[lane as usize];
         let mut at_their_share = 0;
         for (_, tenant) in queue {
@@ -113,7 +114,8 @@ impl Lanes {
         // All that wait here have their share. Only somebody who is alone in all lanes may have more.
         let tenant = queue.first().map(|(_, tenant)| *tenant).filter(|_| at_their_share == 1)?;
         let others = self.queues.iter().any(|queue| queue.iter().any(|(_, other)| *other != tenant));
-        (!others).then_some(tenant)
+        let few = self.tenants.get(&tenant).is_some_and(|turns| turns.in_flight < alone);
+        (!others && few).then_some(tenant)
     }
 
     /// The oldest names of a tenant in a lane.
@@ -172,7 +174,7 @@ mod tests {
 
     /// Serves one name of a lane to its end.
     fn serve(lanes: &mut Lanes, lane: Lane) -> Option<(TenantId, NameIx)> {
-        let tenant = lanes.turn(lane, usize::MAX)?;
+        let tenant = lanes.turn(lane, usize::MAX, usize::MAX)?;
         let name = lanes.of(lane, tenant).next()?;
         lanes.remove(lane, tenant, Timestamp(name.place() as u64), name);
         lanes.start(tenant);
@@ -200,10 +202,11 @@ mod tests {
         fill(&mut lanes, Lane::Fresh, A, 0..10);
         lanes.start(A);
         lanes.start(A);
-        assert_eq!(lanes.turn(Lane::Fresh, 2), Some(A), "alone");
+        assert_eq!(lanes.turn(Lane::Fresh, 2, 3), Some(A), "alone");
+        assert_eq!(lanes.turn(Lane::Fresh, 2, 2), None, "alone, but what is left is for others");
         fill(&mut lanes, Lane::Due, B, 10..11);
-        assert_eq!(lanes.turn(Lane::Fresh, 2), None);
-        assert_eq!(lanes.turn(Lane::Due, 2), Some(B));
+        assert_eq!(lanes.turn(Lane::Fresh, 2, 3), None);
+        assert_eq!(lanes.turn(Lane::Due, 2, 3), Some(B));
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub(super) enum Waits {
     Set,
     /// Failed authorizations.
     Failures,
+    /// The CA asked to wait.
+    Told,
     /// A wildcard of the tenant that is being ordered.
     Wildcard,
     /// The first look at other names of its site.
@@ -134,6 +136,7 @@ impl Waits {
             Self::Domain(domain) => format!("the limit of certificates for {domain}"),
             Self::Set => "the limit of certificates for one set of names".into(),
             Self::Failures => "the limit of failed authorizations".into(),
+            Self::Told => "the time that the CA asked to wait".into(),
             Self::Wildcard => "a wildcard that is being ordered".into(),
             Self::Mates => "a look at the site's other names".into(),
             Self::Dns => "DNS to point here".into(),

@@ -243,6 +243,7 @@ impl Planner {
         if let Some(ca) = flight.ca {
             self.ca_works(ca, flight, now);
         }
+        self.told(flight, failure, retry_after, now);
         if kind != FailureKind::Limit {
             self.got_past_limits(flight);
         }
@@ -268,6 +269,19 @@ impl Planner {
         }
     }
 
+    /// What the CA asked to wait is kept apart from our own back-off: no change of a file, of DNS or of an operator's mind
+    /// shortens it.
+    fn told(&mut self, flight: &Flight, failure: &Failure, retry_after: Option<Duration>, now: Timestamp) {
+        let (Some(ca), Some(wait)) = (flight.ca, retry_after) else { return };
+        for &ix in &flight.names {
+            let name = &self.names[ix];
+            if failure.names.is_empty() || failure.names.iter().any(|told| told.name == name.pattern) {
+                self.cas[ca].tell(&name.text, wait, now);
+                self.journal.touch(Key::Told(flight.order.ca.clone(), name.text.clone()));
+            }
+        }
+    }
+
     /// Nobody's name is to blame. Its names stand aside for a moment, so that an order which always upsets the CA is not the
     /// only one that ever probes it.
     fn ca_failed(
@@ -280,11 +294,12 @@ impl Planner {
         random: &mut dyn Randomness,
     ) {
         if let Some(ca) = flight.ca {
+            self.cas[ca].suffered(flight.order.tenant);
             self.cas[ca].fault(kind, retry_after, flight.started, now, random);
             self.journal.touch(Key::Health(flight.order.ca.clone()));
             self.journal.touch(Key::Accounts(flight.order.ca.clone()));
         }
-        let fails_over = flight.ca.is_some_and(|ca| self.has_stand_in(ca, now));
+        let fails_over = flight.ca.is_some_and(|ca| self.has_stand_in(ca, flight.order.tenant, now));
         for &ix in &flight.names {
             let name = &mut self.names[ix];
             name.tell(kind, &failure.sentence, now);
@@ -297,8 +312,8 @@ impl Planner {
     }
 
     /// Is this CA given up, and does another one stand in that is not known to be down?
-    fn has_stand_in(&self, ca: usize, now: Timestamp) -> bool {
-        self.cas[ca].is_given_up(now) && self.cas[ca + 1..].iter().any(|other| other.health.faults == 0)
+    fn has_stand_in(&self, ca: usize, tenant: TenantId, now: Timestamp) -> bool {
+        self.cas[ca].is_given_up_for(tenant, now) && self.cas[ca + 1..].iter().any(|other| other.health.faults == 0)
     }
 
     /// A limit was met, and the CA did not say about whom.
@@ -315,7 +330,7 @@ impl Planner {
             self.names[ix].set_back(now, retry_after, random);
         }
         if let Some(ca) = flight.ca {
-            self.cas[ca].limit(flight.order.tenant, retry_after.unwrap_or(UNTOLD_LIMIT), now);
+            self.cas[ca].limit(flight.order.tenant, &flight.holds, retry_after.unwrap_or(UNTOLD_LIMIT), now);
             self.journal.touch(Key::Health(flight.order.ca.clone()));
         }
     }

@@ -102,6 +102,7 @@ impl Planner {
             Key::Domain(ca, domain) => drop(self.ca_named(ca)?.domains.insert(domain.clone(), read_bucket(value)?)),
             Key::Set(ca, set) => drop(self.ca_named(ca)?.sets.insert(*set, read_bucket(value)?)),
             Key::Failed(ca, name) => drop(self.ca_named(ca)?.failed.insert(name.clone(), read_bucket(value)?)),
+            Key::Told(ca, name) => drop(self.ca_named(ca)?.told.insert(name.clone(), read_value(value)?)),
             Key::Health(ca) => self.ca_named(ca)?.health = read_value::<Health>(value)?.after_start(),
             Key::Name(tenant, name) => {
                 let fate = after_start(read_value::<Fate>(value)?).as_of(now);

@@ -2,6 +2,7 @@
 
 mod clock;
 mod scene;
+mod waits;
 
 use vestibule_certs::store::CaId;
 

@@ -34,7 +34,9 @@ fn faults_double_the_wait_up_to_an_hour_and_let_one_probe_through() {
         now = now.after(Duration::from_secs(expected));
         assert_eq!(ca.gate(true, now), Gate::Open);
         ca.hold(&holds(1, false));
-        assert_eq!(ca.gate(true, now), Gate::Down(None), "one probe at a time");
+        assert_eq!(ca.gate(true, now), Gate::Open, "an order that was in flight before is no probe");
+        ca.probes(JobId(1), now);
+        assert_eq!(ca.gate(true, now), Gate::Down(Some(now.after(PROBE_PATIENCE))), "one probe at a time");
         ca.settle(&holds(1, false), Spent::OrderOnly, now);
     }
     ca.works();
