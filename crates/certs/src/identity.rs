@@ -281,7 +281,7 @@ impl Identity {
 
     pub(crate) fn refresh_at(&self, now: SystemTime) -> Refresh {
         if matches!(self.request.origin, Origin::Store { .. }) {
-            return self.refresh_issued();
+            return self.refresh_issued(now);
         }
         let Some(files) = self.request.files(self.shared.gateway_uid) else { return Refresh::Unchanged };
         let mut change = self.lock();

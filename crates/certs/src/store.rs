@@ -11,7 +11,8 @@
 //!     journal.redb                           the scheduler's records
 //! ```
 //!
-//! For each name and tenant the latest live issuance counts; the one before is kept, older ones go. A directory that is
+//! For each name and tenant the latest live issuance counts; the one before is kept, older ones go, and so does what ran
+//! out long ago and nobody wants. A directory that is
 //! damaged disables itself, never the store: it is told, and left for a person to look at.
 //!
 //! A directory appears whole: it is filled beside its place, under a name that begins with a dot, its files and itself
@@ -31,12 +32,14 @@
 //! | `keys` | keys and signing requests |
 //! | `pending` | [`Pending`]: an order |
 //! | `issuance` | commit, import, load, discard, retire |
+//! | `expired` | what ran out long ago and nobody wants goes |
 //! | `ari` | the identifier for renewal information |
 //! | `journal` | the scheduler's records |
 
 mod ari;
 mod disk;
 mod error;
+mod expired;
 #[cfg(test)]
 mod faults;
 mod ids;
@@ -226,14 +229,14 @@ impl Store {
         entries.iter().map(|entry| entry.issued()).collect()
     }
 
-    /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant.
+    /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant, even if it has run out.
     pub fn find(&self, tenant: TenantId, name: &HostPattern) -> Option<Issued> {
-        Some(self.entry(tenant, name)?.issued())
+        Some(self.index().find(tenant, name, SystemTime::UNIX_EPOCH)?.issued())
     }
 
-    /// As [`Store::find`], for whoever will load it.
-    pub(crate) fn entry(&self, tenant: TenantId, name: &HostPattern) -> Option<Arc<Entry>> {
-        self.index().find(tenant, name)
+    /// As [`Store::find`], for whoever will load it; what has not run out comes first.
+    pub(crate) fn entry(&self, tenant: TenantId, name: &HostPattern, now: SystemTime) -> Option<Arc<Entry>> {
+        self.index().find(tenant, name, now)
     }
 
     /// What cannot be used, and why.

@@ -4,11 +4,15 @@
 //! Nothing is resolved before somebody asks, and no key is in memory before a handshake wants it. What is resolved stays
 //! until `refresh`: a certificate changes for a site at one moment, not host by host. Not here: private names, which have
 //! local certificates as in any other site.
+//!
+//! One that runs out while it is shown is shown on: a client that looks away is served, and a browser says what is wrong.
+//! One that had run out for longer than [`EXPIRED_GRACE`] when it was first looked for is as none: a name that comes back
+//! after a year begins anew, with a placeholder.
 
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use rustls::ServerConfig;
@@ -21,6 +25,10 @@ use crate::{
     placeholder,
     store::{Entry, NotLoaded},
 };
+
+/// How long after its end a certificate still counts for a site that has not shown it yet: a gateway that starts anew, or a
+/// site file that was edited, changes nothing for a name whose renewals fail.
+const EXPIRED_GRACE: Duration = Duration::from_hours(7 * 24);
 
 /// What a host of a site is served from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +75,14 @@ impl Identity {
     }
 
     pub(super) fn shows_at(&self, place: usize) -> Shows {
-        match self.resolved().places[place] {
+        match self.resolved(SystemTime::now).places[place] {
             Some(_) => Shows::Certificate,
             None => Shows::Placeholder,
         }
     }
 
     pub(super) fn issued_config(&self, place: usize, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
-        match &self.resolved().places[place] {
+        match &self.resolved(|| now).places[place] {
             None => self.placeholder(now),
             Some(live) => match live.config.get() {
                 Some(config) => Ok(Arc::clone(config)),
@@ -88,7 +96,7 @@ impl Identity {
     fn load(&self, place: usize, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
         let _loading = self.lock();
         loop {
-            let resolved = self.resolved();
+            let resolved = self.resolved(|| now);
             let Some(live) = &resolved.places[place] else { return self.placeholder(now) };
             if let Some(config) = live.config.get() {
                 return Ok(Arc::clone(config));
@@ -99,7 +107,7 @@ impl Identity {
                     return Err(IdentityError::Store { site: self.request.site.clone(), source });
                 }
                 // The store has it no more, and gives another or none: this ends.
-                Err(NotLoaded::Gone) => self.issued.store(Some(Arc::new(self.resolve(Some(&resolved))))),
+                Err(NotLoaded::Gone) => self.issued.store(Some(Arc::new(self.resolve(Some(&resolved), now)))),
             }
         }
     }
@@ -111,10 +119,10 @@ impl Identity {
     }
 
     /// Asks the store again.
-    pub(super) fn refresh_issued(&self) -> Refresh {
+    pub(super) fn refresh_issued(&self, now: SystemTime) -> Refresh {
         let _change = self.lock();
         let before = self.issued.load_full();
-        let after = self.resolve(before.as_deref());
+        let after = self.resolve(before.as_deref(), now);
         let same = match &before {
             Some(before) => before.numbers().eq(after.numbers()),
             None => after.places.iter().all(Option::is_none),
@@ -128,7 +136,7 @@ impl Identity {
 
     /// What is known of the certificate for the host at this place.
     pub(super) fn issued_facts(&self, place: usize, now: SystemTime) -> CertificateFacts {
-        if let Some(live) = &self.resolved().places[place] {
+        if let Some(live) = &self.resolved(|| now).places[place] {
             let issued = live.entry.issued();
             return CertificateFacts {
                 issuer: issued.issuer,
@@ -151,21 +159,26 @@ impl Identity {
     }
 
     /// Of those who ask first at one moment, one is heard.
-    fn resolved(&self) -> Arc<Resolved> {
+    fn resolved(&self, now: impl FnOnce() -> SystemTime) -> Arc<Resolved> {
         if let Some(resolved) = &*self.issued.load() {
             return Arc::clone(resolved);
         }
-        let resolved = Arc::new(self.resolve(None));
+        let resolved = Arc::new(self.resolve(None, now()));
         let before = self.issued.compare_and_swap(&None::<Arc<Resolved>>, Some(Arc::clone(&resolved)));
         before.as_ref().map_or(resolved, Arc::clone)
     }
 
     /// What the store has now; what stayed the same keeps its configuration.
-    fn resolve(&self, before: Option<&Resolved>) -> Resolved {
+    fn resolve(&self, before: Option<&Resolved>, now: SystemTime) -> Resolved {
         let known = before.iter().flat_map(|before| before.places.iter().flatten());
         let mut known: HashMap<u64, Arc<Live>> = known.map(|live| (live.entry.number(), Arc::clone(live))).collect();
         let mut place = |host: &HostPattern| {
-            let entry = self.request.is_issued(host).then(|| self.shared.store.entry(self.request.tenant, host))??;
+            let find = || self.shared.store.entry(self.request.tenant, host, now);
+            let entry = self.request.is_issued(host).then(find)??;
+            let counts = known.contains_key(&entry.number()) || entry.counts_until() + EXPIRED_GRACE > now;
+            if !counts {
+                return None;
+            }
             let fresh = || Arc::new(Live { entry: Arc::clone(&entry), config: OnceLock::new() });
             Some(Arc::clone(known.entry(entry.number()).or_insert_with(fresh)))
         };

@@ -64,6 +64,11 @@ impl Entry {
         self.number
     }
 
+    /// When it runs out.
+    pub(crate) fn counts_until(&self) -> SystemTime {
+        instant(self.not_after)
+    }
+
     pub(super) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -173,12 +178,24 @@ impl Index {
         text
     }
 
-    /// The latest that covers the name, exactly or by a wildcard.
-    pub(super) fn find(&self, tenant: TenantId, name: &HostPattern) -> Option<Arc<Entry>> {
+    /// The latest that covers the name, exactly or by a wildcard; one that has run out only if both have.
+    pub(super) fn find(&self, tenant: TenantId, name: &HostPattern, now: SystemTime) -> Option<Arc<Entry>> {
         let latest = |name| self.names.get(&(tenant, name)).map(|generations| &generations.latest);
         let exact = latest(name.clone());
         let by_wildcard = wildcard_over(name).and_then(latest);
-        exact.into_iter().chain(by_wildcard).max_by_key(|entry| entry.number).cloned()
+        exact.into_iter().chain(by_wildcard).max_by_key(|entry| (entry.counts_until() > now, entry.number)).cloned()
+    }
+
+    /// Those that ran out before this, oldest first.
+    pub(super) fn ended_before(&self, end: SystemTime) -> Vec<Arc<Entry>> {
+        self.entries.values().filter(|entry| entry.counts_until() < end).cloned().collect()
+    }
+
+    /// Does something live come before this one for any of its names? Then only that it was retired keeps that from counting.
+    pub(super) fn has_before(&self, retired: &Issued) -> bool {
+        let (draft, number) = (&retired.draft, retired.id.number().unwrap_or_default());
+        let mut before = self.entries.range(..number).map(|(_, entry)| entry);
+        before.any(|entry| entry.tenant == draft.tenant && entry.names.iter().any(|name| draft.names.contains(name)))
     }
 
     /// The issuance with this id.

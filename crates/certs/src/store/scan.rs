@@ -79,6 +79,15 @@ pub(super) fn tell(path: &Path, reason: &str) {
     tracing::error!(path = %path.display(), reason, "an entry of the certificate store cannot be used; it is left as it is");
 }
 
+/// What was retired and is whole, oldest first. What is damaged was told when the store opened.
+pub(super) fn retired(layout: &Layout, disk: &Disk) -> Result<Vec<Issued>, StoreError> {
+    let mut ids: Vec<_> =
+        disk.list(&layout.folder(Place::Retired))?.iter().filter_map(|found| id_of(&found.name)).collect();
+    ids.sort_by_key(|(_, number)| *number);
+    let read = |(id, _)| issued(disk, &layout.directory(Place::Retired, &id), id).ok();
+    Ok(ids.into_iter().filter_map(read).collect())
+}
+
 /// The directories of one folder that may be issuances.
 fn directories(layout: &Layout, disk: &Disk, place: Place, found: &mut Found) -> Result<Vec<IssuanceId>, StoreError> {
     let folder = layout.folder(place);

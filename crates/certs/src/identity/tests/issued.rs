@@ -175,16 +175,55 @@ fn without_any_certificate_that_can_be_read_there_is_a_placeholder() {
     assert_eq!(site.shows("a.example.com"), Shows::Placeholder);
 }
 
-#[test]
-fn an_expired_certificate_is_still_shown() {
-    let scene = Scene::new();
-    let made = scene.ca.leaf(&["a.example.com"]).with(|params| params.not_after = (scene.now - DAY / 2).into()).make();
+/// A certificate that began a day ago and ends now.
+fn import_ended(scene: &Scene, name: &str) -> Issued {
+    let made = scene.ca.leaf(&[name]).with(|params| params.not_after = scene.now.into()).make();
     let (chain, key) = (made.chain_pem.as_bytes(), made.key_pem.as_bytes());
     let ca = CaId::new("test").unwrap();
-    let issued = scene.vault.store().import(TenantId::OPERATOR, &ca, chain, key, scene.now - DAY * 3 / 4).unwrap();
+    scene.vault.store().import(TenantId::OPERATOR, &ca, chain, key, scene.now - DAY / 2).unwrap()
+}
+
+#[test]
+fn a_certificate_that_runs_out_while_it_is_shown_is_shown_on() {
+    let scene = Scene::new();
+    let issued = import_ended(&scene, "a.example.com");
+    let site = scene.site(&["a.example.com", "b.example.com"], StoreNames::Public);
+    assert!(site.server_config_at("a.example.com", scene.now - DAY / 2).is_ok());
+    let later = scene.now + DAY * 60;
+    scene.import(&["b.example.com"]);
+    assert!(matches!(site.refresh_at(later), Refresh::Swapped));
+    assert_eq!(
+        (site.shows("a.example.com"), site.facts_at(later).fingerprint),
+        (Shows::Certificate, issued.fingerprint)
+    );
+}
+
+#[test]
+fn one_that_had_run_out_long_before_counts_as_none() {
+    for (age, expected) in [(DAY, Shows::Certificate), (DAY * 6, Shows::Certificate), (DAY * 8, Shows::Placeholder)] {
+        let scene = Scene::new();
+        import_ended(&scene, "a.example.com");
+        let site = scene.site(&["a.example.com"], StoreNames::Public);
+        let shown = site.server_config_at("a.example.com", scene.now + age).unwrap();
+        assert_eq!(site.shows("a.example.com"), expected, "{age:?}");
+        let placeholder = site.placeholder(scene.now + age).unwrap();
+        assert_eq!(Arc::ptr_eq(&shown, &placeholder), expected == Shows::Placeholder);
+        assert!(matches!(site.refresh_at(scene.now + age), Refresh::Unchanged));
+
+        let issued = scene.import(&["a.example.com"]);
+        assert!(matches!(site.refresh_at(scene.now + age), Refresh::Swapped));
+        assert_eq!(scene.fingerprint(&site, "a.example.com"), Some(issued.fingerprint));
+    }
+}
+
+#[test]
+fn one_that_counts_comes_before_a_later_one_that_has_run_out() {
+    let scene = Scene::new();
+    let wild = scene.import(&["*.example.com"]);
+    import_ended(&scene, "a.example.com");
     let site = scene.site(&["a.example.com"], StoreNames::Public);
-    assert_eq!(site.shows("a.example.com"), Shows::Certificate);
-    assert!(site.server_config_for("a.example.com").is_ok() && site.facts().fingerprint == issued.fingerprint);
+    site.server_config_at("a.example.com", scene.now + DAY).unwrap();
+    assert_eq!(scene.fingerprint(&site, "a.example.com"), Some(wild.fingerprint));
 }
 
 #[test]
@@ -230,7 +269,7 @@ fn two_sites_of_a_tenant_share_the_key_of_a_wildcard() {
         (identity.server_config_for(name).unwrap(), identity)
     });
     assert!(!Arc::ptr_eq(&one.0, &other.0), "tickets are of one site only");
-    let entry = |name| scene.vault.store().entry(TenantId::OPERATOR, &host(name)).unwrap();
+    let entry = |name| scene.vault.store().entry(TenantId::OPERATOR, &host(name), scene.now).unwrap();
     let load = |name| scene.vault.store().load(&entry(name)).unwrap();
     assert!(Arc::ptr_eq(&load("a.example.com"), &load("b.example.com")));
 }

@@ -133,15 +133,15 @@ fn a_damaged_issuance_makes_room_for_the_one_before() {
         let store = scene.open();
         let at_once = AT_ONCE.iter().any(|(one, ..)| one == what);
         assert_eq!(store.broken().is_empty(), !at_once, "{what}");
-        let mut entry = store.entry(ALICE, &host("bad.example.com")).unwrap();
+        let mut entry = store.entry(ALICE, &host("bad.example.com"), SystemTime::now()).unwrap();
         if !at_once {
             assert!(matches!(store.load(&entry), Err(NotLoaded::Gone)), "{what}");
             assert!(matches!(store.load(&entry), Err(NotLoaded::Gone)), "{what}: again");
-            entry = store.entry(ALICE, &host("bad.example.com")).unwrap();
+            entry = store.entry(ALICE, &host("bad.example.com"), SystemTime::now()).unwrap();
         }
         assert_eq!(entry.issued(), before, "{what}");
         store.load(&entry).unwrap();
-        let others = store.entry(ALICE, &host("a.example.com")).unwrap();
+        let others = store.entry(ALICE, &host("a.example.com"), SystemTime::now()).unwrap();
         assert_eq!(others.issued(), other, "{what}");
         store.load(&others).unwrap();
 

@@ -61,11 +61,12 @@ fn copy(from: &Path, to: &Path) {
 fn check_sound(store: &Store, template: &Template, at: &str) {
     assert!(store.broken().is_empty(), "{at}: {:?}", store.broken());
     for name in [OLD, OTHER] {
-        let entry = store.entry(ALICE, &host(name)).unwrap_or_else(|| panic!("{at}: {name} is not served"));
+        let entry =
+            store.entry(ALICE, &host(name), SystemTime::now()).unwrap_or_else(|| panic!("{at}: {name} is not served"));
         store.load(&entry).unwrap_or_else(|error| panic!("{at}: {name}: {error:?}"));
     }
     for issued in store.current() {
-        let entry = store.entry(ALICE, &issued.draft.names[0]).unwrap();
+        let entry = store.entry(ALICE, &issued.draft.names[0], SystemTime::now()).unwrap();
         store.load(&entry).unwrap_or_else(|error| panic!("{at}: {}: {error:?}", issued.id));
         store.chain(&issued.id).unwrap_or_else(|error| panic!("{at}: {}: {error:?}", issued.id));
     }

@@ -48,12 +48,12 @@ fn every_type_of_key_is_asked_for_and_served() {
         let issued = pending.commit(scene.issue(&csr).as_bytes(), scene.now).unwrap();
         assert_eq!(issued.draft.key_type, key_type);
         for name in names.iter().chain(&["x.example.com"]) {
-            let entry = store.entry(ALICE, &host(name)).unwrap();
+            let entry = store.entry(ALICE, &host(name), scene.now).unwrap();
             assert_eq!(entry.issued(), issued, "{name}");
             store.load(&entry).unwrap();
         }
         for name in ["x.y.example.com", "192.0.2.8", "example.org"] {
-            assert!(store.entry(ALICE, &host(name)).is_none(), "{name}");
+            assert!(store.entry(ALICE, &host(name), scene.now).is_none(), "{name}");
         }
     }
 }
@@ -223,7 +223,7 @@ fn a_certificate_from_elsewhere_is_inspected_and_taken_once() {
     drop(store);
     let store = scene.open();
     assert_eq!(store.find(ALICE, &host("x.example.com")).unwrap(), issued);
-    store.load(&store.entry(ALICE, &host("192.0.2.7")).unwrap()).unwrap();
+    store.load(&store.entry(ALICE, &host("192.0.2.7"), scene.now).unwrap()).unwrap();
 }
 
 fn sorted(names: &[&str]) -> Draft {
@@ -302,4 +302,46 @@ fn a_store_is_asked_while_it_changes() {
             scene.obtain(&store, &draft(&["a.example.com"]));
         }
     });
+}
+
+#[test]
+fn what_ran_out_long_ago_goes_unless_somebody_wants_it() {
+    let scene = Scene::new();
+    let store = scene.open();
+    let gone = scene.obtain(&store, &draft(&["gone.example.com"])).id;
+    let wanted = scene.obtain(&store, &draft(&["wanted.example.com"]));
+    let revoked = scene.obtain(&store, &draft(&["revoked.example.com"])).id;
+    store.retire(&revoked).unwrap();
+    let is_wanted = |issued: &Issued| issued.id == wanted.id;
+    let end = wanted.not_after;
+
+    assert_eq!(store.sweep(is_wanted, 10, end + DAY * 29), 0);
+    assert_eq!(scene.entries("live"), [gone.as_str(), wanted.id.as_str()]);
+    assert_eq!(scene.entries("retired"), [revoked.as_str()]);
+
+    // A few at a time.
+    assert_eq!(store.sweep(is_wanted, 1, end + DAY * 31), 1);
+    assert_eq!((scene.entries("live"), scene.entries("retired").len()), (vec![wanted.id.to_string()], 1));
+    assert_eq!(store.sweep(is_wanted, 1, end + DAY * 31), 1);
+    assert_eq!(store.sweep(is_wanted, 1, end + DAY * 31), 0);
+    assert!(scene.entries("retired").is_empty());
+    assert!(store.find(ALICE, &host("gone.example.com")).is_none());
+    assert_eq!(store.current(), [wanted]);
+    drop(store);
+    assert_eq!(scene.open().current().len(), 1);
+}
+
+#[test]
+fn what_was_retired_stays_as_long_as_it_keeps_an_older_one_from_counting() {
+    let scene = Scene::new();
+    let store = scene.open();
+    let older = scene.obtain(&store, &draft(&["a.example.com", "b.example.com"]));
+    let revoked = scene.obtain(&store, &draft(&["a.example.com"]));
+    store.retire(&revoked.id).unwrap();
+    let later = revoked.not_after + DAY * 31;
+    assert_eq!(store.sweep(|issued| issued.id == older.id, 10, later), 0);
+    drop(store);
+    let store = scene.open();
+    assert!(store.find(ALICE, &host("a.example.com")).is_none());
+    assert_eq!(store.sweep(|_| false, 10, later), 2);
 }
