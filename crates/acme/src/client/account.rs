@@ -11,12 +11,14 @@ mod file;
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read},
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
 use data_encoding::BASE64URL_NOPAD;
 use http::header;
+use rustix::fs::{Mode, OFlags};
 use vestibule_certs::store::Store;
 
 use self::file::{Account, AccountFile, Secret};
@@ -98,8 +100,11 @@ impl Accounts {
         Ok(())
     }
 
-    /// Changes the key. Nothing may be signed with the old one meanwhile.
+    /// Changes the key. Nothing may be signed with the old one meanwhile. Where there is no account, none is made for that.
     pub(super) async fn roll_over(&self, talk: &Talk) -> Result<(), Failure> {
+        if self.read()?.find(&self.config.directory).is_none() {
+            return Ok(());
+        }
         let member = self.member(talk).await?;
         let _changing = self.change.lock().await;
         let mut file = self.read()?;
@@ -267,13 +272,25 @@ fn read_binding(eab: &Eab) -> Result<Binding, Failure> {
         Failure::new(FailureKind::Configuration, sentence)
     };
     let path = eab.hmac_file.display();
-    let mut text = String::new();
-    let read = File::open(&eab.hmac_file).and_then(|file| file.take(HMAC_FILE_LIMIT).read_to_string(&mut text));
-    read.map_err(|error| bad(format!("the file {path} of the external account binding cannot be read ({error})")))?;
+    let read = read_key_file(&eab.hmac_file);
+    let text =
+        read.map_err(|error| bad(format!("the file {path} of the external account binding cannot be read ({error})")))?;
     match BASE64URL_NOPAD.decode(text.trim().trim_end_matches('=').as_bytes()) {
         Ok(mac_key) if !mac_key.is_empty() => Ok(Binding { kid: eab.kid.clone(), mac_key }),
         _ => Err(bad(format!("the file {path} of the external account binding holds no base64url"))),
     }
+}
+
+/// At once, or not at all: a pipe that nobody writes to would hold up the engine.
+fn read_key_file(path: &Path) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut text = String::new();
+    file.take(HMAC_FILE_LIMIT).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -304,5 +321,8 @@ mod tests {
         std::fs::remove_file(&eab.hmac_file).unwrap();
         let failure = read_binding(&eab).err().unwrap();
         assert!(failure.sentence.contains("cannot be read"), "{failure}");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &eab.hmac_file, Mode::RUSR | Mode::WUSR).unwrap();
+        let failure = read_binding(&eab).err().unwrap();
+        assert!(failure.sentence.contains("not a regular file"), "{failure}");
     }
 }

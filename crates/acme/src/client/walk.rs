@@ -104,9 +104,20 @@ impl<'a> Walk<'a> {
         };
         let pending = match pending {
             Some(pending) => pending,
-            None => self.client.tools.store.begin(&self.draft()).map_err(|error| storage(&error))?,
+            None => self.fresh().await?,
         };
         self.begin(pending).await
+    }
+
+    /// On a thread of its own: a long RSA key, which is a tenant's choice, takes seconds, and the orders of all others are on
+    /// this one.
+    async fn fresh(&self) -> Result<Pending, Failure> {
+        let (store, draft) = (self.client.tools.store.clone(), self.draft());
+        let begun = tokio::task::spawn_blocking(move || store.begin(&draft)).await;
+        let begun = begun.map_err(|error| {
+            Failure::new(FailureKind::Storage, format!("a bug of the gateway ended the making of a key: {error}"))
+        })?;
+        begun.map_err(|error| storage(&error))
     }
 
     /// Step 1: the key is on disk; place the order.

@@ -53,6 +53,7 @@ async fn a_changed_key_works_at_once_and_after_a_restart() {
     let pebble = pebble(&scene, |pebble| pebble.bad_nonces(30)).await;
     let first = client(&scene, &pebble);
     first.roll_over().await.unwrap();
+    assert_eq!(first.account(), None, "none is made for that");
     first.obtain(&order(&["a.test"], &[Http01])).await.unwrap();
     let account = first.account();
     first.roll_over().await.unwrap();
