@@ -9,8 +9,8 @@
 //!                        └────────────────────────────────────────────────────┘◀─────┘ outcome: planner, events, answers
 //! ```
 //!
-//! What this deliberately does not do: it decides nothing that the planner decides, speaks no protocol, and spawns
-//! nothing. Writes to the store block this thread, which serves nobody.
+//! What this deliberately does not do: it decides nothing that the planner decides, and speaks no protocol. Writes to
+//! the store block this thread, which serves nobody; what only computes for long has threads of its own.
 
 mod alarm;
 mod answers;
@@ -24,6 +24,8 @@ mod journal;
 mod lanes;
 mod outcome;
 mod resume;
+mod revoke;
+mod sweep;
 mod tally;
 
 use std::sync::Arc;
@@ -32,7 +34,7 @@ use vestibule_certs::{
     Vault,
     store::{CaId, Issued},
 };
-use vestibule_names::HostPattern;
+use vestibule_names::{HostPattern, TenantId};
 
 use self::inbox::{Inbox, Owner};
 use crate::{Client, Config, Door, Failure, FailureKind, Timestamp, client::Tools, dns::Dns, hooks::Hooks};
@@ -48,6 +50,8 @@ pub enum Event {
     Renewed(Issued),
     /// An attempt failed.
     Failed {
+        /// Whose.
+        tenant: TenantId,
         /// Which names.
         names: Vec<HostPattern>,
         /// Why, and when next.
@@ -64,6 +68,8 @@ pub enum Event {
     },
     /// A name is not ordered any more until DNS points here.
     Quarantined {
+        /// Whose.
+        tenant: TenantId,
         /// Which.
         name: HostPattern,
         /// Why.

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `VESTIBULE_EVENT` | `event` | `obtained`, `renewed`, `failed`, `expiring`, `quarantined`, `revoked` |
 //! | `VESTIBULE_NAMES` | `names` | separated by spaces |
-//! | `VESTIBULE_TENANT` | `tenant` | the uid whose certificate it is |
+//! | `VESTIBULE_TENANT` | `tenant` | the uid whose certificate or name it is |
 //! | `VESTIBULE_ISSUANCE` | `issuance` | its folder's name in the store |
 //! | `VESTIBULE_CA` | `ca` | as in the settings |
 //! | `VESTIBULE_NOT_AFTER` | `not_after` | its end, in seconds since the epoch |
@@ -15,7 +15,6 @@
 //! What does not apply is absent. Private keys are not handed out: a hook that needs one reads the store.
 
 use std::{
-    collections::VecDeque,
     path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -28,12 +27,12 @@ use tokio::sync::Notify;
 
 use crate::{engine::Event, program::Program};
 
+mod queue;
 mod told;
 
+use queue::Queue;
 use told::Told;
 
-/// Events that wait for hooks; beyond it the oldest is dropped.
-const QUEUE_LIMIT: usize = 256;
 /// One run of one hook.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -41,7 +40,7 @@ const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Hooks {
     commands: Vec<Vec<String>>,
-    queue: Mutex<VecDeque<Told>>,
+    queue: Mutex<Queue>,
     more: Notify,
     failures: AtomicU64,
     timeout: Duration,
@@ -51,7 +50,7 @@ impl Hooks {
     /// From their command lines: the program, then its arguments.
     pub fn new(commands: Vec<Vec<String>>) -> Self {
         let commands = commands.into_iter().filter(|command| !command.is_empty()).collect();
-        let queue = Mutex::new(VecDeque::new());
+        let queue = Mutex::new(Queue::default());
         Self { commands, queue, more: Notify::new(), failures: AtomicU64::new(0), timeout: HOOK_TIMEOUT }
     }
 
@@ -62,28 +61,22 @@ impl Hooks {
         self
     }
 
-    /// Notes an event to tell; the oldest are dropped (and counted) beyond a bound. Never waits.
+    /// Notes an event to tell; beyond a bound the oldest of its kind is dropped, and counted: see [`queue`]. Never waits.
     pub fn tell(&self, event: &Event) {
         if self.commands.is_empty() {
             return;
         }
-        let told = Told::new(event);
-        let mut queue = self.queue();
-        if queue.len() >= QUEUE_LIMIT
-            && let Some(dropped) = queue.pop_front()
-        {
+        if let Some(dropped) = self.queue().push(Told::new(event)) {
             self.failures.fetch_add(1, Relaxed);
             tracing::warn!(event = dropped.word, "hooks are too slow: an event is not told to them");
         }
-        queue.push_back(told);
-        drop(queue);
         self.more.notify_one();
     }
 
     /// Runs what is noted, for ever. Dropped with the engine; a hook that runs then is killed.
     pub async fn run(&self) {
         loop {
-            let next = self.queue().pop_front();
+            let next = self.queue().pop();
             match next {
                 Some(told) => self.run_all(&told).await,
                 None => self.more.notified().await,
@@ -117,7 +110,7 @@ impl Hooks {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Told>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing that is done under the lock leaves the queue half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

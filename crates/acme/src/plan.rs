@@ -71,6 +71,7 @@ use vestibule_certs::store::IssuanceId;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 pub use standing::{Forecast, NameState, NameStatus};
+pub(crate) use terms::proofs;
 pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, RenewalWindow, Sight, Work};
 
 use crate::{Timestamp, config::Config};

@@ -128,7 +128,7 @@ fn log(event: &Event) {
         Event::Revoked(issued) => {
             tracing::warn!(names = few(&issued.draft.names), issuance = %issued.id, "certificate revoked on request");
         }
-        Event::Failed { names, failure, next_attempt } => {
+        Event::Failed { names, failure, next_attempt, .. } => {
             let (names, next) = (few(names), next_attempt.map(seconds_until));
             let (kind, why) = (failure.kind, failure.sentence.as_str());
             match kind {
@@ -142,7 +142,7 @@ fn log(event: &Event) {
             names = few(&issued.draft.names), issuance = %issued.id, days = days_left(issued),
             why = why.as_deref().unwrap_or("no attempt has been made yet"), "a certificate runs out soon"
         ),
-        Event::Quarantined { name, why } => {
+        Event::Quarantined { name, why, .. } => {
             tracing::warn!(%name, why, "no certificate is ordered until the DNS of this name leads here");
         }
     }

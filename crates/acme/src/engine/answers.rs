@@ -1,12 +1,12 @@
 //! Questions of operators. What the planner and the store know is answered in the same turn; what needs a CA or DNS runs
-//! as an errand; a renewal is answered when its order has ended.
+//! as an errand; a renewal is answered when its order has ended. Revocations are in `revoke`.
 
-use std::{panic::AssertUnwindSafe, rc::Rc, time::Duration};
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use vestibule_certs::store::{CaId, Issued};
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::{HostPattern, TenantId};
 
 use super::{
     Ca, Event,
@@ -17,10 +17,10 @@ use super::{
     outcome::{in_words, list, why},
 };
 use crate::{
-    Failure, FailureKind, Timestamp,
-    config::CaConfig,
+    Failure, Planner, Timestamp,
+    config::{CaConfig, SiteOptions},
     explain::{self, Explanation, Provider, Subject},
-    plan::{NameState, NameStatus},
+    plan::{self, Forecast, NameState, NameStatus},
 };
 
 /// How long whoever asked for a renewal waits for its end.
@@ -54,9 +54,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                 let now = self.clock.now();
                 let _ = reply.send(sites.iter().flat_map(|site| self.planner.status(site, now)).collect());
             }
-            Question::Forecast { reply } => {
-                let _ = reply.send(self.planner.forecast(self.clock.now()));
-            }
+            Question::Forecast { reply } => self.forecast(reply),
             Question::Import { tenant, chain_pem, key_pem, reply } => {
                 let _ = reply.send(self.import(tenant, &chain_pem, &key_pem));
             }
@@ -76,6 +74,17 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.tell(&Event::Obtained(issued.clone()));
         self.changed();
         Ok(issued)
+    }
+
+    fn forecast(&mut self, reply: Reply<Vec<Forecast>>) {
+        let forecast = played_through(self.planner.clone(), self.clock.now());
+        let work = async move {
+            if let Some(forecast) = forecast.await {
+                let _ = reply.send(forecast);
+            }
+            Ended::Errand
+        };
+        self.lanes.errand(work.boxed_local());
     }
 
     fn renew(&mut self, name: HostPattern, reply: Reply<Result<Issued, String>>) {
@@ -114,7 +123,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let now = self.clock.now();
         for waiter in std::mem::take(&mut self.waiters) {
             let status = self.planner.status_of(&waiter.name, now);
-            match waiter.verdict(status.as_ref(), now) {
+            match hopeless(&waiter.name, status.as_ref(), waiter.until, now) {
                 _ if waiter.reply.is_closed() => {}
                 None => self.waiters.push(waiter),
                 Some(why) => waiter.tell(Err(why)),
@@ -122,77 +131,18 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         }
     }
 
-    fn revoke(&mut self, name: &HostPattern, reason: u8, reply: Reply<Result<Issued, String>>) {
-        let (issued, ca, limit) = match self.revocable(name) {
-            Ok(found) => found,
-            Err(why) => {
-                let _ = reply.send(Err(why));
-                return;
-            }
-        };
-        let work = async move {
-            let outcome = guarded(&issued.draft.ca, limit, ca.revoke(&issued, reason)).await;
-            Ended::Revoked { issued: Box::new(issued), outcome, reply }
-        };
-        self.lanes.errand(work.boxed_local());
-    }
-
-    /// What is shown for this name, and who can revoke it. What was imported is revoked at the first CA, with its own key.
-    fn revocable(&self, name: &HostPattern) -> Result<(Issued, Rc<C>, Duration), String> {
-        let status = self.planner.status_of(name, self.clock.now());
-        let by_id = |id| self.store.current().into_iter().find(|issued| issued.id == id);
-        let unwanted = || self.store.current().into_iter().find(|issued| issued.draft.names.contains(name));
-        let issued = match status {
-            Some(status) => status.issuance.and_then(by_id),
-            None => unwanted(),
-        };
-        let issued = issued.ok_or_else(|| format!("{name} has no certificate of a CA: there is nothing to revoke"))?;
-        let id = match issued.draft.ca.as_str() {
-            IMPORTED => &self.config.cas[0].id,
-            _ => &issued.draft.ca,
-        };
-        let (ca, config) = self.ca(id).ok_or_else(|| self.unknown_ca(id).sentence)?;
-        let limit = config.timeouts.request * 4;
-        Ok((issued, ca, limit))
-    }
-
-    /// What the CA holds revoked is shown no longer than it takes to get another.
-    pub(super) fn revoked(&mut self, issued: &Issued, outcome: Result<(), Failure>) -> Result<(), String> {
-        outcome.map_err(|failure| self.not_revoked(issued, failure))?;
-        if let Err(error) = self.store.retire(&issued.id) {
-            tracing::error!(issuance = %issued.id, error = %storage_failure(&error), "a revoked certificate stays in the store");
-        }
-        self.planner.revoked(&issued.id, self.clock.now());
-        self.tell(&Event::Revoked(issued.clone()));
-        Ok(())
-    }
-
-    /// A CA revokes for the account that ordered, or for one that has proved all the names. Of what was imported we are
-    /// neither as a rule, and the CA's words would not tell that.
-    fn not_revoked(&self, issued: &Issued, failure: Failure) -> String {
-        let refused = match failure.kind {
-            _ if issued.draft.ca.as_str() != IMPORTED => return failure.sentence,
-            FailureKind::Storage => return failure.sentence,
-            FailureKind::Account | FailureKind::Configuration | FailureKind::Rejected => {
-                format!("{} does not revoke what this gateway did not order", self.config.cas[0].id)
-            }
-            _ => failure.sentence,
-        };
-        let names = list(&issued.draft.names);
-        let folder = issued.draft.names.first().map(HostPattern::to_string).unwrap_or_default();
-        let folder = folder.trim_start_matches("*.");
-        format!(
-            "the certificate of {names} was imported, and {refused}: revoke it where it was issued, with the tool that \
-             got it (certbot revoke --cert-path /etc/letsencrypt/live/{folder}/cert.pem)"
-        )
-    }
-
     fn explain(&mut self, name: HostPattern, reply: Reply<Explanation>) {
         let first = &self.config.cas[0];
         let Some((ca, _)) = self.ca(&first.id) else { return };
         let (mut subject, limit) = (self.subject(name, first), first.timeouts.request * 2);
         let dns = self.dns.clone();
+        let waiting = subject.status.as_ref().filter(|status| status.issuance.is_none());
+        let forecast = waiting.map(|status| (status.site.clone(), played_through(self.planner.clone(), subject.now)));
         let work = async move {
+            if let Some((site, forecast)) = forecast {
+                let line = forecast.await.and_then(|lines| lines.into_iter().find(|line| line.site == site));
+                subject.limit = line.and_then(|line| line.waits_for);
+            }
             subject.account = ca.account();
             let directory = guarded(&subject.ca, limit, ca.directory()).await;
             subject.directory = directory.map_err(|failure| failure.sentence);
@@ -205,24 +155,22 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.lanes.errand(work.boxed_local());
     }
 
-    /// What is known of a name here, before the CA's directory is asked for.
+    /// What is known of a name here, before the CA's directory is asked for and the queue is played through.
     fn subject(&self, name: HostPattern, ca: &CaConfig) -> Subject {
         let now = self.clock.now();
         let status = self.planner.status_of(&name, now);
         let wanted = status.as_ref().and_then(|status| self.sites.get(&status.site));
         let options = wanted.map(|wanted| &wanted.options);
-        let has_provider = options.is_some_and(|options| options.dns.is_some()) || !ca.dns.is_empty();
-        let waits = |site: &SiteId| self.planner.forecast(now).into_iter().find(|line| line.site == *site)?.waits_for;
+        let defaults = SiteOptions::default();
+        let (challenges, provider) = plan::proofs(ca, std::slice::from_ref(&name), options.unwrap_or(&defaults));
         Subject {
-            challenges: options
-                .and_then(|options| options.challenge)
-                .map_or_else(|| ca.challenges.clone(), |only| vec![only]),
-            provider: if has_provider { Provider::Present } else { Provider::Missing },
+            challenges,
+            provider: if provider.is_some() { Provider::Present } else { Provider::Missing },
             public_addresses: self.config.public_addresses.clone(),
             ca: ca.id.clone(),
             directory: Err(String::new()),
             account: None,
-            limit: status.as_ref().filter(|status| status.issuance.is_none()).and_then(|status| waits(&status.site)),
+            limit: None,
             now,
             name,
             status,
@@ -252,21 +200,30 @@ impl Waiter {
     fn tell(self, answer: Result<Issued, String>) {
         let _ = self.reply.send(answer);
     }
+}
 
-    /// Why there is nothing to wait for any more; `None`: there is.
-    fn verdict(&self, status: Option<&NameStatus>, now: Timestamp) -> Option<String> {
-        let Some(status) = status else { return Some(nobody_wants(&self.name)) };
-        if Instant::now() >= self.until {
-            let minutes = RENEW_TIMEOUT.as_secs() / 60;
-            return Some(format!("{} is not through after {minutes} minutes; it goes on without you", self.name));
-        }
-        let next = status.next_attempt.filter(|at| at.since(now) >= SOON)?;
-        if status.state == NameState::Ordering {
-            return None;
-        }
-        let why = status.failure.as_ref().map_or("it has to wait for a limit of the CA", |(_, why, _)| why);
-        Some(with_next(why, Some(next)))
+/// Why there is no new certificate of this name to wait for any more; `None`: there is.
+pub(super) fn hopeless(
+    name: &HostPattern,
+    status: Option<&NameStatus>,
+    until: Instant,
+    now: Timestamp,
+) -> Option<String> {
+    let Some(status) = status else { return Some(nobody_wants(name)) };
+    if Instant::now() >= until {
+        return Some(format!("{name} is not through after many minutes; it goes on without you"));
     }
+    let next = status.next_attempt.filter(|at| at.since(now) >= SOON)?;
+    if status.state == NameState::Ordering {
+        return None;
+    }
+    let why = status.failure.as_ref().map_or("it has to wait for a limit of the CA", |(_, why, _)| why);
+    Some(with_next(why, Some(next)))
+}
+
+/// The queue played through, on a thread of its own: that can take many thousand steps. `None`: it could not.
+async fn played_through(planner: Planner, now: Timestamp) -> Option<Vec<Forecast>> {
+    tokio::task::spawn_blocking(move || planner.forecast(now)).await.ok()
 }
 
 fn nobody_wants(name: &HostPattern) -> String {

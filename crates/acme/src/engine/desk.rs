@@ -26,6 +26,8 @@ use super::{
     inbox::{Change, Inbox, Owner, Standing, Wanted},
     journal::{Before, Journal},
     lanes::{Ended, InFlight, Lane, Lanes, guarded},
+    resume::Known,
+    revoke::Revocation,
     tally::Tally,
 };
 use crate::{
@@ -52,6 +54,8 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const ORDER_GRACE: Duration = Duration::from_mins(1);
 /// Counts are made known this long after something changed, and at least this often.
 const TALLY_DELAY: Duration = Duration::from_secs(2);
+/// Counting takes at most one part in so many of the engine's time.
+const TALLY_SHARE: u32 = 50;
 
 /// The engine while it runs.
 pub(super) struct Desk<C, T> {
@@ -71,8 +75,11 @@ pub(super) struct Desk<C, T> {
     pub(super) tally: Tally,
     pub(super) alarm: Alarm,
     pub(super) waiters: Vec<Waiter>,
+    pub(super) revocations: Vec<Revocation>,
     opening: Opening,
+    sweep_at: Instant,
     tally_at: Instant,
+    tally_delay: Duration,
     tell: T,
     /// Dropped last: from then on questions have no answer.
     _owner: Owner,
@@ -83,6 +90,9 @@ pub(super) struct Desk<C, T> {
 enum Opening {
     /// Not before all sites have said what they want, or this instant.
     At(Instant),
+    /// The instant has come, and the first scan still goes on.
+    Late,
+    /// All sites have said what they want.
     Open,
 }
 
@@ -134,8 +144,11 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             tally: Tally::default(),
             alarm: Alarm::new(config.alarm_at),
             waiters: Vec::new(),
+            revocations: Vec::new(),
             opening: Opening::At(Instant::now() + READY_TIMEOUT),
+            sweep_at: Instant::now(),
             tally_at: Instant::now(),
+            tally_delay: TALLY_DELAY,
             cas: cas.into_iter().map(|(id, ca)| (id, Rc::new(ca))).collect(),
             hooks: Rc::new(hooks),
             clock,
@@ -154,10 +167,12 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.take_questions();
         self.open();
         let mut next = Next::In(SLEEP_LIMIT);
-        if self.opening == Opening::Open {
+        if !matches!(self.opening, Opening::At(_)) {
             next = self.plan();
             self.settle_waiters();
+            self.settle_revocations();
             self.look_for_alarms();
+            self.sweep_old();
         }
         self.write();
         self.publish();
@@ -200,20 +215,23 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     /// Orders begin when all sites have said what they want: then packing sees everything, and what an earlier run left
-    /// behind can be told from what nobody wants any more.
+    /// behind can be told from what nobody wants any more. A scan that takes long holds up no orders, but until it is
+    /// through nothing is given up.
     fn open(&mut self) {
-        let Opening::At(latest) = self.opening else { return };
-        let is_late = Instant::now() >= latest;
-        if self.inbox.standing() == Standing::Ready || is_late {
-            if is_late {
-                tracing::warn!(
-                    "the first scan of the sites goes on after {READY_TIMEOUT:?}: certificates are ordered all the same"
-                );
-            }
-            self.opening = Opening::Open;
-            self.resume_pending();
-            self.changed();
+        let is_ready = self.inbox.standing() == Standing::Ready;
+        let (next, known) = match self.opening {
+            Opening::At(_) | Opening::Late if is_ready => (Opening::Open, Known::All),
+            Opening::At(latest) if Instant::now() >= latest => (Opening::Late, Known::Some),
+            _ => return,
+        };
+        if known == Known::Some {
+            tracing::warn!(
+                "the first scan of the sites goes on after {READY_TIMEOUT:?}: certificates are ordered all the same"
+            );
         }
+        self.opening = next;
+        self.resume_pending(known);
+        self.changed();
     }
 
     /// Lets the planner decide, makes its records durable, and only then starts what it decided.
@@ -321,7 +339,14 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     pub(super) fn changed(&mut self) {
-        self.tally_at = self.tally_at.min(Instant::now() + TALLY_DELAY);
+        self.tally_at = self.tally_at.min(Instant::now() + self.tally_delay);
+    }
+
+    /// Not before it is known who wants what.
+    fn sweep_old(&mut self) {
+        if self.opening == Opening::Open && Instant::now() >= self.sweep_at {
+            self.sweep_at = self.sweep();
+        }
     }
 
     /// What outcomes and changes left to be made durable, when no order waits for it. A refusal is tried again later.
@@ -332,9 +357,17 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     fn publish(&mut self) {
         if Instant::now() >= self.tally_at {
-            self.tally_at = Instant::now() + SLEEP_LIMIT;
-            self.inbox.publish(self.tally.publish(self.all(), self.hooks.failures()));
+            self.make_known();
         }
+    }
+
+    /// Looks at all names. The more there are, the more seldom: changes come at any time, and the engine has other work.
+    fn make_known(&mut self) {
+        let begin = std::time::Instant::now();
+        let (failures, now) = (self.hooks.failures(), self.clock.now());
+        self.inbox.publish(self.tally.publish(self.all(), failures, now));
+        self.tally_delay = (begin.elapsed() * TALLY_SHARE).clamp(TALLY_DELAY, SLEEP_LIMIT);
+        self.tally_at = Instant::now() + SLEEP_LIMIT;
     }
 
     fn wait(&self) -> Duration {
@@ -342,7 +375,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let planned = self.planner.wake_at().map(|wake| wake.since(now));
         let calendar = match self.opening {
             Opening::At(latest) => Some(latest.saturating_duration_since(instant)),
-            Opening::Open => {
+            Opening::Late | Opening::Open => {
                 self.journal.wait().or(planned.map(|wait| if wait.is_zero() { SLEEP_AGAIN } else { wait }))
             }
         };
@@ -353,6 +386,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// What is in flight is dropped: its pending directories are what the next run goes on from.
     fn close(mut self) {
         self.write();
-        self.inbox.publish(self.tally.publish(self.all(), self.hooks.failures()));
+        self.make_known();
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use vestibule_certs::store::{CaId, Issued};
-use vestibule_names::HostPattern;
+use vestibule_names::{HostPattern, TenantId};
 
 use super::inbox::Reply;
 use crate::{
@@ -125,6 +125,13 @@ impl Lanes {
     /// What was ordered under this number; its names count as being ordered until the return value is dropped.
     pub(super) fn land(&mut self, job: JobId) -> Option<InFlight> {
         self.orders.remove(&job)
+    }
+
+    /// Is any of these names of this tenant in an order that has not landed?
+    pub(super) fn orders_any(&self, tenant: TenantId, names: &[HostPattern]) -> bool {
+        let of_tenant = self.orders.values().map(|in_flight| &in_flight.order).filter(|order| order.tenant == tenant);
+        let mut ordered = of_tenant.flat_map(|order| &order.names);
+        ordered.any(|name| names.contains(name))
     }
 
     fn start(&mut self) {

@@ -68,9 +68,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let quarantined: Vec<_> =
             quarantined.map(|status| (status.name.clone(), why(&failure, &status.name).to_owned())).collect();
         self.answer_waiters(&order.names, &Verdict::Failed(&failure));
-        self.tell(&Event::Failed { names: order.names.clone(), failure, next_attempt });
+        self.tell(&Event::Failed { tenant: order.tenant, names: order.names.clone(), failure, next_attempt });
         for (name, why) in quarantined {
-            self.tell(&Event::Quarantined { name, why });
+            self.tell(&Event::Quarantined { tenant: order.tenant, name, why });
         }
     }
 

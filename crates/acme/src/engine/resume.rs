@@ -17,25 +17,38 @@ use super::{
 };
 use crate::{
     config::{CaConfig, Need, Profile, SiteOptions},
-    plan::Order,
+    plan::{self, Order},
 };
+
+/// Of which sites it is known what they want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The first scan goes on: nothing can be said of what nobody seems to want.
+    Some,
+    All,
+}
 
 /// What becomes of an order of an earlier run.
 enum Fate {
     Resume(Box<Order>),
+    /// An order of this run has one of its names: it stays for the next attempt, or the next run.
+    Leave,
     /// For this reason.
     GiveUp(String),
 }
 
 impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
-    /// Goes on with the orders of earlier runs. To be called once, when it is known who wants what.
-    pub(super) fn resume_pending(&mut self) {
+    /// Goes on with the orders of earlier runs. Gives orders up only when it is known who wants what.
+    pub(super) fn resume_pending(&mut self, known: Known) {
         let wanted = self.wanted();
         let judged = self.store.pending().into_iter().map(|pending| (self.fate(&pending, &wanted), pending));
         for (fate, pending) in judged.collect::<Vec<_>>() {
             match fate {
-                Fate::Resume(order) => self.resume(pending, *order),
-                Fate::GiveUp(why) => {
+                // Looked at again: of two left for one name, the first has just gone on.
+                Fate::Resume(order) if !self.lanes.orders_any(order.tenant, &order.names) => {
+                    self.resume(pending, *order);
+                }
+                Fate::GiveUp(why) if known == Known::All => {
                     let (Draft { ca, tenant, names, .. }, now) = (pending.draft(), self.clock.now());
                     match pending.order_url() {
                         None => self.planner.unconfirmed(ca, *tenant, names, now),
@@ -43,6 +56,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                     }
                     give_up(pending, &why);
                 }
+                Fate::Resume(_) | Fate::GiveUp(_) | Fate::Leave => {}
             }
         }
     }
@@ -72,6 +86,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let Some((_, ca)) = self.ca(&draft.ca) else {
             return Fate::GiveUp(self.unknown_ca(&draft.ca).sentence);
         };
+        if self.lanes.orders_any(draft.tenant, &draft.names) {
+            return Fate::Leave;
+        }
         // Without a URL the CA may know of an order, but of none that could bring a certificate. The planner orders anew,
         // within the CA's limits.
         if pending.order_url().is_none() {
@@ -108,6 +125,7 @@ fn is_for(draft: &Draft, order: &Order) -> bool {
 /// The order that left this draft, as the site and the settings have it now.
 fn order_of(draft: &Draft, ca: &CaConfig, options: &SiteOptions) -> Order {
     let known = [options.profile.as_ref(), ca.profile.as_ref()].into_iter().flatten();
+    let (challenges, dns) = plan::proofs(ca, &draft.names, options);
     let profile = draft.profile.as_ref().map(|name| {
         let known = known.clone().find(|profile| profile.name == *name).cloned();
         known.unwrap_or_else(|| Profile { name: name.clone(), need: Need::Preferred })
@@ -119,8 +137,8 @@ fn order_of(draft: &Draft, ca: &CaConfig, options: &SiteOptions) -> Order {
         renews: draft.renews.clone().map(|id| (id, None)),
         profile,
         key_type: draft.key_type,
-        challenges: options.challenge.map_or_else(|| ca.challenges.clone(), |only| vec![only]),
-        dns: options.dns.clone(),
+        challenges,
+        dns,
     }
 }
 

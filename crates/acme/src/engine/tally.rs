@@ -16,8 +16,12 @@ pub struct Counts {
     pub orders: Vec<(String, &'static str, u64)>,
     /// Names by state word.
     pub names: Vec<(&'static str, u64)>,
-    /// Seconds until the next certificate of a wanted name runs out; `None`: there is none.
+    /// Seconds until the next certificate of a wanted name runs out. Names whose DNS leads elsewhere (quarantined) do not
+    /// count, nor those that have run out long since: what a tenant has left must not hide what is next. `None`: there is
+    /// none.
     pub next_expiry: Option<i64>,
+    /// Wanted names whose certificate has run out.
+    pub expired: u64,
     /// Hooks that failed, and events dropped before a hook saw them.
     pub hook_failures: u64,
 }
@@ -28,6 +32,7 @@ pub(super) struct Published {
     orders: Vec<(String, &'static str, u64)>,
     names: Vec<(&'static str, u64)>,
     next_expiry: Option<Timestamp>,
+    expired: u64,
     hook_failures: u64,
 }
 
@@ -37,6 +42,7 @@ impl Published {
             orders: self.orders.clone(),
             names: self.names.clone(),
             next_expiry: self.next_expiry.map(|end| seconds(end) - seconds(now)),
+            expired: self.expired,
             hook_failures: self.hook_failures,
         }
     }
@@ -54,17 +60,29 @@ impl Tally {
     }
 
     /// Everything of this moment.
-    pub(super) fn publish(&self, names: impl Iterator<Item = NameStatus>, hook_failures: u64) -> Published {
+    pub(super) fn publish(
+        &self,
+        names: impl Iterator<Item = NameStatus>,
+        hook_failures: u64,
+        now: Timestamp,
+    ) -> Published {
         let mut by_state: BTreeMap<&'static str, u64> = STATES.iter().map(|state| (state_word(*state), 0)).collect();
         let mut next_expiry: Option<Timestamp> = None;
+        let mut expired = 0;
         for status in names {
             *by_state.entry(state_word(status.state)).or_default() += 1;
-            next_expiry = [next_expiry, status.not_after].into_iter().flatten().min();
+            let Some(end) = status.not_after else { continue };
+            if end <= now {
+                expired += 1;
+            } else if status.state != NameState::Quarantined {
+                next_expiry = Some(next_expiry.map_or(end, |next| next.min(end)));
+            }
         }
         Published {
             orders: self.orders.iter().map(|((ca, word), count)| (ca.to_string(), *word, *count)).collect(),
             names: by_state.into_iter().collect(),
             next_expiry,
+            expired,
             hook_failures,
         }
     }
@@ -134,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_has_a_count_and_the_next_end_counts_from_the_moment_of_the_question() {
+    fn what_has_run_out_or_leads_elsewhere_does_not_hide_the_next_end() {
         let mut tally = Tally::default();
         let ca = CaId::new("ca").unwrap();
         tally.count(&ca, "obtained");
@@ -143,12 +161,15 @@ mod tests {
         let names = [
             status(NameState::Valid, Some(90_000)),
             status(NameState::Expired, Some(40_000)),
+            status(NameState::Quarantined, Some(30_000)),
+            status(NameState::Quarantined, Some(60_000)),
+            status(NameState::Renewing, Some(95_000)),
             status(NameState::Waiting, None),
         ];
-        let counts = tally.publish(names.into_iter(), 3).counts(Timestamp(50_999));
+        let counts = tally.publish(names.into_iter(), 3, Timestamp(50_000)).counts(Timestamp(50_999));
         assert_eq!(counts.orders, [("ca".to_owned(), "limit", 1), ("ca".to_owned(), "obtained", 2)]);
         assert_eq!(counts.names.len(), STATES.len());
-        assert_eq!(counts.names.iter().map(|(_, count)| count).sum::<u64>(), 3);
-        assert_eq!((counts.next_expiry, counts.hook_failures), (Some(-10), 3));
+        assert_eq!(counts.names.iter().map(|(_, count)| count).sum::<u64>(), 6);
+        assert_eq!((counts.next_expiry, counts.expired, counts.hook_failures), (Some(40), 2, 3));
     }
 }

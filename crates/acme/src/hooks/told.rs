@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 use vestibule_certs::store::Issued;
-use vestibule_names::HostPattern;
+use vestibule_names::{HostPattern, TenantId};
 
 use crate::{engine::Event, printable::printable};
 
@@ -15,6 +15,8 @@ const REASON_LIMIT: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) word: &'static str,
+    /// Whose it is.
+    pub(super) tenant: TenantId,
     pub(super) variables: Vec<(&'static str, String)>,
     pub(super) document: Vec<u8>,
 }
@@ -38,20 +40,22 @@ impl Told {
                     draft.reason(why);
                 }
             }
-            Event::Failed { names, failure, next_attempt } => {
+            Event::Failed { tenant, names, failure, next_attempt } => {
                 draft.names(names);
+                draft.tenant(*tenant);
                 draft.reason(&failure.sentence);
                 if let Some(next) = next_attempt {
                     draft.moment("VESTIBULE_NEXT_ATTEMPT", "next_attempt", (*next).into());
                 }
             }
-            Event::Quarantined { name, why } => {
+            Event::Quarantined { tenant, name, why } => {
                 draft.names(std::slice::from_ref(name));
+                draft.tenant(*tenant);
                 draft.reason(why);
             }
         }
         let document = Value::Object(draft.document).to_string().into_bytes();
-        Self { word, variables: draft.variables, document }
+        Self { word, tenant: tenant(event), variables: draft.variables, document }
     }
 }
 
@@ -63,6 +67,14 @@ fn word(event: &Event) -> &'static str {
         Event::Expiring { .. } => "expiring",
         Event::Quarantined { .. } => "quarantined",
         Event::Revoked(_) => "revoked",
+    }
+}
+
+fn tenant(event: &Event) -> TenantId {
+    match event {
+        Event::Obtained(issued) | Event::Renewed(issued) | Event::Revoked(issued) => issued.draft.tenant,
+        Event::Expiring { issued, .. } => issued.draft.tenant,
+        Event::Failed { tenant, .. } | Event::Quarantined { tenant, .. } => *tenant,
     }
 }
 
@@ -91,9 +103,13 @@ impl Draft {
         self.number(variable, key, moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
     }
 
+    fn tenant(&mut self, tenant: TenantId) {
+        self.number("VESTIBULE_TENANT", "tenant", tenant.0.into());
+    }
+
     fn issued(&mut self, issued: &Issued) {
         self.names(&issued.draft.names);
-        self.number("VESTIBULE_TENANT", "tenant", issued.draft.tenant.0.into());
+        self.tenant(issued.draft.tenant);
         self.text("VESTIBULE_ISSUANCE", "issuance", issued.id.as_str().to_owned());
         self.text("VESTIBULE_CA", "ca", issued.draft.ca.as_str().to_owned());
         self.moment("VESTIBULE_NOT_AFTER", "not_after", issued.not_after);
@@ -102,11 +118,9 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use vestibule_certs::store::{CaId, Draft as IssuanceDraft, IssuanceId, KeyType};
-    use vestibule_names::TenantId;
-
     use super::*;
     use crate::{Failure, FailureKind, Timestamp};
+    use vestibule_certs::store::{CaId, Draft as IssuanceDraft, IssuanceId, KeyType};
 
     fn issued() -> Issued {
         let names = ["*.example.com", "example.com"].map(|name| HostPattern::parse(name).unwrap()).to_vec();
@@ -163,11 +177,12 @@ mod tests {
         };
         let names = vec![HostPattern::parse("a.example.com").unwrap()];
         check(
-            &Event::Failed { names, failure, next_attempt: Some(Timestamp(61_000)) },
-            r#"{"event":"failed","names":["a.example.com"],"reason":"the CA said: �[31m\"no\"�","next_attempt":61}"#,
+            &Event::Failed { tenant: TenantId(7), names, failure, next_attempt: Some(Timestamp(61_000)) },
+            r#"{"event":"failed","names":["a.example.com"],"tenant":7,"reason":"the CA said: �[31m\"no\"�","next_attempt":61}"#,
             &[
                 ("VESTIBULE_EVENT", "failed"),
                 ("VESTIBULE_NAMES", "a.example.com"),
+                ("VESTIBULE_TENANT", "7"),
                 ("VESTIBULE_REASON", "the CA said: \u{fffd}[31m\"no\"\u{fffd}"),
                 ("VESTIBULE_NEXT_ATTEMPT", "61"),
             ],
@@ -181,7 +196,7 @@ mod tests {
             (Event::Renewed(issued()), "renewed"),
             (Event::Revoked(issued()), "revoked"),
             (Event::Expiring { issued: issued(), why: Some("the CA is down".to_owned()) }, "expiring"),
-            (Event::Quarantined { name, why: "it points elsewhere".to_owned() }, "quarantined"),
+            (Event::Quarantined { tenant: TenantId(7), name, why: "it points elsewhere".to_owned() }, "quarantined"),
         ];
         for (event, word) in events {
             assert_eq!(Told::new(&event).variables[0], ("VESTIBULE_EVENT", word.to_owned()));

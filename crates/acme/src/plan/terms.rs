@@ -48,6 +48,21 @@ pub(super) fn resolve(ca: &CaConfig, name: &HostPattern, options: &SiteOptions) 
     Ok(Terms { profile, key_type: options.key_type.unwrap_or_default(), challenges, dns, most, is_address })
 }
 
+/// By what an order of these names is proved at this CA, most preferred first, and through which provider: the same for an
+/// order that begins, one that goes on, and an explanation. Where something must be changed before an order could begin (see
+/// [`resolve`]), what is left of it: what has been proved already needs no proof.
+pub(crate) fn proofs(
+    ca: &CaConfig,
+    names: &[HostPattern],
+    options: &SiteOptions,
+) -> (Vec<ChallengeKind>, Option<SiteDns>) {
+    let of_order = names.iter().find_map(|name| resolve(ca, name, options).ok());
+    match of_order {
+        Some(terms) => (terms.challenges_for(names, None, None), terms.dns),
+        None => (options.challenge.map_or_else(|| ca.challenges.clone(), |only| vec![only]), None),
+    }
+}
+
 /// Is this CA Let's Encrypt, production or staging?
 fn is_lets_encrypt(ca: &CaConfig) -> bool {
     let host = ca.directory.strip_prefix("https://").unwrap_or(&ca.directory).split('/').next().unwrap_or_default();

@@ -5,11 +5,13 @@ use std::{fs, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use vestibule_acme::{engine::Event, hooks::Hooks};
+use vestibule_names::TenantId;
 
 use crate::{executable, pattern};
 
 fn event(number: usize) -> Event {
-    Event::Quarantined { name: pattern(&format!("n{number}.example.com")), why: "it points elsewhere".to_owned() }
+    let name = pattern(&format!("n{number}.example.com"));
+    Event::Quarantined { tenant: TenantId(1), name, why: "it points elsewhere".to_owned() }
 }
 
 /// Runs hooks until a file says so, or too long.
@@ -44,7 +46,7 @@ async fn hooks_are_told_one_after_the_other_in_order() {
     let expected = |argument: &str, number: usize| {
         format!(
             "{argument}|quarantined|quarantined|n{number}.example.com|{{\"event\":\"quarantined\",\
-             \"names\":[\"n{number}.example.com\"],\"reason\":\"it points elsewhere\"}}\n"
+             \"names\":[\"n{number}.example.com\"],\"tenant\":1,\"reason\":\"it points elsewhere\"}}\n"
         )
     };
     let lines = [("first argument", 1), ("second hook", 1), ("first argument", 2), ("second hook", 2)];
@@ -66,14 +68,14 @@ async fn a_hook_that_fails_or_hangs_is_counted_and_the_next_event_is_told() {
 }
 
 #[tokio::test]
-async fn beyond_the_bound_the_oldest_events_are_dropped() {
+async fn beyond_the_bound_the_oldest_events_of_a_tenant_are_dropped() {
     let (folder, command) = folder_with("echo $VESTIBULE_NAMES >> told");
     let hooks = Hooks::new(vec![command]);
     (0..300).for_each(|number| hooks.tell(&event(number)));
-    assert_eq!(hooks.failures(), 44);
+    assert_eq!(hooks.failures(), 300 - 64);
     let told = run_until(&hooks, &folder.path().join("told"), |text| text.contains("n299.")).await;
-    assert!(told.starts_with("n44.example.com\n"), "{told}");
-    assert_eq!(told.lines().count(), 256);
+    assert!(told.starts_with("n236.example.com\n"), "{told}");
+    assert_eq!(told.lines().count(), 64);
 }
 
 #[tokio::test]

@@ -54,10 +54,13 @@ struct State {
     store: RefCell<Option<Store>>,
     /// By URL.
     orders: RefCell<BTreeMap<String, AtCa>>,
+    /// As they were asked for, also when they were gone on with.
+    asked: RefCell<Vec<Order>>,
     revoked: RefCell<Vec<Issued>>,
     faults: RefCell<HashMap<HostPattern, Fault>>,
     hold_at: Cell<Option<Point>>,
     held: Notify,
+    holding: Cell<usize>,
     overdue: Cell<bool>,
     silent: Cell<bool>,
     roll_overs: Cell<usize>,
@@ -85,10 +88,12 @@ impl FakeCa {
             issuer,
             store: RefCell::default(),
             orders: RefCell::default(),
+            asked: RefCell::default(),
             revoked: RefCell::default(),
             faults: RefCell::default(),
             hold_at: Cell::new(None),
             held: Notify::new(),
+            holding: Cell::new(0),
             overdue: Cell::new(false),
             silent: Cell::new(false),
             roll_overs: Cell::new(0),
@@ -113,6 +118,13 @@ impl FakeCa {
     /// Ends when an order holds still.
     pub(crate) async fn held(&self) {
         self.0.held.notified().await;
+    }
+
+    /// Ends when so many orders have held still, ever.
+    pub(crate) async fn holding(&self, count: usize) {
+        while self.0.holding.get() < count {
+            self.held().await;
+        }
     }
 
     pub(crate) fn fault(&self, name: &str, fault: Option<Fault>) {
@@ -150,6 +162,11 @@ impl FakeCa {
         counts
     }
 
+    /// What the client was asked for, in order: orders that begin and orders that go on.
+    pub(crate) fn asked(&self) -> Vec<Order> {
+        self.0.asked.borrow().clone()
+    }
+
     pub(crate) fn revoked(&self) -> Vec<Issued> {
         self.0.revoked.borrow().clone()
     }
@@ -168,6 +185,7 @@ impl FakeCa {
 
     async fn at(&self, point: Point) {
         if self.0.hold_at.get() == Some(point) {
+            self.0.holding.set(self.0.holding.get() + 1);
             self.0.held.notify_one();
             std::future::pending::<()>().await;
         }
@@ -212,6 +230,7 @@ impl Ca for FakeCa {
     }
 
     async fn obtain(&self, order: &Order) -> Result<Obtained, Failure> {
+        self.0.asked.borrow_mut().push(order.clone());
         let _counted = Counted::new(&self.0);
         self.at(Point::Asked).await;
         let fault = order.names.iter().find_map(|name| self.0.faults.borrow().get(name).cloned());
@@ -234,7 +253,8 @@ impl Ca for FakeCa {
         self.finish(pending).await
     }
 
-    async fn resume(&self, pending: Pending, _order: &Order) -> Result<Obtained, Failure> {
+    async fn resume(&self, pending: Pending, order: &Order) -> Result<Obtained, Failure> {
+        self.0.asked.borrow_mut().push(order.clone());
         let _counted = Counted::new(&self.0);
         self.finish(pending).await
     }

@@ -26,7 +26,7 @@ use crate::fake::FakeCa;
 /// Far beyond what anything here takes; only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// The same where days pass in no time.
-const PATIENCE_OF_DAYS: Duration = Duration::from_hours(120 * 24);
+const PATIENCE_OF_DAYS: Duration = Duration::from_hours(150 * 24);
 
 pub(crate) struct House {
     folder: TempDir,
@@ -92,8 +92,12 @@ impl House {
 
 impl Run {
     pub(crate) fn want(&self, site: &str, tenant: u32, names: &[&str]) {
+        self.want_with(site, tenant, names, SiteOptions::default());
+    }
+
+    pub(crate) fn want_with(&self, site: &str, tenant: u32, names: &[&str], options: SiteOptions) {
         let names = names.iter().map(|name| HostPattern::parse(name).unwrap()).collect();
-        self.handle.want(SiteId::new(site), TenantId(tenant), names, SiteOptions::default());
+        self.handle.want(SiteId::new(site), TenantId(tenant), names, options);
     }
 
     /// The next event.

@@ -1,12 +1,14 @@
 //! What an operator asks for.
 
+use std::time::Duration;
+
 use vestibule_acme::{Event, FailureKind};
-use vestibule_names::{HostPattern, TenantId};
+use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_testkit::certificate::{Authority, Validity};
 
 use crate::{
     fake::Fault,
-    house::{House, test},
+    house::{House, Run, test, test_of_days},
 };
 
 fn name(text: &str) -> HostPattern {
@@ -34,18 +36,46 @@ fn a_renewal_is_answered_with_what_it_brought_or_why_it_did_not() {
 }
 
 #[test]
-fn a_revoked_certificate_leaves_the_store_and_another_comes() {
+fn another_certificate_comes_before_one_is_revoked() {
+    test(async {
+        let house = House::new();
+        let mut run = house.start();
+        run.want("a", 1, &["a.example.com", "b.example.com"]);
+        run.handle.ready();
+        let Event::Obtained(first) = run.event().await else { panic!("a certificate") };
+        let revoked = run.handle.revoke(name("a.example.com"), 4).await.unwrap().unwrap();
+        assert_eq!((&revoked, house.ca.revoked()), (&first, vec![first.clone()]));
+        let Event::Renewed(second) = run.event().await else { panic!("another first") };
+        assert_eq!(second.draft.names, first.draft.names, "for all who were shown it");
+        assert!(matches!(run.event().await, Event::Revoked(issued) if issued == first));
+        for host in ["a.example.com", "b.example.com"] {
+            assert_eq!(run.store.find(TenantId(1), &name(host)).unwrap(), second);
+        }
+        let why = run.handle.revoke(name("c.example.com"), 0).await.unwrap().unwrap_err();
+        assert!(why.contains("nothing to revoke"), "{why}");
+        assert_eq!(house.ca.orders(), 2);
+        run.stop().await;
+    });
+}
+
+#[test]
+fn nothing_is_revoked_that_nothing_replaces_unless_the_key_was_stolen() {
     test(async {
         let house = House::new();
         let mut run = house.start_with(&["a.example.com"]);
         let Event::Obtained(first) = run.event().await else { panic!("a certificate") };
-        let revoked = run.handle.revoke(name("a.example.com"), 4).await.unwrap().unwrap();
+        house.ca.fault("a.example.com", Some(Fault::Fail(FailureKind::ValidationTls)));
+        let why = run.handle.revoke(name("a.example.com"), 4).await.unwrap().unwrap_err();
+        assert!(why.starts_with("nothing is revoked") && why.contains("as the test asked; next attempt"), "{why}");
+        assert_eq!(house.ca.revoked(), []);
+        assert_eq!(run.store.find(TenantId(1), &name("a.example.com")).as_ref(), Some(&first));
+        assert!(matches!(run.event().await, Event::Failed { .. }));
+
+        house.ca.fault("a.example.com", None);
+        let revoked = run.handle.revoke(name("a.example.com"), 1).await.unwrap().unwrap();
         assert_eq!((&revoked, house.ca.revoked()), (&first, vec![first.clone()]));
         assert!(matches!(run.event().await, Event::Revoked(issued) if issued == first));
-        let (Event::Obtained(second) | Event::Renewed(second)) = run.event().await else { panic!("another") };
-        assert_eq!(run.store.find(TenantId(1), &name("a.example.com")).unwrap(), second);
-        let why = run.handle.revoke(name("b.example.com"), 0).await.unwrap().unwrap_err();
-        assert!(why.contains("nothing to revoke"), "{why}");
+        assert_ne!(run.store.find(TenantId(1), &name("a.example.com")), Some(first));
         run.stop().await;
     });
 }
@@ -101,7 +131,7 @@ fn what_was_imported_is_revoked_where_it_was_issued() {
         run.handle.ready();
         run.certificates(1).await;
         house.ca.fault("b.example.com", Some(Fault::Fail(FailureKind::Account)));
-        let why = run.handle.revoke(name("b.example.com"), 4).await.unwrap().unwrap_err();
+        let why = run.handle.revoke(name("b.example.com"), 1).await.unwrap().unwrap_err();
         assert_eq!(why, words);
         run.stop().await;
     });
@@ -136,6 +166,24 @@ fn an_explanation_and_a_forecast_are_given_for_what_waits() {
         assert!(!explanation.steps.is_empty() && !explanation.verdict.is_empty());
         let forecast = run.handle.forecast().await.unwrap();
         assert_eq!(forecast.len(), 1);
+        run.stop().await;
+    });
+}
+
+#[test]
+fn certificates_of_sites_that_are_gone_leave_the_store_long_after_their_end() {
+    const DAY: Duration = Duration::from_hours(24);
+    test_of_days(async {
+        let house = House::new();
+        let mut run = house.start_with(&["gone.example.com", "kept.example.org"]);
+        run.certificates(2).await;
+        run.handle.unwant(SiteId::new("gone.example.com"));
+        let is_there = |run: &Run| run.store.find(TenantId(1), &name("gone.example.com")).is_some();
+        tokio::time::sleep(115 * DAY).await;
+        assert!(is_there(&run));
+        tokio::time::sleep(10 * DAY).await;
+        assert!(!is_there(&run));
+        assert!(run.store.find(TenantId(2), &name("kept.example.org")).is_some());
         run.stop().await;
     });
 }

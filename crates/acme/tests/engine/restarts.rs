@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use vestibule_acme::{Event, FailureKind};
+use vestibule_acme::{
+    Event, FailureKind,
+    config::{ChallengeKind, DnsProvider, SiteDns, SiteOptions},
+    plan::Order,
+};
 use vestibule_names::HostPattern;
 
 use crate::{
     fake::{Fault, POINTS, Point},
-    house::{House, test, test_of_days},
+    house::{House, Run, test, test_of_days},
 };
 
 #[test]
@@ -143,6 +147,64 @@ fn failures_are_remembered_over_a_restart() {
         let run = house.start_with(&["a.example.com"]);
         let status = run.handle.status(vec![vestibule_names::SiteId::new("a.example.com")]).await.unwrap();
         assert_eq!((status[0].next_attempt, status[0].failures), (next_attempt, 1));
+        run.stop().await;
+    });
+}
+
+/// Two sites whose orders say more than the CA's list: a wildcard, and one that chose a provider.
+fn want_dns(run: &Run) {
+    run.want("wild", 1, &["*.example.com"]);
+    let chosen = SiteOptions { dns: Some(SiteDns::Named("default".to_owned())), ..SiteOptions::default() };
+    run.want_with("chosen", 2, &["a.example.org"], chosen);
+    run.handle.ready();
+}
+
+#[test]
+fn an_order_goes_on_as_it_was_begun() {
+    test(async {
+        let mut house = House::new();
+        let provider = DnsProvider::Exec { program: "/bin/true".into(), timeout: Duration::from_secs(1) };
+        house.config.cas[0].dns = vec![("default".to_owned(), provider)];
+        house.ca.hold_at(Some(Point::Noted));
+        let run = house.start();
+        want_dns(&run);
+        house.ca.holding(2).await;
+        run.kill().await;
+        let mut begun = house.ca.asked();
+        house.ca.hold_at(None);
+        let mut run = house.start();
+        want_dns(&run);
+        run.certificates(2).await;
+        let mut gone_on = house.ca.asked().split_off(begun.len());
+        let key = |order: &Order| order.tenant;
+        begun.sort_by_key(key);
+        gone_on.sort_by_key(key);
+        assert_eq!(begun, gone_on);
+        assert!(begun.iter().all(|order| order.challenges.contains(&ChallengeKind::Dns01) && order.dns.is_some()));
+        assert_eq!(house.ca.orders(), 2, "nothing is ordered twice");
+        run.stop().await;
+    });
+}
+
+#[test]
+fn a_first_scan_that_takes_long_gives_no_order_up() {
+    test_of_days(async {
+        let house = House::new();
+        house.ca.hold_at(Some(Point::Noted));
+        let run = house.start_with(&["a.example.com", "b.example.com"]);
+        house.ca.holding(2).await;
+        run.kill().await;
+        house.ca.hold_at(None);
+        let mut run = house.start();
+        run.want("a.example.com", 1, &["a.example.com"]);
+        // Only the clock says that it may begin.
+        run.certificates(1).await;
+        assert_eq!(run.store.pending().len(), 1, "of the site that has not been looked at yet");
+        run.want("b.example.com", 2, &["b.example.com"]);
+        run.handle.ready();
+        run.certificates(1).await;
+        assert_eq!(house.ca.certificates().values().copied().collect::<Vec<_>>(), [1, 1]);
+        assert!(run.store.pending().is_empty());
         run.stop().await;
     });
 }

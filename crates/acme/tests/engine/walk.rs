@@ -189,7 +189,7 @@ fn a_panic_in_one_order_is_its_failure_and_ends_nothing() {
         let house = House::new();
         house.ca.fault("a.example.com", Some(Fault::Panic));
         let mut run = house.start_with(&["a.example.com"]);
-        let Event::Failed { names, failure, next_attempt } = run.event().await else { panic!("a failure") };
+        let Event::Failed { names, failure, next_attempt, .. } = run.event().await else { panic!("a failure") };
         assert_eq!((names.len(), failure.kind), (1, FailureKind::Ca));
         assert!(failure.sentence.contains("bug") && next_attempt.is_some(), "{failure:?}");
         run.want("b", 2, &["b.example.org"]);
