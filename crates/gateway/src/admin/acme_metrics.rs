@@ -27,8 +27,9 @@ pub(super) fn encode(house: &House, encoder: &mut DescriptorEncoder<'_>) -> fmt:
         let value = i64::try_from(*count).unwrap_or(i64::MAX);
         ConstGauge::new(value).encode(names.encode_family(&[("state", *state)])?)?;
     }
+    gauge(encoder, "acme_expired_names", "Names of sites whose certificate has run out", counts.expired)?;
     if let Some(seconds) = counts.next_expiry {
-        let help = "Until the next certificate runs out; negative since it has";
+        let help = "Until the next certificate runs out, of names that lead here";
         let descriptor = encoder.encode_descriptor("acme_next_expiry_seconds", help, None, MetricType::Gauge)?;
         ConstGauge::new(seconds).encode(descriptor)?;
     }

@@ -169,6 +169,14 @@ pub(super) async fn explain(house: &House, text: Option<&str>) -> Result<CertExp
     Ok(CertExplanation { name: told.name, steps: std::iter::once(claim).chain(steps).collect(), verdict })
 }
 
+/// `GET /v1/certs/shown`: the certificate of a CA that is shown for a name, with all names in it.
+pub(super) fn shown(house: &House, text: Option<&str>) -> Result<IssuedRow, Failed> {
+    let name = held(house, text)?;
+    let tenant = house.sites().holder(&name).map(|claim| claim.tenant);
+    let found = tenant.and_then(|tenant| house.shared.vault.store().find(tenant, &name));
+    issued(found.ok_or_else(|| format!("{name} has no certificate of a CA")))
+}
+
 /// `GET /v1/certs/plan`.
 pub(super) async fn plan(house: &House) -> Result<CertPlan, Failed> {
     let forecast = within(QUESTION_TIMEOUT, handle(house)?.forecast()).await?;

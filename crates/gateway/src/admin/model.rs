@@ -1,5 +1,7 @@
 //! What travels over the admin socket, as JSON. The binary's tables and other people's scripts read it, so names stay.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use vestibule_diagnostics::Report;
 
@@ -208,7 +210,7 @@ pub struct PlanRow {
 
 /// The body of `POST /v1/certs/import`. The answer, as that of `POST /v1/certs/renew?host=NAME` and
 /// `POST /v1/certs/revoke?host=NAME&reason=CODE`, is an [`IssuedRow`]; `POST /v1/certs/roll-over` answers `{}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ImportRequest {
     /// PEM, leaf first.
     pub chain: String,
@@ -216,7 +218,14 @@ pub struct ImportRequest {
     pub key: String,
 }
 
-/// An issuance.
+/// Without the key: what is debugged ends in logs.
+impl fmt::Debug for ImportRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportRequest").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+/// An issuance; `GET /v1/certs/shown?host=NAME` answers with the one that is shown for a name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IssuedRow {
     /// Its directory in the store.
@@ -284,4 +293,16 @@ pub struct Review {
 pub struct AdminFailure {
     /// One sentence.
     pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_imported_is_in_no_debug_line() {
+        let request = ImportRequest { chain: "the chain".to_owned(), key: "a secret".to_owned() };
+        let line = format!("{request:?}");
+        assert!(line.contains("the chain") && !line.contains("secret"), "{line}");
+    }
 }

@@ -34,8 +34,11 @@ use crate::{StartError, config::AcmePolicy, explain::explain, house::House};
 const CONNECTION_LIMIT: usize = 64;
 /// An admin connection ends after this, unless an answer waits for an order.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// Answers that may wait for orders at once: the rest of the connections is left for everything else.
-const WAITING_LIMIT: usize = 16;
+/// Renewals that may be waited for at once.
+const RENEWALS_LIMIT: usize = 16;
+/// Other commands that may be waited for at once: a script that renews many names must not keep a stolen key from being
+/// revoked. The rest of the connections is left for everything that only asks.
+const COMMANDS_LIMIT: usize = 16;
 /// The body of a request: two PEM files as JSON.
 const BODY_LIMIT: usize = 512 * 1024;
 /// A body must be complete by then.
@@ -109,7 +112,8 @@ fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
 pub(crate) async fn serve(house: House, sockets: AdminSockets) -> io::Result<Infallible> {
     let permits = Permits {
         connections: Arc::new(Semaphore::new(CONNECTION_LIMIT)),
-        waiting: Arc::new(Semaphore::new(WAITING_LIMIT)),
+        renewals: Arc::new(Semaphore::new(RENEWALS_LIMIT)),
+        commands: Arc::new(Semaphore::new(COMMANDS_LIMIT)),
     };
     let unix = UnixListener::from_std(sockets.unix)?;
     let tcp = sockets.tcp.map(TcpListener::from_std).transpose()?;
@@ -144,16 +148,18 @@ fn is_our_own(stream: &UnixStream) -> bool {
 }
 
 /// Of all admin connections together.
+#[derive(Clone)]
 struct Permits {
     connections: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    renewals: Arc<Semaphore>,
+    commands: Arc<Semaphore>,
 }
 
 /// One admin connection.
 struct Conversation {
     house: House,
     door: Door,
-    waiting: Arc<Semaphore>,
+    permits: Permits,
     /// When it ends, whatever it does.
     end: Cell<Instant>,
 }
@@ -166,7 +172,7 @@ where
     let talk = Conversation {
         house: house.clone(),
         door,
-        waiting: Arc::clone(&permits.waiting),
+        permits: permits.clone(),
         end: Cell::new(Instant::now() + CONNECTION_TIMEOUT),
     };
     tokio::task::spawn_local(async move {
@@ -202,8 +208,14 @@ impl Conversation {
 
     /// What changes something. These answers wait for orders: the connection may live as long.
     async fn act(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Ok(_place) = self.waiting.try_acquire() else {
-            return failure(StatusCode::SERVICE_UNAVAILABLE, "too many commands wait for an order already");
+        let (places, limit) = match request.uri().path() {
+            "/v1/certs/renew" => (&self.permits.renewals, RENEWALS_LIMIT),
+            _ => (&self.permits.commands, COMMANDS_LIMIT),
+        };
+        let Ok(_place) = places.try_acquire() else {
+            let sentence =
+                format!("{limit} commands like this one wait for their end already: try again when one is through");
+            return failure(StatusCode::SERVICE_UNAVAILABLE, &sentence);
         };
         self.end.set(Instant::now() + certs::ORDER_TIMEOUT + CONNECTION_TIMEOUT);
         let query = Query::read(request.uri().query().unwrap_or(""));
@@ -259,6 +271,7 @@ async fn told(house: &House, request: &Request<Incoming>) -> Response<Full<Bytes
         "/v1/certs" => json(&certs::page(house, query.after.as_deref(), query.limit).await),
         "/v1/certs/explain" => json_or(certs::explain(house, query.host.as_deref()).await),
         "/v1/certs/plan" => json_or(certs::plan(house).await),
+        "/v1/certs/shown" => json_or(certs::shown(house, query.host.as_deref())),
         "/v1/claims" => json(&house.sites().claim_rows()),
         "/v1/explain" => match query.url {
             None => failure(StatusCode::BAD_REQUEST, "write /v1/explain?url=https%3A%2F%2Fblog.example.com%2F"),
@@ -272,8 +285,8 @@ async fn told(house: &House, request: &Request<Incoming>) -> Response<Full<Bytes
         },
         _ => failure(
             StatusCode::NOT_FOUND,
-            "known paths: /v1/status, /v1/sites, /v1/certs, /v1/certs/explain, /v1/certs/plan, /v1/claims, /v1/explain, \
-             /metrics, /readyz, /healthz",
+            "known paths: /v1/status, /v1/sites, /v1/certs, /v1/certs/explain, /v1/certs/plan, /v1/certs/shown, /v1/claims, \
+             /v1/explain, /metrics, /readyz, /healthz",
         ),
     }
 }

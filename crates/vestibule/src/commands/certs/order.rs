@@ -42,9 +42,9 @@ pub(super) struct RenewFlags {
 /// The flags of `certs revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The certificate that is served for the name is revoked, with all names in it, and ordered anew with a new key. After a \
-key was stolen say so: clients treat key-compromise most strictly. A certificate that merely is not needed any more needs \
-no revocation.
+Another certificate with a new key is ordered first; when it is served, the old one is revoked, with all names in it. If \
+there is none to be had, nothing is revoked. Only --reason key-compromise does not wait: the old one is revoked at once, \
+and until another is there its names have none. A certificate that merely is not needed any more needs no revocation.
 
 Examples:
   vestibule certs revoke blog.example.com --reason key-compromise
@@ -105,6 +105,14 @@ impl Reason {
             Self::Cessation => "5",
         }
     }
+
+    /// What there is in its place when the command ends.
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::KeyCompromise => "a new certificate is ordered; 'vestibule certs' shows when it is there",
+            _ => "another one with a new key is served already",
+        }
+    }
 }
 
 /// Renews now.
@@ -127,9 +135,13 @@ pub(super) fn renew(flags: &RenewFlags, out: &mut dyn Write) -> Result<Exit, Fai
 /// Revokes what is served for a name.
 pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
     let client = AdminClient::reach(&flags.reach)?;
-    if !flags.yes && !confirmed(&flags.host) {
-        return Err(Failure::Unconfirmed);
+    if !flags.yes {
+        let shown = client.get::<IssuedRow>("/v1/certs/shown", &[("host", &flags.host)])?;
+        if !confirmed(&question(&shown, flags.reason)) {
+            return Err(Failure::Unconfirmed);
+        }
     }
+    tell_person("vestibule: the gateway asks the CA; this can take a minute\n");
     let query = [("host", flags.host.as_str()), ("reason", flags.reason.code())];
     let revoked = client.order::<IssuedRow>("/v1/certs/revoke", &query);
     let revoked = revoked.map_err(|error| refused(&format!("{} was not revoked", flags.host), error))?;
@@ -137,7 +149,7 @@ pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, F
         Format::Json => crate::commands::write_json(out, &revoked)?,
         Format::Text => {
             writeln!(out, "revoked: {} ({})", escaped(&revoked.names.join(", ")), escaped(&revoked.issuance))?;
-            writeln!(out, "  a new certificate is ordered; 'vestibule certs' shows when it is there")?;
+            writeln!(out, "  {}", flags.reason.outcome())?;
         }
     }
     Ok(Exit::OK)
@@ -154,15 +166,23 @@ pub(super) fn roll_over(flags: &RollOverFlags, out: &mut dyn Write) -> Result<Ex
     Ok(Exit::OK)
 }
 
+/// What is about to happen, and to whom.
+fn question(shown: &IssuedRow, reason: Reason) -> String {
+    let consequence = match reason {
+        Reason::KeyCompromise => "It is revoked at once. Until another one is there, these names have none",
+        _ => "Another one is ordered first, for all of them. Then clients that look will refuse this one",
+    };
+    let names = shown.names.iter().map(|name| format!("  {}\n", escaped(name))).collect::<String>();
+    let (issuance, ca) = (escaped(&shown.issuance), escaped(&shown.ca));
+    format!("The certificate {issuance} of {ca} is for:\n{names}{consequence}. Revoke it? [y/N] ")
+}
+
 /// Asks whoever sits there. Nobody there is no yes.
-fn confirmed(host: &str) -> bool {
+fn confirmed(question: &str) -> bool {
     if !io::stdin().is_terminal() {
         return false;
     }
-    tell(&format!(
-        "Revoke the certificate of {}, with all names in it? Clients that look will refuse it from now on. [y/N] ",
-        escaped(host)
-    ));
+    tell(question);
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
@@ -200,6 +220,16 @@ mod tests {
     fn what_the_gateway_does_not_understand_is_no_failure_of_a_ca() {
         let error = AdminError::Refused { status: StatusCode::NOT_FOUND, error: "no site has the name".into() };
         assert_eq!(refused("x", error).exit(), Exit::DATA);
+    }
+
+    #[test]
+    fn whoever_is_asked_sees_every_name_and_what_comes() {
+        let names = vec!["a.test".to_owned(), "b.test\x1b[2J".to_owned()];
+        let shown = IssuedRow { issuance: "0000000001-a.test".to_owned(), names, ca: "ca".to_owned(), not_after: 0 };
+        let asked = question(&shown, Reason::Superseded);
+        assert!(asked.contains("\n  a.test\n  b.test") && !asked.contains('\x1b'), "{asked}");
+        assert!(asked.contains("Another one is ordered first") && asked.ends_with("[y/N] "), "{asked}");
+        assert!(question(&shown, Reason::KeyCompromise).contains("at once. Until another one is there"));
     }
 
     #[test]
