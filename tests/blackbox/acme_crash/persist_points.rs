@@ -8,15 +8,15 @@ use vestibule_testkit::{SimulatedRig, Site, ca::Clock, eventually};
 
 use super::{OLD, age, assert_in_order, listed, strace};
 
-const HOST: &str = "shop.example.net";
+pub(super) const HOST: &str = "shop.example.net";
 /// Gateways side by side: most of a run is waiting.
-const AT_ONCE: usize = 5;
+pub(super) const AT_ONCE: usize = 5;
 /// A run has some dozens; more means that the loop itself has run away.
 const STEPS_LIMIT: usize = 300;
 
 /// What the gateway is about to do when it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
+pub(super) enum Work {
     /// It has an empty state folder.
     FirstCertificate,
     /// It has a certificate that is due.
@@ -25,7 +25,7 @@ enum Work {
 
 impl Work {
     /// Everything is ready; the gateway has ended.
-    async fn prepared(self) -> SimulatedRig {
+    pub(super) async fn prepared(self) -> SimulatedRig {
         let site = Site::new(HOST).respond("here");
         let builder = SimulatedRig::builder();
         match self {
@@ -48,7 +48,7 @@ impl Work {
     }
 
     /// How many certificates there are in the end.
-    fn certificates(self) -> usize {
+    pub(super) fn certificates(self) -> usize {
         match self {
             Self::FirstCertificate => 1,
             Self::Renewal => 2,
@@ -56,7 +56,7 @@ impl Work {
     }
 
     /// Is it done?
-    async fn is_done(self, rig: &SimulatedRig) -> bool {
+    pub(super) async fn is_done(self, rig: &SimulatedRig) -> bool {
         let standing = rig.standing(HOST).await;
         standing.is_some_and(|standing| standing["state"] == "valid")
             && listed(rig, "live").len() == self.certificates()
@@ -78,11 +78,11 @@ impl Work {
     }
 }
 
-/// Every step of a run that nobody disturbs.
-async fn steps(work: Work) -> Vec<strace::Step> {
+/// Every such call of a run that nobody disturbs.
+pub(super) async fn steps(work: Work, calls: &str) -> Vec<strace::Step> {
     let mut rig = work.prepared().await;
     let trace = rig.gateway.dir().join("trace");
-    rig.gateway.restart_under(&strace::listing(&trace));
+    rig.gateway.restart_under(&strace::listing(calls, &trace));
     let rig = &rig;
     eventually("the certificate", || async {
         (rig.gateway.admin_socket().exists() && work.is_done(rig).await).then_some(())
@@ -114,7 +114,7 @@ async fn killed_at(work: Work, step: &strace::Step) -> bool {
 
 async fn kill_at_every_step(work: Work) {
     strace::needed();
-    let steps = steps(work).await;
+    let steps = steps(work, strace::STEPS).await;
     let runs = stream::iter(&steps).map(|step| async move { (step, killed_at(work, step).await) });
     let missed = runs.buffer_unordered(AT_ONCE).filter_map(|(step, killed)| ready((!killed).then_some(step)));
     let missed: Vec<_> = missed.collect().await;

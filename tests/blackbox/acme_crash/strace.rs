@@ -10,7 +10,8 @@ use vestibule_testkit::{Gateway, process::require};
 
 /// All calls by which the store changes the disk, but for `write`: what was written is only worth something once it is
 /// synced.
-const STEPS: &str = "fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,pwrite64";
+pub(super) const STEPS: &str =
+    "fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,ftruncate,pwrite64";
 
 /// Stops the gateway at the calls of interest only.
 const FAST: &str = "--seccomp-bpf";
@@ -36,9 +37,9 @@ pub(super) fn needed() {
     );
 }
 
-/// The command line before the gateway's: nothing changes, and its steps go to that file.
-pub(super) fn listing(file: &Path) -> Vec<OsString> {
-    let mut words = words(&[FAST], STEPS);
+/// The command line before the gateway's: nothing changes, and such calls go to that file.
+pub(super) fn listing(calls: &str, file: &Path) -> Vec<OsString> {
+    let mut words = words(&[FAST], calls);
     words.extend(["-y".into(), "-o".into(), file.into()]);
     ended_with(words)
 }
@@ -49,6 +50,14 @@ pub(super) fn killing(step: &Step, state: &Path) -> Vec<OsString> {
     let mut words = words(&[], &step.call);
     words.extend(["-P".into(), state.join(&step.path).into(), "-o".into(), "/dev/null".into()]);
     words.push(format!("--inject={}:signal=KILL:when={}", step.call, step.nth).into());
+    ended_with(words)
+}
+
+/// The gateway cannot take that step: it fails with that error, once.
+pub(super) fn failing(step: &Step, error: &str, state: &Path) -> Vec<OsString> {
+    let mut words = words(&[FAST], &step.call);
+    words.extend(["-P".into(), state.join(&step.path).into(), "-o".into(), "/dev/null".into()]);
+    words.push(format!("--inject={}:error={error}:when={}", step.call, step.nth).into());
     ended_with(words)
 }
 
