@@ -8,6 +8,7 @@ use vestibule_names::{HostPattern, TenantId};
 use super::{
     Planner,
     ca::{Holds, RETRY_AFTER_LIMIT, Spent, doubling},
+    calendar::Cert,
     journal::Key,
     name::{Name, Waits},
     slab::NameIx,
@@ -120,13 +121,26 @@ impl Planner {
         }
     }
 
-    /// Orders of an earlier run that left nothing to be resumed: a certificate may have come in the last moment. A failed
-    /// proof is not counted: most of these had not begun, and the limit is kept by one less than the CA allows.
+    /// Orders of an earlier run that left nothing to be resumed. Whether a certificate came is what the store says: what an
+    /// order leaves there goes only when it has failed, or when its certificate is in. A failed proof is not counted: most of
+    /// these had not begun, and the limit is kept by one less than the CA allows.
     pub(super) fn give_up_orphans(&mut self, now: Timestamp) {
         for orphan in std::mem::take(&mut self.orphans) {
             self.journal.touch(Key::Flight(orphan.holds.job));
-            self.settle_budgets(&orphan, Spent::Unknown, now);
+            let spent = if self.has_come(&orphan) { Spent::Certificate } else { Spent::OrderOnly };
+            self.settle_budgets(&orphan, spent, now);
         }
+    }
+
+    /// Is there a certificate of this order? The store keeps whole seconds.
+    fn has_come(&self, orphan: &Flight) -> bool {
+        let order = &orphan.order;
+        let is_its = |cert: &Cert| {
+            let draft = &cert.issued.draft;
+            (&draft.ca, draft.tenant, &draft.names) == (&order.ca, order.tenant, &order.names)
+                && cert.obtained.0 / 1000 >= orphan.started.0 / 1000
+        };
+        self.by_issuance.values().any(|ix| is_its(&self.certs[*ix]))
     }
 
     fn land(&mut self, flight: &Flight, spent: Spent, now: Timestamp) {

@@ -4,7 +4,7 @@ mod clock;
 mod scene;
 mod waits;
 
-use vestibule_certs::store::CaId;
+use vestibule_certs::store::{CaId, Draft, IssuanceId, Issued, KeyType};
 
 use super::*;
 use crate::{
@@ -89,8 +89,45 @@ fn an_order_that_nobody_resumes_is_paid_for() {
     let ca = &planner.cas[0];
     assert_eq!(ca.orders.available(planner.config.cas[0].limits.orders, START), before);
     assert_eq!((ca.in_flight, ca.orders.held), (0, 0));
-    assert!(ca.domains.contains_key("b.com") && !ca.failed.contains_key("b.com"));
+    assert!(!ca.failed.contains_key("b.com"));
+    assert_eq!(of_domain(&planner), 50, "no certificate came");
     assert!(planner.records().iter().any(|record| record.key == "flight/2" && record.value.is_none()));
+}
+
+/// How many certificates of the domain may still be had.
+fn of_domain(planner: &Planner) -> u32 {
+    let ca = &planner.cas[0];
+    ca.domains["b.com"].available(ca.config.limits.certificates_per_domain, START)
+}
+
+#[test]
+fn a_certificate_that_came_in_the_last_moment_is_paid_for() {
+    let (_, records) = busy();
+    for (since, left) in [(0, 49), (1, 49), (-60, 50)] {
+        let obtained = std::time::SystemTime::from(Timestamp(START.0.saturating_add_signed(since * 1000)));
+        let draft = Draft {
+            tenant: TenantId(1),
+            names: vec!["b.com".parse().unwrap()],
+            ca: CaId::new("le").unwrap(),
+            profile: None,
+            key_type: KeyType::default(),
+            renews: None,
+        };
+        let issued = Issued {
+            id: IssuanceId::new("0000000001-b.com"),
+            draft,
+            not_before: obtained,
+            not_after: obtained + std::time::Duration::from_secs(90 * 86_400),
+            obtained,
+            ari: None,
+            issuer: String::new(),
+            fingerprint: String::new(),
+        };
+        let records = records.iter().map(|(key, value)| Record { key: key.clone(), value: Some(value.clone()) });
+        let mut planner = Planner::restore(config(), records.collect(), &[issued], START);
+        planner.next(START, &mut Fixed);
+        assert_eq!(of_domain(&planner), left, "{since}");
+    }
 }
 
 #[test]
