@@ -33,7 +33,7 @@ mod transport;
 mod wait;
 mod walk;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Request;
@@ -51,17 +51,33 @@ use self::{
     fault::Fault,
     instant::Instant,
     protocol::Protocol,
+    prove::{PRESENT_LIMIT, WITHDRAW_LIMIT},
     talk::Talk,
     transport::Transport,
     walk::Walk,
 };
 use crate::{
-    config::CaConfig,
+    config::{CaConfig, DnsProvider, SiteDns},
     dns::Dns,
     door::Door,
     failure::{Failure, FailureKind, printable},
     plan::{Obtained, Order, RenewalWindow},
 };
+
+/// How long an order may take in all: what the CA is waited for, and what DNS is. Whoever ends it then ends a bug.
+pub(crate) fn longest_order(config: &CaConfig, order: &Order) -> Duration {
+    let own = match &order.dns {
+        Some(SiteDns::Own(provider)) => Some(provider),
+        Some(SiteDns::Named(_)) | None => None,
+    };
+    let providers = config.dns.iter().map(|named| &named.provider).chain(own);
+    let programs = providers.filter_map(|provider| match provider {
+        DnsProvider::Exec { timeout, .. } => Some(*timeout),
+        DnsProvider::Rfc2136 { .. } | DnsProvider::AcmeDns { .. } => None,
+    });
+    let longest = programs.max().unwrap_or_default();
+    [PRESENT_LIMIT, longest, WITHDRAW_LIMIT].into_iter().fold(config.timeouts.order, Duration::saturating_add)
+}
 
 /// What a client works with.
 #[derive(Clone, Debug)]

@@ -7,6 +7,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use vestibule_certs::store::{CaId, KeyType};
 
+mod providers;
+
+pub(crate) use providers::is_within;
+pub use providers::{DEFAULT_PROVIDER, Denial, NamedProvider, Tenants};
+
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,8 +52,8 @@ pub struct CaConfig {
     pub preferred_chain: Option<String>,
     /// What the CA allows.
     pub limits: CaLimits,
-    /// What providers of DNS-01 exist, by name: a site chooses one, or brings its own.
-    pub dns: Vec<(String, DnsProvider)>,
+    /// What providers of DNS-01 exist: a site chooses one by its name, or brings its own.
+    pub dns: Vec<NamedProvider>,
     /// Waits towards the CA.
     pub timeouts: CaTimeouts,
 }

@@ -6,8 +6,10 @@
 //! | `facts` | [`Facts`]: what advice needs to know of a name |
 //! | `sight` | does a name point here? Asked twice, lest an old answer be believed |
 //! | `txt` | the record of DNS-01, and where it must stand |
+//! | `way` | [`Way`]: whose provider it is, and for whom it works |
 //! | `provider` | puts it in place, and takes it away |
 //! | `exec` | by a program of the operator |
+//! | `turns` | and those of one tenant one after the other |
 //! | `rfc2136` | by dynamic update |
 //! | `acme_dns`, `post` | by acme-dns |
 //! | `secret` | reads keys and credentials |
@@ -21,16 +23,13 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use vestibule_certs::Vault;
-use vestibule_names::{HostPattern, Hostname, TenantId};
+use vestibule_names::{HostPattern, Hostname};
 
 use crate::{
-    config::{Config, DnsProvider},
-    failure::{Failure, FailureKind},
+    config::Config,
+    failure::{Asked, Failure, FailureKind},
     plan::Sight,
 };
 
@@ -47,15 +46,19 @@ pub(crate) mod reach;
 mod rfc2136;
 mod secret;
 mod sight;
+mod turns;
 mod txt;
+mod way;
 
 pub use facts::{Facts, Resolution};
+pub use way::Way;
 
 use authority::authorities;
 use lookup::Lookups;
 use propagation::{Seen, Witnesses, settle};
 use provider::WayBack;
 use reach::Reach;
+use turns::Turns;
 use txt::Txt;
 
 /// How long a TXT record may take to be seen.
@@ -80,8 +83,8 @@ struct Inner {
     /// How far the servers of zones may be that sights lead to: whoever has a name chooses them.
     sight_reach: Reach,
     propagation_limit: Duration,
-    /// Programs run one at a time: those that rewrite a zone's file are not made for two at once.
-    programs: Arc<Semaphore>,
+    /// Programs run one at a time for each tenant.
+    turns: Arc<Turns>,
 }
 
 /// A TXT record that is in place; [`Dns::withdraw`] takes it away. Dropped without that, it is left behind, and the log
@@ -111,7 +114,7 @@ impl Dns {
             authoritative_port: DNS_PORT,
             sight_reach: Reach::Internet,
             propagation_limit: PROPAGATION_LIMIT,
-            programs: Arc::new(Semaphore::new(1)),
+            turns: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -159,25 +162,21 @@ impl Dns {
     /// Puts `_acme-challenge.NAME TXT VALUE` in place and waits until the authoritative servers show it, as long as that may
     /// take. Several values for one name (apex and wildcard) stand side by side.
     ///
-    /// `whose` is the owner of the provider: [`TenantId::OPERATOR`] for one of the settings, the site's owner for a site's
-    /// own. What a tenant chose leads only to servers on the Internet, and to files of that tenant.
+    /// What a tenant chose leads only to servers on the Internet, and to files of that tenant.
     ///
-    /// A CNAME at `_acme-challenge.NAME` is followed: the record is put where it leads. Whoever holds NAME decides that, so a
-    /// key of the operator's that serves tenants should be allowed to change challenges only.
+    /// A CNAME at `_acme-challenge.NAME` is followed: the record is put where it leads. Whoever holds NAME decides that, so
+    /// with a key of the operator's it may only lead to where [`Way`] says.
     ///
     /// # Errors
     /// `Configuration` for what must be corrected in the provider, `ValidationDns` for what DNS does not do; the sentence
     /// says what. Nothing is left in place then, as far as that can be seen to.
-    pub async fn present(
-        &self,
-        provider: &DnsProvider,
-        whose: TenantId,
-        name: &Hostname,
-        value: &str,
-    ) -> Result<Presented, Failure> {
+    pub async fn present(&self, way: Way<'_>, name: &Hostname, value: &str) -> Result<Presented, Failure> {
         let mut txt = Txt::new(name, value).map_err(|_| {
             failed(FailureKind::Rejected, format!("{name} is too long for a name with `_acme-challenge.` in front"))
         })?;
+        if way.is_over() {
+            return Err(no_time(name));
+        }
         match self.inner.lookups.canonical(&txt.asked).await {
             Ok(target) => txt.target = target,
             Err(problem) => tracing::debug!(%name, %problem, "the alias of a challenge cannot be looked up"),
@@ -188,9 +187,10 @@ impl Dns {
                 format!("the CNAME of _acme-challenge.{name} leads to {target}, which is no name for a TXT record");
             return Err(failed(FailureKind::ValidationDns, sentence));
         }
-        let back = provider::put(&self.inner, provider, whose, &txt).await?;
+        way.check(&txt, self.inner.gateway_uid)?;
+        let back = provider::put(&self.inner, &way, &txt).await?;
         let presented = Presented { txt, back };
-        match self.propagate(&presented.txt, Reach::of(whose, self.inner.gateway_uid)).await {
+        match self.propagate(&presented.txt, &way).await {
             Ok(()) => Ok(presented),
             Err(failure) => {
                 self.withdraw(presented).await;
@@ -208,8 +208,12 @@ impl Dns {
         }
     }
 
-    async fn propagate(&self, txt: &Txt, reach: Reach) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.inner.propagation_limit;
+    async fn propagate(&self, txt: &Txt, way: &Way<'_>) -> Result<(), Failure> {
+        let started = Instant::now();
+        let deadline = way.end(started + self.inner.propagation_limit);
+        let waited = deadline.saturating_duration_since(started);
+        // The zone is the tenant's who holds the name, and so is the choice of its servers, whoever owns the provider.
+        let reach = Reach::of(way.tenant, self.inner.gateway_uid);
         let search = authorities(&self.inner.lookups, &txt.target, reach, self.inner.authoritative_port);
         let found = timeout(SEARCH_LIMIT, search).await.unwrap_or_default();
         let (witnesses, asked) = if found.is_empty() {
@@ -233,7 +237,7 @@ impl Dns {
                      check that the DNS provider changes the zone that is served there",
                     txt.shown(),
                     server.ip(),
-                    self.inner.propagation_limit.as_secs()
+                    waited.as_secs()
                 ),
             )),
         }
@@ -256,5 +260,14 @@ impl Drop for Presented {
 }
 
 fn failed(kind: FailureKind, sentence: String) -> Failure {
-    Failure { kind, sentence, names: Vec::new(), retry_after: None }
+    Failure { asked: Asked::Nobody, ..Failure::new(kind, sentence) }
+}
+
+/// The records of an order before this one took all the time that there is.
+fn no_time(name: &Hostname) -> Failure {
+    let sentence = format!(
+        "there was no time left to put the TXT record of {name} in place: the DNS provider, or the name servers of other \
+         names in its order, are slow"
+    );
+    failed(FailureKind::ValidationDns, sentence)
 }

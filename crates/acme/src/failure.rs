@@ -19,6 +19,18 @@ pub struct Failure {
     pub names: Vec<NameFailure>,
     /// What the CA asked to wait, from now on.
     pub retry_after: Option<Duration>,
+    /// Was the CA asked to look for a proof? Only then it may have counted a failed one.
+    pub asked: Asked,
+}
+
+/// Who was asked to look for the proof of a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// The CA, or nobody knows.
+    #[default]
+    Ca,
+    /// Nobody yet: it failed on our side, such as a TXT record that never appeared. No budget of the CA's is spent.
+    Nobody,
 }
 
 /// One name of an order that failed.
@@ -37,7 +49,7 @@ pub struct NameFailure {
 impl Failure {
     /// About the order as a whole, with no wish of the CA's.
     pub fn new(kind: FailureKind, sentence: impl Into<String>) -> Self {
-        Self { kind, sentence: sentence.into(), names: Vec::new(), retry_after: None }
+        Self { kind, sentence: sentence.into(), names: Vec::new(), retry_after: None, asked: Asked::Ca }
     }
 
     /// With what the CA asked to wait.

@@ -48,6 +48,6 @@ pub use client::Client;
 pub use config::Config;
 pub use door::Door;
 pub use engine::{Counts, Engine, Event, Handle};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Asked, Failure, FailureKind};
 pub use plan::Planner;
 pub use time::Timestamp;

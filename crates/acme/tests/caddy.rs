@@ -15,7 +15,7 @@ async fn check(challenge: ChallengeKind, sets: &[&[&str]]) {
     let scene = Scene::new().await;
     let Some(caddy) = CaddyCa::start(&scene.names, scene.gate.http_port, scene.gate.tls_port).await else { return };
     let mut config = ca(&caddy.directory(), caddy.root_file());
-    config.dns = vec![("default".to_owned(), scene.dns_provider())];
+    config.dns = vec![vestibule_acme::config::NamedProvider::for_all("default", scene.dns_provider())];
     let client = scene.client(config);
     for names in sets {
         let order = order(names, &[challenge]);

@@ -4,6 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 pub use vestibule_acme::config as acme;
+use vestibule_acme::config::NamedProvider;
 pub use vestibule_certs::store::{CaId, KeyType};
 use vestibule_names::{ClientNetwork, ListenAddr};
 pub use vestibule_site::acme::WithoutCertificate;
@@ -52,8 +53,8 @@ pub struct AcmePolicy {
 /// What the judgement of site files needs to know of public CAs.
 #[derive(Clone, Debug, Default)]
 pub struct AcmeStanding {
-    /// Names of the operator's providers of DNS-01; the one called `default` serves sites that name none.
-    pub dns: Vec<String>,
+    /// The operator's providers of DNS-01; the one called `default` serves sites that name none. Every CA has the same.
+    pub dns: Vec<NamedProvider>,
     /// What a handshake gets while its name has no certificate.
     pub without_certificate: WithoutCertificate,
 }
@@ -61,9 +62,8 @@ pub struct AcmeStanding {
 impl AcmePolicy {
     /// What the judgement of site files needs to know of it.
     pub fn standing(&self) -> AcmeStanding {
-        let mut dns: Vec<_> = self.config.cas.iter().flat_map(|ca| &ca.dns).map(|(name, _)| name.clone()).collect();
-        dns.sort_unstable();
-        dns.dedup();
+        let mut dns = self.config.cas.first().map(|ca| ca.dns.clone()).unwrap_or_default();
+        dns.sort_by(|a, b| a.name.cmp(&b.name));
         AcmeStanding { dns, without_certificate: self.without_certificate }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use vestibule_diagnostics::Span;
+use vestibule_names::{Hostname, TenantId};
 
 /// `acme` of the settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,7 @@ pub struct Acme {
     /// `hooks`: command lines, run on events.
     pub hooks: Vec<Vec<String>>,
     /// `dns`: providers of DNS-01, by name; the one called `default` serves sites that name none.
-    pub dns: Vec<(String, DnsProvider)>,
+    pub dns: Vec<NamedProvider>,
     /// `hold`: how long a handshake waits for a first certificate whose order is in flight. Default 5 s.
     pub hold: Option<Duration>,
     /// `without_certificate`: what a handshake gets while there is none.
@@ -151,6 +152,31 @@ pub enum WithoutCertificate {
     Placeholder,
     /// `alert`: the handshake is refused.
     Alert,
+}
+
+/// A provider of DNS-01 in the settings: whom and what it serves is the operator's to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedProvider {
+    /// What sites call it.
+    pub name: String,
+    /// The way into DNS.
+    pub provider: DnsProvider,
+    /// `zones`: it proves these names and those below them; empty: any.
+    pub zones: Vec<Hostname>,
+    /// `tenants`: whose sites may use it.
+    pub tenants: Tenants,
+}
+
+/// `tenants` of a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tenants {
+    /// Only the operator's sites.
+    #[default]
+    Operator,
+    /// `all`.
+    All,
+    /// User ids.
+    Listed(Vec<TenantId>),
 }
 
 /// How a TXT record gets into DNS.

@@ -129,7 +129,7 @@ impl AcmeRigBuilder {
         fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
         let mut text = format!(
             "acme:\n  agree: true\n  directory: \"{}\"\n  root: \"{}\"\n  resolvers: [\"{}\"]\n  \
-             dns: {{default: {{exec: \"{}\"}}}}\n",
+             dns: {{default: {{exec: \"{}\", tenants: all}}}}\n",
             self.pebble.directory(),
             self.pebble.root_file().display(),
             names.dns(),

@@ -105,7 +105,8 @@ impl<'a> Judge<'a> {
             _ => &problem.kind,
         };
         let sentence = self.sentence(kind, kind_text, detail, subject.as_deref(), asking, problem.instance.as_deref());
-        Failure { kind, sentence, names: named, retry_after: problem.retry_after }
+        let failure = Failure::new(kind, sentence).after(problem.retry_after);
+        Failure { names: named, ..failure }
     }
 
     /// A name that was not proved.

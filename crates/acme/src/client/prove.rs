@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use vestibule_names::{HostPattern, Hostname, TenantId};
+use tokio::time::{Instant, timeout};
+use vestibule_names::{HostPattern, Hostname};
 
 use super::{
     classify::Asking,
@@ -16,18 +17,20 @@ use super::{
     walk::{Stop, Walk},
 };
 use crate::{
-    config::{ChallengeKind, DnsProvider, SiteDns},
-    dns::Presented,
+    config::{ChallengeKind, DEFAULT_PROVIDER, SiteDns},
+    dns::{Presented, Way},
     door::{self, Opened},
-    failure::{Failure, FailureKind},
+    failure::{Asked, Failure, FailureKind, NameFailure},
 };
 
 /// TXT records that are put in place at the same time.
-const PRESENT_LIMIT: usize = 8;
+const PRESENT_AT_ONCE: usize = 8;
+/// How long that is waited for, in all; what a program of the operator began by then may end.
+pub(crate) const PRESENT_LIMIT: Duration = Duration::from_secs(150);
+/// How long the records may take to go again, in all. What is left then stays behind, and the log says so.
+pub(crate) const WITHDRAW_LIMIT: Duration = Duration::from_secs(60);
 /// How long the other names may take once one has failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(15);
-/// The provider of DNS-01 for sites that name none.
-const DEFAULT_PROVIDER: &str = "default";
 
 /// Names that were proved, and how.
 pub(super) type Proved = Vec<(HostPattern, ChallengeKind)>;
@@ -38,6 +41,13 @@ struct Proof {
     index: usize,
     name: HostPattern,
     offer: Offer,
+}
+
+/// A TXT record that proves a name.
+struct Record {
+    proved: HostPattern,
+    host: Hostname,
+    value: String,
 }
 
 /// Answers that are in place.
@@ -60,9 +70,10 @@ impl Walk<'_> {
             Err(stop) => Err(stop),
         };
         drop(answers.opened);
-        for presented in answers.presented {
-            self.client.tools.dns.withdraw(presented).await;
-        }
+        let dns = &self.client.tools.dns;
+        let withdrawing = stream::iter(answers.presented).for_each_concurrent(PRESENT_AT_ONCE, |one| dns.withdraw(one));
+        // Not an error: whatever is dropped with it says that it stays.
+        let _ = timeout(WITHDRAW_LIMIT, withdrawing).await;
         decided
     }
 
@@ -79,13 +90,7 @@ impl Walk<'_> {
                 self.judging().name(name, challenge, &problem)
             })
             .collect();
-        // The name's fault, if it is any name's.
-        let told = names.iter().find(|name| name.kind != FailureKind::Ca).or(names.first())?;
-        let sentence = match names.len() {
-            1 => told.sentence.clone(),
-            more => format!("{}; {} more names failed", told.sentence, more - 1),
-        };
-        Some(Failure { kind: told.kind, sentence, names, retry_after: None })
+        told(names)
     }
 
     async fn authorizations(&mut self, placed: &mut impl Placed) -> Result<Vec<Authorization>, Stop> {
@@ -109,7 +114,7 @@ impl Walk<'_> {
                     format!("{} wants {name} proved, which nobody ordered: it is asked again later", self.order.ca);
                 return Err(Failure::new(FailureKind::Ca, sentence));
             }
-            let usable = self.order.challenges.iter().filter(|kind| fits(name, **kind) && self.can(**kind));
+            let usable = self.order.challenges.iter().filter(|kind| fits(name, **kind) && self.can(name, **kind));
             let offered = |kind: &ChallengeKind| authorization.offers.iter().find(|offer| offer.kind == *kind);
             let offer =
                 usable.copied().find_map(|kind| offered(&kind)).ok_or_else(|| self.nothing_fits(authorization))?;
@@ -118,24 +123,21 @@ impl Walk<'_> {
         .collect()
     }
 
-    fn can(&self, kind: ChallengeKind) -> bool {
-        kind != ChallengeKind::Dns01 || self.provider().is_some()
+    fn can(&self, name: &HostPattern, kind: ChallengeKind) -> bool {
+        kind != ChallengeKind::Dns01 || self.way(name).is_some()
     }
 
-    fn provider(&self) -> Option<&DnsProvider> {
-        let named = |name: &str| self.client.config.dns.iter().find(|(known, _)| known == name).map(|(_, found)| found);
+    /// The way into DNS for this name. What the planner was told is asked again: settings may have changed since.
+    fn way(&self, name: &HostPattern) -> Option<Way<'_>> {
+        let tenant = self.order.tenant;
+        let named = |wanted: &str| {
+            let provider = self.client.config.provider(wanted)?;
+            provider.serves(tenant, name).is_ok().then(|| Way::of_settings(provider, tenant))
+        };
         match &self.order.dns {
-            Some(SiteDns::Own(provider)) => Some(provider),
+            Some(SiteDns::Own(provider)) => Some(Way::own(provider, tenant)),
             Some(SiteDns::Named(name)) => named(name),
             None => named(DEFAULT_PROVIDER),
-        }
-    }
-
-    /// Whose the provider is: a site's own may reach less than the operator's.
-    fn whose(&self) -> TenantId {
-        match &self.order.dns {
-            Some(SiteDns::Own(_)) => self.order.tenant,
-            Some(SiteDns::Named(_)) | None => TenantId::OPERATOR,
         }
     }
 
@@ -147,7 +149,7 @@ impl Walk<'_> {
         let (ca, name) = (&self.order.ca, &authorization.name);
         let offered = list(authorization.offers.iter().map(|offer| offer.kind).collect());
         let allowed = list(self.order.challenges.clone());
-        let what = match (name, self.provider()) {
+        let what = match (name, self.way(name)) {
             (HostPattern::Wildcard(_), None) => "a wildcard needs dns-01, and with it a provider: write `dns`",
             _ => "allow one that is offered",
         };
@@ -161,8 +163,8 @@ impl Walk<'_> {
         for proof in proofs {
             match (proof.offer.kind, &proof.name) {
                 (ChallengeKind::Dns01, HostPattern::Exact(name) | HostPattern::Wildcard(name)) => {
-                    let value = placed.dns_value(proof.index).await;
-                    records.push((name.clone(), value.map_err(|fault| self.stop(&fault))?));
+                    let value = placed.dns_value(proof.index).await.map_err(|fault| self.stop(&fault))?;
+                    records.push(Record { proved: proof.name.clone(), host: name.clone(), value });
                 }
                 _ => answers.opened.push(self.open(proof).map_err(Stop::resumable)?),
             }
@@ -196,19 +198,35 @@ impl Walk<'_> {
         Err(Failure::new(FailureKind::Ca, sentence))
     }
 
-    async fn present(&self, records: &[(Hostname, String)], answers: &mut Answers) -> Result<(), Stop> {
-        let Some(provider) = self.provider().filter(|_| !records.is_empty()) else { return Ok(()) };
-        let (dns, whose) = (&self.client.tools.dns, self.whose());
-        let presenting = stream::iter(records).map(|(name, value)| dns.present(provider, whose, name, value));
-        let outcomes: Vec<_> = presenting.buffer_unordered(PRESENT_LIMIT).collect().await;
-        let mut failed = None;
-        for outcome in outcomes {
+    /// The time that this takes is the DNS provider's and the zone's, never the CA's.
+    async fn present(&mut self, records: &[Record], answers: &mut Answers) -> Result<(), Stop> {
+        let started = Instant::now();
+        let this = &*self;
+        let presenting = stream::iter(records).map(|record| async move { (record, this.put(record, started).await) });
+        let outcomes: Vec<_> = presenting.buffer_unordered(PRESENT_AT_ONCE).collect().await;
+        self.patience.pause(started.elapsed());
+        let mut failed = Vec::new();
+        for (record, outcome) in outcomes {
             match outcome {
                 Ok(presented) => answers.presented.push(presented),
-                Err(failure) => failed = failed.or(Some(failure)),
+                Err(failure) => failed.push(NameFailure {
+                    name: record.proved.clone(),
+                    kind: failure.kind,
+                    challenge: Some(ChallengeKind::Dns01),
+                    sentence: failure.sentence,
+                }),
             }
         }
-        failed.map_or(Ok(()), |failure| Err(Stop::resumable(failure)))
+        told(failed).map_or(Ok(()), |failure| Err(Stop::resumable(Failure { asked: Asked::Nobody, ..failure })))
+    }
+
+    async fn put(&self, record: &Record, started: Instant) -> Result<Presented, Failure> {
+        let Record { proved, host, value } = record;
+        let Some(way) = self.way(proved) else {
+            let sentence = format!("no DNS provider serves {proved} any more");
+            return Err(Failure::new(FailureKind::Configuration, sentence));
+        };
+        self.client.tools.dns.present(way.until(started + PRESENT_LIMIT), host, value).await
     }
 
     /// RFC 8555 section 7.5.1. That the CA finds nothing to do any more (it was told before a restart) is no fault.
@@ -296,4 +314,16 @@ fn fits(name: &HostPattern, kind: ChallengeKind) -> bool {
         HostPattern::Wildcard(_) => kind == ChallengeKind::Dns01,
         HostPattern::Address(_) => kind != ChallengeKind::Dns01,
     }
+}
+
+/// One failure for all of these names: a name's own fault, if it is any name's.
+fn told(names: Vec<NameFailure>) -> Option<Failure> {
+    let about_name = || names.iter().find(|name| name.kind.is_validation());
+    let told = about_name().or_else(|| names.iter().find(|name| name.kind != FailureKind::Ca)).or(names.first())?;
+    let sentence = match names.len() {
+        1 => told.sentence.clone(),
+        more => format!("{}; {} more names failed", told.sentence, more - 1),
+    };
+    let failure = Failure::new(told.kind, sentence);
+    Some(Failure { names, ..failure })
 }

@@ -32,6 +32,11 @@ impl Patience {
         Self { end: self.end.min(Self::new(limit).end), ..self }
     }
 
+    /// So long was waited for somebody else than the CA.
+    pub(super) fn pause(&mut self, spent: Duration) {
+        self.end = self.end.checked_add(spent).unwrap_or(self.end);
+    }
+
     /// From here on the waits are short again.
     pub(super) fn afresh(&mut self) {
         self.next = FIRST_WAIT;
@@ -74,6 +79,8 @@ mod tests {
         patience.wait(Some(Duration::ZERO)).await.unwrap();
         assert!(start.elapsed() >= Duration::from_secs(5) + SHORTEST_WAIT);
         assert_eq!(patience.wait(Some(Duration::from_secs(3600))).await, Err(OutOfTime));
+        patience.pause(Duration::from_secs(3600));
+        patience.wait(Some(Duration::from_secs(3600))).await.unwrap();
         assert_eq!(patience.at_most(Duration::from_secs(1)).wait(Some(Duration::from_secs(2))).await, Err(OutOfTime));
     }
 }

@@ -162,7 +162,10 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let wanted = status.as_ref().and_then(|status| self.sites.get(&status.site));
         let options = wanted.map(|wanted| &wanted.options);
         let defaults = SiteOptions::default();
-        let (challenges, provider) = plan::proofs(ca, std::slice::from_ref(&name), options.unwrap_or(&defaults));
+        // A name that nobody holds is asked about by the operator.
+        let tenant = wanted.map_or(TenantId::OPERATOR, |wanted| wanted.tenant);
+        let names = std::slice::from_ref(&name);
+        let (challenges, provider) = plan::proofs(ca, tenant, names, options.unwrap_or(&defaults));
         Subject {
             challenges,
             provider: if provider.is_some() { Provider::Present } else { Provider::Missing },

@@ -276,7 +276,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             return self.order_failed(job, &order, failure);
         };
         let in_flight = self.in_flight(&order);
-        let limit = limit.timeouts.order + ORDER_GRACE;
+        let limit = crate::client::longest_order(limit, &order) + ORDER_GRACE;
         let work = async move {
             let outcome = guarded(&order.ca, limit, ca.obtain(&order)).await;
             Ended::Order { job, outcome }

@@ -63,7 +63,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     fn resume(&mut self, pending: Pending, order: Order) {
         let Some((ca, config)) = self.ca(&order.ca) else { return };
-        let limit = config.timeouts.order + ORDER_GRACE;
+        let limit = crate::client::longest_order(config, &order) + ORDER_GRACE;
         tracing::info!(names = %list(&order.names), ca = %order.ca, issuance = %pending.id(), "an order goes on");
         let job = self.planner.resumed(order.clone(), self.clock.now());
         let in_flight = self.in_flight(&order);
@@ -125,7 +125,7 @@ fn is_for(draft: &Draft, order: &Order) -> bool {
 /// The order that left this draft, as the site and the settings have it now.
 fn order_of(draft: &Draft, ca: &CaConfig, options: &SiteOptions) -> Order {
     let known = [options.profile.as_ref(), ca.profile.as_ref()].into_iter().flatten();
-    let (challenges, dns) = plan::proofs(ca, &draft.names, options);
+    let (challenges, dns) = plan::proofs(ca, draft.tenant, &draft.names, options);
     let profile = draft.profile.as_ref().map(|name| {
         let known = known.clone().find(|profile| profile.name == *name).cloned();
         known.unwrap_or_else(|| Profile { name: name.clone(), need: Need::Preferred })

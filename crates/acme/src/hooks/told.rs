@@ -174,6 +174,7 @@ mod tests {
             sentence: "the CA said:\n\x1b[31m\"no\"\0".to_owned(),
             names: Vec::new(),
             retry_after: None,
+            asked: crate::Asked::Ca,
         };
         let names = vec![HostPattern::parse("a.example.com").unwrap()];
         check(

@@ -70,7 +70,7 @@ impl Planner {
         let cert = name.cert.map(|ix| &self.certs[ix]);
         let mut wait = Wait { until: Timestamp(u64::MAX), why: Waits::Ca, sentence: None };
         for (number, ca) in self.cas.iter().enumerate() {
-            let terms = match terms::resolve(&ca.config, &name.pattern, &options) {
+            let terms = match terms::resolve(&ca.config, name.tenant, &name.pattern, &options) {
                 Ok(terms) => terms,
                 Err(_) if number > 0 => continue, // it could not step in
                 Err(sentence) => return Err(Wait::for_settings(sentence, now)),
@@ -170,7 +170,7 @@ impl Planner {
             return false;
         }
         let ca = &self.cas[route.ca].config;
-        let terms = name.options().and_then(|options| terms::resolve(ca, &name.pattern, options).ok());
+        let terms = name.options().and_then(|options| terms::resolve(ca, name.tenant, &name.pattern, options).ok());
         terms.is_some_and(|terms| terms == route.terms) && self.limited(name, route.ca, route.exempt, now).is_none()
     }
 
@@ -207,7 +207,7 @@ impl Planner {
         let wildcard = self.by_name.get(&(text.parse().ok()?, name.tenant))?;
         let other = &self.names[*wildcard];
         let on_its_way = other.flight.is_some() || other.lane.is_some();
-        let terms = terms::resolve(&self.cas[route.ca].config, &other.pattern, other.options()?).ok()?;
+        let terms = terms::resolve(&self.cas[route.ca].config, other.tenant, &other.pattern, other.options()?).ok()?;
         let same = terms.key_type == route.terms.key_type && terms.profile == route.terms.profile;
         let joins = self.fits(*wildcard, lead, route, now)
             && other.sites.first().map(|s| &s.0) == name.sites.first().map(|s| &s.0);

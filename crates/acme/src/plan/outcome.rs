@@ -212,7 +212,7 @@ impl Planner {
     /// What would be tried first if nothing had been learned: that need not be remembered.
     fn preferred_challenge(&self, ix: NameIx, flight: &Flight) -> Option<ChallengeKind> {
         let (ca, name) = (&self.cas[flight.ca?], &self.names[ix]);
-        terms::resolve(&ca.config, &name.pattern, name.options()?).ok()?.preferred()
+        terms::resolve(&ca.config, name.tenant, &name.pattern, name.options()?).ok()?.preferred()
     }
 
     fn ca_works(&mut self, ca: usize, flight: &Flight, now: Timestamp) {

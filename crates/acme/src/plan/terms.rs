@@ -2,12 +2,10 @@
 //! equal terms share a certificate.
 
 use vestibule_certs::store::KeyType;
-use vestibule_names::HostPattern;
+use vestibule_names::{HostPattern, TenantId};
 
-use crate::config::{CaConfig, ChallengeKind, Need, Profile, SiteDns, SiteOptions};
+use crate::config::{CaConfig, ChallengeKind, DEFAULT_PROVIDER, Denial, Need, Profile, SiteDns, SiteOptions};
 
-/// The provider that serves sites which name none.
-const DEFAULT_PROVIDER: &str = "default";
 /// The only profile with which Let's Encrypt certifies addresses.
 const ADDRESS_PROFILE: &str = "shortlived";
 
@@ -25,15 +23,23 @@ pub(super) struct Terms {
     is_address: bool,
 }
 
-/// What an order for this name would say at this CA; an error is one sentence about what must be changed.
-pub(super) fn resolve(ca: &CaConfig, name: &HostPattern, options: &SiteOptions) -> Result<Terms, String> {
+/// What an order of this tenant for this name would say at this CA; an error is one sentence about what must be changed.
+pub(super) fn resolve(
+    ca: &CaConfig,
+    tenant: TenantId,
+    name: &HostPattern,
+    options: &SiteOptions,
+) -> Result<Terms, String> {
     let is_address = matches!(name, HostPattern::Address(_));
     let profile = options.profile.clone().or_else(|| ca.profile.clone()).or_else(|| address_profile(ca, is_address));
-    let dns = provider(ca, options)?;
+    let (dns, denial) = provider(ca, tenant, name, options)?;
     let challenges = challenges(ca, options, dns.as_ref(), is_address);
     let wildcard = matches!(name, HostPattern::Wildcard(_));
     if wildcard && dns.is_none() {
-        return Err(format!("{name} needs DNS-01, and the site has no `dns` provider: name one, or list the hosts"));
+        return Err(denial.map_or_else(
+            || format!("{name} needs DNS-01, and the site has no `dns` provider: name one, or list the hosts"),
+            |denial| format!("{name} needs DNS-01, and {denial}"),
+        ));
     }
     if wildcard && options.challenge.is_some_and(|only| only != ChallengeKind::Dns01) {
         return Err(format!("{name} can only be proved with dns-01: take the site's `challenge` away"));
@@ -41,7 +47,10 @@ pub(super) fn resolve(ca: &CaConfig, name: &HostPattern, options: &SiteOptions) 
     if challenges.is_empty() && !wildcard {
         return Err(match is_address {
             true => format!("{name} is an address, which dns-01 cannot prove: allow http-01 or tls-alpn-01"),
-            false => format!("{name} may only use dns-01, and there is no `dns` provider: name one"),
+            false => denial.map_or_else(
+                || format!("{name} may only use dns-01, and there is no `dns` provider: name one"),
+                |denial| format!("{name} may only use dns-01, and {denial}"),
+            ),
         });
     }
     let most = ca.limits.names_with(profile.as_ref().map(|profile| profile.name.as_str())).max(1);
@@ -53,10 +62,11 @@ pub(super) fn resolve(ca: &CaConfig, name: &HostPattern, options: &SiteOptions) 
 /// [`resolve`]), what is left of it: what has been proved already needs no proof.
 pub(crate) fn proofs(
     ca: &CaConfig,
+    tenant: TenantId,
     names: &[HostPattern],
     options: &SiteOptions,
 ) -> (Vec<ChallengeKind>, Option<SiteDns>) {
-    let of_order = names.iter().find_map(|name| resolve(ca, name, options).ok());
+    let of_order = names.iter().find_map(|name| resolve(ca, tenant, name, options).ok());
     match of_order {
         Some(terms) => (terms.challenges_for(names, None, None), terms.dns),
         None => (options.challenge.map_or_else(|| ca.challenges.clone(), |only| vec![only]), None),
@@ -74,14 +84,27 @@ fn address_profile(ca: &CaConfig, is_address: bool) -> Option<Profile> {
     needed.then(|| Profile { name: ADDRESS_PROFILE.to_owned(), need: Need::Required })
 }
 
-fn provider(ca: &CaConfig, options: &SiteOptions) -> Result<Option<SiteDns>, String> {
-    let has = |wanted: &str| ca.dns.iter().any(|(name, _)| name == wanted);
+/// The provider for this name, and why the default one does not serve it. One that the site names must serve it.
+fn provider(
+    ca: &CaConfig,
+    tenant: TenantId,
+    name: &HostPattern,
+    options: &SiteOptions,
+) -> Result<(Option<SiteDns>, Option<Denial>), String> {
     match &options.dns {
-        Some(SiteDns::Named(name)) if !has(name) => {
-            Err(format!("the settings have no `dns` provider called {name:?}: name one that they have"))
+        Some(SiteDns::Named(named)) => {
+            let Some(provider) = ca.provider(named) else {
+                return Err(format!("the settings have no `dns` provider called {named:?}: name one that they have"));
+            };
+            provider.serves(tenant, name).map_err(|denial| denial.to_string())?;
+            Ok((options.dns.clone(), None))
         }
-        Some(chosen) => Ok(Some(chosen.clone())),
-        None => Ok(has(DEFAULT_PROVIDER).then(|| SiteDns::Named(DEFAULT_PROVIDER.to_owned()))),
+        Some(SiteDns::Own(_)) => Ok((options.dns.clone(), None)),
+        None => Ok(match ca.provider(DEFAULT_PROVIDER).map(|provider| provider.serves(tenant, name)) {
+            Some(Ok(())) => (Some(SiteDns::Named(DEFAULT_PROVIDER.to_owned())), None),
+            Some(Err(denial)) => (None, Some(denial)),
+            None => (None, None),
+        }),
     }
 }
 

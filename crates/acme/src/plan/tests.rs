@@ -37,8 +37,7 @@ fn busy() -> (Planner, BTreeMap<String, Vec<u8>>) {
     }
     let first = planner.next(START, &mut Fixed).unwrap();
     planner.next(START, &mut Fixed).unwrap();
-    let error =
-        Failure { kind: FailureKind::ValidationTls, sentence: "no".into(), names: Vec::new(), retry_after: None };
+    let error = Failure::new(FailureKind::ValidationTls, "no");
     planner.ordered(first.id, Err(error), START, &mut Fixed);
     let mut records = BTreeMap::new();
     for record in planner.records() {
@@ -212,7 +211,7 @@ fn what_is_idle_is_forgotten() {
     planner.unwant(&SiteId::new("a.yaml"), START);
     planner.unwant(&SiteId::new("b.yaml"), START);
     let flight = *planner.flights.keys().next().unwrap();
-    let error = Failure { kind: FailureKind::Ca, sentence: "no".into(), names: Vec::new(), retry_after: None };
+    let error = Failure::new(FailureKind::Ca, "no");
     planner.ordered(flight, Err(error), START, &mut Fixed);
     let later = START.after(Duration::from_secs(30 * 24 * 3600));
     planner.next(later, &mut Fixed);

@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use vestibule_acme::{FailureKind, config::DnsProvider};
+use vestibule_acme::{FailureKind, config::DnsProvider, dns::Way};
 use vestibule_names::TenantId;
 
 use crate::{Scene, host};
@@ -89,7 +89,8 @@ impl Scene {
     }
 
     async fn fails(&self, provider: &DnsProvider, whose: TenantId) -> (FailureKind, String) {
-        let failure = self.dns.present(provider, whose, &host("blog.example.com"), "VALUE").await.unwrap_err();
+        let failure =
+            self.dns.present(Way::own(provider, whose), &host("blog.example.com"), "VALUE").await.unwrap_err();
         (failure.kind, failure.sentence)
     }
 }
@@ -111,7 +112,8 @@ async fn a_value_is_set_with_the_account_of_the_name() {
         let service = Service::saying("200 OK", "{\"txt\": \"VALUE\"}").await;
         scene.server.zone("example.com").zone("auth.example.net").alias(AT, TARGET).add_text(TARGET, "VALUE");
         let provider = scene.acme_dns(&format!("{}/", service.url), &credentials);
-        let presented = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap();
+        let presented =
+            scene.dns.present(Way::own(&provider, OPERATOR), &host("blog.example.com"), "VALUE").await.unwrap();
         scene.dns.withdraw(presented).await;
         let requests = service.requests.lock().unwrap().clone();
         let [(head, body)] = &requests[..] else { panic!("one request was expected: {requests:?}") };

@@ -9,7 +9,11 @@ use std::{
 };
 
 use tempfile::TempDir;
-use vestibule_acme::{Config, FailureKind, config::DnsProvider, dns::Dns};
+use vestibule_acme::{
+    Config, FailureKind,
+    config::DnsProvider,
+    dns::{Dns, Way},
+};
 use vestibule_certs::Vault;
 use vestibule_names::TenantId;
 
@@ -138,11 +142,11 @@ async fn bind_takes_our_updates_and_we_take_its_signature() {
     let named = Named::start();
     let (dns, provider) = (named.dns(), named.provider("gateway", SECRET));
     let name = host("blog.example.com");
-    let first = dns.present(&provider, TenantId::OPERATOR, &name, "value-one").await.unwrap();
-    let second = dns.present(&provider, TenantId::OPERATOR, &name, "value-two").await.unwrap();
+    let first = dns.present(Way::own(&provider, TenantId::OPERATOR), &name, "value-one").await.unwrap();
+    let second = dns.present(Way::own(&provider, TenantId::OPERATOR), &name, "value-two").await.unwrap();
     dns.withdraw(first).await;
     // Taken away, it is no longer seen; the other one still is, which a second presentation would find at once.
-    let again = dns.present(&provider, TenantId::OPERATOR, &name, "value-two").await.unwrap();
+    let again = dns.present(Way::own(&provider, TenantId::OPERATOR), &name, "value-two").await.unwrap();
     dns.withdraw(again).await;
     dns.withdraw(second).await;
     let log = named.log();
@@ -167,7 +171,8 @@ async fn bind_refuses_what_its_policy_does_not_allow() {
         ("nobody", SECRET, "it does not know the key nobody"),
     ] {
         let provider = named.provider(key, secret);
-        let failure = dns.present(&provider, TenantId::OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap_err();
+        let failure =
+            dns.present(Way::own(&provider, TenantId::OPERATOR), &host("blog.example.com"), "VALUE").await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Configuration);
         assert!(failure.sentence.contains(words), "{}", failure.sentence);
     }

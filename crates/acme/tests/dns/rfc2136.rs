@@ -11,7 +11,7 @@ use hickory_proto::{
     op::ResponseCode,
     rr::{Name, RecordType, TSigner, rdata::tsig::TsigAlgorithm},
 };
-use vestibule_acme::{FailureKind, config::DnsProvider};
+use vestibule_acme::{FailureKind, config::DnsProvider, dns::Way};
 use vestibule_names::TenantId;
 
 use crate::{
@@ -48,7 +48,8 @@ impl Scene {
     }
 
     async fn refusal(&self, provider: &DnsProvider) -> (FailureKind, String) {
-        let failure = self.dns.present(provider, OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap_err();
+        let failure =
+            self.dns.present(Way::own(provider, OPERATOR), &host("blog.example.com"), "VALUE").await.unwrap_err();
         (failure.kind, failure.sentence)
     }
 }
@@ -64,8 +65,8 @@ async fn values_stand_side_by_side_and_go_one_by_one() {
         scene.server.key(signer(algorithm, b"secret")).add_text(AT, "somebody else's");
         let DnsProvider::Rfc2136 { server, key_file, .. } = provider else { unreachable!() };
         let provider = self::provider(server, name, key_file);
-        let first = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "one").await.unwrap();
-        let second = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "two").await.unwrap();
+        let first = scene.dns.present(Way::own(&provider, OPERATOR), &host("blog.example.com"), "one").await.unwrap();
+        let second = scene.dns.present(Way::own(&provider, OPERATOR), &host("blog.example.com"), "two").await.unwrap();
         assert_eq!(scene.server.texts(AT), ["somebody else's", "one", "two"], "{name}");
         scene.dns.withdraw(first).await;
         assert_eq!(scene.server.texts(AT), ["somebody else's", "two"]);
@@ -78,7 +79,7 @@ async fn values_stand_side_by_side_and_go_one_by_one() {
 async fn an_alias_is_followed_into_its_own_zone() {
     let (scene, provider) = Scene::with_updates().await;
     scene.server.zone("proofs.example.net").alias(AT, "blog.proofs.example.net");
-    let presented = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap();
+    let presented = scene.dns.present(Way::own(&provider, OPERATOR), &host("blog.example.com"), "VALUE").await.unwrap();
     assert_eq!(scene.server.texts("blog.proofs.example.net"), ["VALUE"]);
     scene.dns.withdraw(presented).await;
     assert!(scene.server.texts("blog.proofs.example.net").is_empty());
@@ -91,7 +92,7 @@ async fn an_alias_to_a_name_that_no_host_has_is_refused() {
     for (number, target) in targets.into_iter().enumerate() {
         scene.server.odd_alias(&format!("_acme-challenge.n{number}.example.com"), &[target, b"example", b"com"]);
         let name = host(&format!("n{number}.example.com"));
-        let failure = scene.dns.present(&provider, OPERATOR, &name, "VALUE").await.unwrap_err();
+        let failure = scene.dns.present(Way::own(&provider, OPERATOR), &name, "VALUE").await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::ValidationDns, "{target:?}");
         assert!(failure.sentence.ends_with("which is no name for a TXT record"), "{target:?}: {}", failure.sentence);
         assert!(!failure.sentence.contains('\n'));
@@ -103,7 +104,7 @@ async fn an_alias_to_a_name_that_no_host_has_is_refused() {
 async fn truncated_answers_are_asked_for_again_by_tcp() {
     let (scene, provider) = Scene::with_updates().await;
     scene.server.truncate_udp();
-    let presented = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap();
+    let presented = scene.dns.present(Way::own(&provider, OPERATOR), &host("blog.example.com"), "VALUE").await.unwrap();
     assert_eq!(scene.server.texts(AT), ["VALUE"]);
     scene.dns.withdraw(presented).await;
 }
@@ -148,7 +149,7 @@ async fn a_server_that_answers_only_updates_leaves_the_zone_to_the_resolvers() {
     scene.server.add_text(AT, "VALUE");
     let file = key_file(scene.folder.path(), &BASE64.encode(b"secret"), 0o600);
     let provider = provider(primary.address(), "hmac-sha256", file);
-    let presented = scene.dns.present(&provider, OPERATOR, &host("blog.example.com"), "VALUE").await.unwrap();
+    let presented = scene.dns.present(Way::own(&provider, OPERATOR), &host("blog.example.com"), "VALUE").await.unwrap();
     assert_eq!(primary.texts(AT), ["VALUE"]);
     scene.dns.withdraw(presented).await;
     assert!(primary.texts(AT).is_empty());
@@ -183,13 +184,14 @@ async fn a_tenant_does_not_lead_us_inside() {
         ["127.0.0.1:53", "10.0.0.1:53", "169.254.169.254:53", "[::1]:53", "[::ffff:127.0.0.1]:53", "1.1.1.1:5353"]
     {
         let provider = provider(server.parse().unwrap(), "hmac-sha256", file.clone());
-        let failure = scene.dns.present(&provider, tenant, &host("blog.example.com"), "VALUE").await.unwrap_err();
+        let failure =
+            scene.dns.present(Way::own(&provider, tenant), &host("blog.example.com"), "VALUE").await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Configuration);
         assert!(failure.sentence.contains("may not be used by a site"), "{server}: {}", failure.sentence);
     }
     // A place that it may use, but with a key that is not its own: nothing is sent.
     let provider = provider("1.1.1.1:53".parse().unwrap(), "hmac-sha256", file);
-    let failure = scene.dns.present(&provider, tenant, &host("blog.example.com"), "VALUE").await.unwrap_err();
+    let failure = scene.dns.present(Way::own(&provider, tenant), &host("blog.example.com"), "VALUE").await.unwrap_err();
     assert!(failure.sentence.contains("it is not a file of uid"), "{}", failure.sentence);
 }
 

@@ -308,7 +308,7 @@ impl Drop for Counted<'_> {
 }
 
 fn failure(kind: FailureKind) -> Failure {
-    Failure { kind, sentence: "as the test asked".to_owned(), names: Vec::new(), retry_after: None }
+    Failure::new(kind, "as the test asked")
 }
 
 fn failure_of(error: &vestibule_certs::store::StoreError) -> Failure {

@@ -164,7 +164,7 @@ fn an_order_goes_on_as_it_was_begun() {
     test(async {
         let mut house = House::new();
         let provider = DnsProvider::Exec { program: "/bin/true".into(), timeout: Duration::from_secs(1) };
-        house.config.cas[0].dns = vec![("default".to_owned(), provider)];
+        house.config.cas[0].dns = vec![vestibule_acme::config::NamedProvider::for_all("default", provider)];
         house.ca.hold_at(Some(Point::Noted));
         let run = house.start();
         want_dns(&run);

@@ -6,7 +6,7 @@ use vestibule_acme::{
     FailureKind,
     config::{
         ChallengeKind::{Dns01, Http01, TlsAlpn01},
-        DnsProvider, Need, Profile,
+        DnsProvider, NamedProvider, Need, Profile,
     },
 };
 use vestibule_names::HostPattern;
@@ -90,7 +90,8 @@ async fn a_provider_that_fails_is_named_and_nothing_is_left_open() {
     let pebble = pebble(&scene, |pebble| pebble).await;
     let mut config = settings(&scene, &pebble);
     let program = scene.dir.path().join("no-such-program");
-    config.dns = vec![("default".to_owned(), DnsProvider::Exec { program, timeout: Duration::from_secs(5) })];
+    config.dns =
+        vec![NamedProvider::for_all("default", DnsProvider::Exec { program, timeout: Duration::from_secs(5) })];
     let order = order(&["a.test"], &[Dns01]);
     let failure = scene.client(config).obtain(&order).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Configuration, "{failure}");

@@ -11,7 +11,10 @@ mod faults;
 mod kills;
 
 use scene::Scene;
-use vestibule_acme::{Client, config::CaConfig};
+use vestibule_acme::{
+    Client,
+    config::{CaConfig, NamedProvider},
+};
 use vestibule_testkit::pebble::{Pebble, PebbleBuilder};
 
 /// A pebble that validates at the scene's gate, by the scene's name server.
@@ -23,7 +26,7 @@ async fn pebble(scene: &Scene, change: impl FnOnce(PebbleBuilder) -> PebbleBuild
 /// The settings for it.
 fn settings(scene: &Scene, pebble: &Pebble) -> CaConfig {
     let mut config = scene::ca(&pebble.directory(), pebble.root_file());
-    config.dns = vec![("default".to_owned(), scene.dns_provider())];
+    config.dns = vec![NamedProvider::for_all("default", scene.dns_provider())];
     config
 }
 

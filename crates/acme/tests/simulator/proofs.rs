@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use vestibule_acme::{
     FailureKind,
-    config::ChallengeKind::{self, Dns01, Http01, TlsAlpn01},
+    config::{
+        ChallengeKind::{self, Dns01, Http01, TlsAlpn01},
+        NamedProvider,
+    },
 };
 use vestibule_testkit::ca::{Outcome, SimulatedCa, Validation};
 
@@ -78,7 +81,7 @@ async fn challenges_are_open_while_they_are_looked_at_and_closed_after() {
     let validation = Validation::Real { http, tls, dns: Some(scene.names.dns()) };
     let simulated = SimulatedCa::builder().validation(validation).start().await;
     let mut config = settings(&simulated);
-    config.dns = vec![("default".to_owned(), scene.dns_provider())];
+    config.dns = vec![NamedProvider::for_all("default", scene.dns_provider())];
     let client = scene.client(config);
     let obtained = obtain(&client, &order(&["c.test", "*.c.test"], &[Http01, TlsAlpn01, Dns01])).await;
     assert_eq!(obtained.proved.len(), 2);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vestibule_acme::{
     FailureKind,
-    config::{ChallengeKind, Config, Need, Profile, SiteOptions},
+    config::{ChallengeKind, Config, NamedProvider, Need, Profile, SiteOptions},
     plan::{NameState, Pointing, Sight},
 };
 use vestibule_certs::store::KeyType;
@@ -77,7 +77,7 @@ fn tenants_and_options_never_share_a_certificate() {
 #[test]
 fn names_move_between_sites_of_a_tenant_without_an_order_and_a_wildcard_serves_all() {
     let mut config = Config::new(vec![ca("le")]);
-    config.cas[0].dns = vec![("default".into(), exec())];
+    config.cas[0].dns = vec![NamedProvider::for_all("default", exec())];
     let mut world = World::new(config);
     world.want("a.yaml", 1, &["a.com", "*.a.com"]);
     world.run(MINUTE);
@@ -106,7 +106,7 @@ fn exec() -> vestibule_acme::config::DnsProvider {
 #[test]
 fn a_name_waits_for_the_wildcard_that_will_cover_it_and_goes_alone_when_that_fails() {
     let mut config = Config::new(vec![ca("le")]);
-    config.cas[0].dns = vec![("default".into(), exec())];
+    config.cas[0].dns = vec![NamedProvider::for_all("default", exec())];
     let mut world = World::new(config);
     world.dead.insert(name("*.a.com"));
     world.want("a.yaml", 1, &["*.a.com", "a.com", "b.a.com"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vestibule_acme::{
     FailureKind, Timestamp,
-    config::{ChallengeKind, Config, DnsProvider, SiteOptions},
+    config::{ChallengeKind, Config, DnsProvider, NamedProvider, SiteOptions},
     plan::{NameState, Pointing, Sight},
 };
 use vestibule_certs::store::{IssuanceId, KeyType};
@@ -35,7 +35,10 @@ fn scene(seed: u64) -> World {
     config.orders_at_once = 1 + (seed % 7) as usize;
     if seed.is_multiple_of(2) {
         for ca in &mut config.cas {
-            ca.dns = vec![("default".into(), DnsProvider::Exec { program: "/bin/true".into(), timeout: MINUTE })];
+            ca.dns = vec![NamedProvider::for_all(
+                "default",
+                DnsProvider::Exec { program: "/bin/true".into(), timeout: MINUTE },
+            )];
         }
     }
     let mut world = World::new(config);

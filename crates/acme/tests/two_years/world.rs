@@ -541,7 +541,7 @@ impl World {
 }
 
 pub(crate) fn failure(kind: FailureKind, sentence: &str, retry_after: Option<Duration>) -> Failure {
-    Failure { kind, sentence: sentence.to_owned(), names: Vec::new(), retry_after }
+    Failure::new(kind, sentence).after(retry_after)
 }
 
 fn blamed(name: HostPattern) -> NameFailure {

@@ -106,8 +106,10 @@ catalogue! {
         severity: Severity::Error,
         found_by: FoundBy::Context,
         explanation: "A site proves a wildcard by a record in DNS: through a provider that the operator has set up \
-                      in the settings and that the site names, or through one of its own. Programs are run by the \
-                      operator's settings and sites only, because they run as the gateway's user.",
+                      in the settings and that the site names, or through one of its own. A provider of the \
+                      settings serves the tenants and the zones that the operator has written there (`tenants`, \
+                      `zones`). Programs are run by the operator's settings and sites only, because they run as the \
+                      gateway's user.",
         wrong: "# the settings know no provider of this name\nhosts: \"*.example.com\"\nupstream: 5000\ntls:\n  dns: my-provider\n",
         right: "# the settings have acme.dns.default\nhosts: \"*.example.com\"\nupstream: 5000\ntls: auto\n",
     }
@@ -118,7 +120,8 @@ catalogue! {
         severity: Severity::Warning,
         found_by: FoundBy::Context,
         explanation: "A public CA gives a certificate for a wildcard only to whoever can write a record into the \
-                      zone (DNS-01). Without a provider that does so no certificate is ordered for it.",
+                      zone (DNS-01). Without a provider that does so, and that serves this tenant and this name, no \
+                      certificate is ordered for it.",
         wrong: "# neither the settings nor the site name a DNS provider\nhosts: \"*.example.com\"\nupstream: 5000\n",
         right: "hosts: \"*.example.com\"\nupstream: 5000\ntls:\n  dns: default\n",
     }

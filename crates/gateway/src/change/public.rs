@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use vestibule_acme::config::{ChallengeKind, DnsProvider, Need, Profile, SiteDns, SiteOptions};
+use vestibule_acme::config::{
+    ChallengeKind, DEFAULT_PROVIDER, Denial, DnsProvider, NamedProvider, Need, Profile, SiteDns, SiteOptions,
+};
 use vestibule_certs::{Identity, Origin, StoreNames, store};
 use vestibule_diagnostics::{Diagnostic, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
@@ -17,9 +19,6 @@ use vestibule_vhost::{TlsPolicy, Vhost};
 
 use super::{Sites, Surroundings};
 use crate::{challenge, config::AcmeStanding, ledger::Version, live::SiteTable};
-
-/// The provider of DNS-01 that serves sites that name none.
-const DEFAULT_PROVIDER: &str = "default";
 
 /// What the engine is to be told of one site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +51,11 @@ impl Surroundings {
             TlsPolicy::Acme => StoreNames::All,
             TlsPolicy::Internal | TlsPolicy::Files { .. } | TlsPolicy::Off => return Vec::new(),
         };
-        let provable = has_provider(acme, options.is_some_and(|options| options.dns.is_some()));
+        let named = options.is_some_and(|options| options.dns.is_some());
         let wanted = |host: &&HostPattern| {
             let certified = policy == StoreNames::All || !host.is_private();
-            certified && (provable || !matches!(host, HostPattern::Wildcard(_)))
+            let is_wildcard = matches!(host, HostPattern::Wildcard(_));
+            certified && (!is_wildcard || named || by_default(acme, vhost.tenant, host).is_ok())
         };
         vhost.hosts.iter().filter(wanted).cloned().collect()
     }
@@ -88,14 +88,14 @@ impl Surroundings {
         found.extend(tenants_program(site, version.owner));
         if let Some(acme) = &self.acme {
             found.extend(challenge_routes(site));
-            if let Some(mut unknown) = unknown_provider(site, acme) {
+            if let Some(mut unknown) = unfit_provider(site, version.owner, acme) {
                 // An operator's change of the settings takes no site off that was good before.
                 if self.ledger.as_ref().is_some_and(|ledger| ledger.good(id).as_ref() == Some(version)) {
                     unknown.severity = Severity::Warning;
                 }
                 found.push(unknown);
             }
-            found.extend(unprovable(site, acme));
+            found.extend(unprovable(site, version.owner, acme));
         } else if site.tls.value == Tls::Acme {
             found.push(no_ca(site.tls.span));
         }
@@ -103,8 +103,13 @@ impl Surroundings {
     }
 }
 
-fn has_provider(acme: &AcmeStanding, named: bool) -> bool {
-    named || acme.dns.iter().any(|name| name == DEFAULT_PROVIDER)
+/// Does the default provider prove this name? Otherwise: why not, if there is one at all.
+fn by_default(acme: &AcmeStanding, tenant: TenantId, host: &HostPattern) -> Result<(), Option<Denial>> {
+    provider(acme, DEFAULT_PROVIDER).ok_or(None)?.serves(tenant, host).map_err(Some)
+}
+
+fn provider<'a>(acme: &'a AcmeStanding, name: &str) -> Option<&'a NamedProvider> {
+    acme.dns.iter().find(|provider| provider.name == name)
 }
 
 /// `tls: acme` where the operator has no CA.
@@ -128,12 +133,16 @@ fn tenants_program(site: &Site, owner: TenantId) -> Option<Diagnostic> {
     })
 }
 
-fn unknown_provider(site: &Site, acme: &AcmeStanding) -> Option<Diagnostic> {
+/// A provider by a name that the settings do not know, or that does not serve this site.
+fn unfit_provider(site: &Site, owner: TenantId, acme: &AcmeStanding) -> Option<Diagnostic> {
     let Some(acme::SiteDns::Named(name)) = &site.acme.dns else { return None };
-    if acme.dns.contains(name) {
-        return None;
+    if let Some(provider) = provider(acme, name) {
+        let denied = |host: &Spanned<HostPattern>| Some((host.span, provider.serves(owner, &host.value).err()?));
+        let (host, denial) = site.hosts.iter().find_map(denied)?;
+        return Some(not_served(site, name, host, &denial));
     }
-    let known = match &*acme.dns {
+    let names: Vec<_> = acme.dns.iter().map(|provider| provider.name.as_str()).collect();
+    let known = match &*names {
         [] => "the settings have none: the operator adds one under `acme.dns`".to_owned(),
         names => format!("the settings have {}", names.join(", ")),
     };
@@ -141,28 +150,46 @@ fn unknown_provider(site: &Site, acme: &AcmeStanding) -> Option<Diagnostic> {
     Some(unknown.at(site.acme.dns_span.unwrap_or(site.tls.span), "").help(known))
 }
 
+fn not_served(site: &Site, name: &str, host: Span, denial: &Denial) -> Diagnostic {
+    let (message, host) = match denial {
+        Denial::Tenant { .. } => (format!("the DNS provider {name:?} does not serve this site"), None),
+        Denial::Zone { .. } => (format!("the DNS provider {name:?} does not prove this host"), Some(host)),
+    };
+    let found = Diagnostic::new(catalogue::DNS_PROVIDER, message).at(site.acme.dns_span.unwrap_or(site.tls.span), "");
+    let found = match host {
+        Some(host) => found.and_at(host, "not in its zones"),
+        None => found,
+    };
+    found.help(denial.to_string())
+}
+
 /// Names that only DNS-01 proves, without anybody who writes the record.
-fn unprovable(site: &Site, acme: &AcmeStanding) -> Option<Diagnostic> {
+fn unprovable(site: &Site, owner: TenantId, acme: &AcmeStanding) -> Option<Diagnostic> {
     let all = match site.tls.value {
         Tls::Auto => false,
         Tls::Acme => true,
         Tls::Internal | Tls::Files { .. } | Tls::Off => return None,
     };
-    if has_provider(acme, site.acme.dns.is_some()) {
+    if site.acme.dns.is_some() {
         return None;
     }
     let needs = |host: &&Spanned<HostPattern>| {
         let only_dns = site.acme.challenge == Some(acme::Challenge::Dns01);
         (all || !host.value.is_private()) && (only_dns || matches!(host.value, HostPattern::Wildcard(_)))
     };
-    let host = site.hosts.iter().find(needs)?;
+    let denied = |host: &HostPattern| by_default(acme, owner, host).err();
+    let (host, denial) = site.hosts.iter().filter(needs).find_map(|host| Some((host, denied(&host.value)?)))?;
     let message = match host.value {
         HostPattern::Wildcard(_) => format!("{} gets no certificate: a wildcard needs DNS-01", host.value),
         _ => format!("{} gets no certificate by the challenge dns-01", host.value),
     };
     let help = "name a DNS provider with `tls: {dns: …}`; the operator can set up one called `default` under \
                 `acme.dns` of the settings";
-    Some(Diagnostic::new(catalogue::NEEDS_DNS, message).at(host.span, "no DNS provider is known for it").help(help))
+    let found = Diagnostic::new(catalogue::NEEDS_DNS, message);
+    Some(match denial {
+        Some(denial) => found.at(host.span, "the default DNS provider does not serve it").help(denial.to_string()),
+        None => found.at(host.span, "no DNS provider is known for it").help(help),
+    })
 }
 
 fn challenge_routes(site: &Site) -> Option<Diagnostic> {

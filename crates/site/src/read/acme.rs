@@ -15,7 +15,7 @@ use super::{
     values::{Scalar, wrong_type},
 };
 use crate::{
-    acme::{Acme, AcmeCa, Challenge, DnsProvider, WithoutCertificate},
+    acme::{Acme, AcmeCa, Challenge, NamedProvider, WithoutCertificate},
     findings::Findings,
     schema::{acme_keys, table::Shape},
     site::Spanned,
@@ -123,7 +123,7 @@ fn no_program(scalar: &Scalar<'_>) -> Diagnostic {
 }
 
 /// Providers of DNS-01 by their names.
-fn providers(field: Field<'_>, findings: &mut Findings) -> Vec<(String, DnsProvider)> {
+fn providers(field: Field<'_>, findings: &mut Findings) -> Vec<NamedProvider> {
     let Value::Mapping(entries) = &field.node.value else {
         findings.push(
             wrong_type(field.node, "`dns`", &field.key.shape)
@@ -136,7 +136,7 @@ fn providers(field: Field<'_>, findings: &mut Findings) -> Vec<(String, DnsProvi
         return Vec::new();
     };
     let mut seen = super::fields::Seen::default();
-    let mut found: Vec<(String, DnsProvider)> = Vec::new();
+    let mut found: Vec<NamedProvider> = Vec::new();
     for (key, node) in entries {
         if seen.again(key, findings) {
             continue;
@@ -163,7 +163,7 @@ fn providers(field: Field<'_>, findings: &mut Findings) -> Vec<(String, DnsProvi
             );
             continue;
         }
-        found.extend(dns::provider(node, "a provider of `dns`", table, findings).map(|one| (key.text.clone(), one)));
+        found.extend(dns::named(&key.text, node, table, findings));
     }
     found
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use vestibule_names::TenantId;
 use vestibule_site::{
-    acme::{Acme, Challenge, DnsProvider, KeyType, Profile, SiteAcme, SiteDns, WithoutCertificate},
+    acme::{Acme, Challenge, DnsProvider, KeyType, Profile, SiteAcme, SiteDns, Tenants, WithoutCertificate},
     parse_settings, parse_site,
     site::Tls,
 };
@@ -83,17 +84,28 @@ fn providers_have_names() {
          own:\n      rfc2136: {server: 192.0.2.53, key_name: acme_key., key_file: /k}\n    \
          far:\n      acme_dns: {server: https://auth.test, credentials_file: /c.json}\n",
     );
-    let names: Vec<_> = acme.dns.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = acme.dns.iter().map(|named| named.name.as_str()).collect();
     assert_eq!(names, ["default", "slow", "own", "far"]);
     let exec = |timeout| DnsProvider::Exec { program: "/bin/hook".into(), timeout: Duration::from_secs(timeout) };
-    assert_eq!((&acme.dns[0].1, &acme.dns[1].1), (&exec(120), &exec(600)));
+    assert_eq!((&acme.dns[0].provider, &acme.dns[1].provider), (&exec(120), &exec(600)));
     let own = DnsProvider::Rfc2136 {
         server: "192.0.2.53:53".parse().unwrap(),
         key_name: "acme_key.".into(),
         algorithm: "hmac-sha256".into(),
         key_file: "/k".into(),
     };
-    assert_eq!(acme.dns[2].1, own);
+    assert_eq!(acme.dns[2].provider, own);
+}
+
+#[test]
+fn a_provider_says_whom_and_what_it_serves() {
+    let one = |scope: &str| acme(&format!("acme:\n  dns: {{default: {{exec: /bin/hook{scope}}}}}\n")).dns.remove(0);
+    assert_eq!((one("").zones, one("").tenants), (vec![], Tenants::Operator));
+    assert_eq!(one(", tenants: all").tenants, Tenants::All);
+    assert_eq!(one(", tenants: 1000").tenants, Tenants::Listed(vec![TenantId(1000)]));
+    assert_eq!(one(", tenants: [1000, 0]").tenants, Tenants::Listed(vec![TenantId(1000), TenantId::OPERATOR]));
+    let zones: Vec<_> = one(", zones: [Example.com, b.test]").zones.iter().map(ToString::to_string).collect();
+    assert_eq!(zones, ["example.com", "b.test"]);
 }
 
 #[test]

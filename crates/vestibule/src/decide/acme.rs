@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use vestibule_gateway::config::{
     AcmePolicy, CaId,
-    acme::{CaConfig, CaLimits, ChallengeKind, Config, DnsProvider, Eab, Need, Profile, Rate},
+    acme::{CaConfig, CaLimits, ChallengeKind, Config, DnsProvider, Eab, NamedProvider, Need, Profile, Rate, Tenants},
 };
+use vestibule_names::TenantId;
 use vestibule_site::acme::{self as written, Acme, AcmeCa, AcmeLimits};
 
 /// How long a handshake waits for a first certificate that is on its way, unless the settings say otherwise.
@@ -14,7 +15,7 @@ const HOLD: Duration = Duration::from_secs(5);
 /// The policy, once the operator has agreed to the terms of the CAs.
 pub(super) fn policy(acme: Option<&Acme>) -> Option<AcmePolicy> {
     let acme = acme.filter(|acme| acme.agree)?;
-    let dns: Vec<_> = acme.dns.iter().map(|(name, provider)| (name.clone(), dns_provider(provider))).collect();
+    let dns: Vec<_> = acme.dns.iter().map(named_provider).collect();
     let cas = std::iter::once(&acme.ca).chain(&acme.failover).filter_map(|one| ca(one, &dns)).collect();
     Some(AcmePolicy {
         config: Config {
@@ -29,7 +30,7 @@ pub(super) fn policy(acme: Option<&Acme>) -> Option<AcmePolicy> {
     })
 }
 
-fn ca(ca: &AcmeCa, dns: &[(String, DnsProvider)]) -> Option<CaConfig> {
+fn ca(ca: &AcmeCa, dns: &[NamedProvider]) -> Option<CaConfig> {
     let id = CaId::new(&ca.id());
     debug_assert!(id.is_some(), "the reader lets only names through that a CA can have: {}", ca.id());
     let standard = CaConfig::new(id?, ca.directory());
@@ -73,6 +74,21 @@ fn challenge(challenge: written::Challenge) -> ChallengeKind {
         written::Challenge::Http01 => ChallengeKind::Http01,
         written::Challenge::TlsAlpn01 => ChallengeKind::TlsAlpn01,
         written::Challenge::Dns01 => ChallengeKind::Dns01,
+    }
+}
+
+/// A gateway that does not run as root serves its own user, who is its operator.
+fn named_provider(named: &written::NamedProvider) -> NamedProvider {
+    let us = TenantId(rustix::process::geteuid().as_raw());
+    NamedProvider {
+        name: named.name.clone(),
+        provider: dns_provider(&named.provider),
+        zones: named.zones.clone(),
+        tenants: match &named.tenants {
+            written::Tenants::Operator => Tenants::Only(vec![us]),
+            written::Tenants::All => Tenants::All,
+            written::Tenants::Listed(listed) => Tenants::Only(listed.iter().copied().chain([us]).collect()),
+        },
     }
 }
 
@@ -138,6 +154,8 @@ mod tests {
         assert_eq!(cas[1].limits.orders, Rate { count: 5, window: Duration::from_secs(3600) });
         assert!(cas[1].limits.certificates_per_domain.is_unlimited());
         assert_eq!(cas[1].challenges, [ChallengeKind::Dns01]);
+        let provider = cas[1].provider("default").unwrap();
+        assert!(provider.tenants.include(TenantId::OPERATOR) && !provider.tenants.include(TenantId(4_000_000)));
         assert_eq!(cas[1].eab.as_ref().map(|eab| eab.kid.as_str()), Some("a"));
     }
 

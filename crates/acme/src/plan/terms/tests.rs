@@ -5,8 +5,9 @@ use std::time::Duration;
 use vestibule_certs::store::CaId;
 
 use super::*;
-use crate::config::{CaLimits, DnsProvider};
+use crate::config::{CaLimits, DnsProvider, NamedProvider, Tenants};
 
+const TENANT: TenantId = TenantId(1000);
 const HTTP: ChallengeKind = ChallengeKind::Http01;
 const ALPN: ChallengeKind = ChallengeKind::TlsAlpn01;
 const DNS: ChallengeKind = ChallengeKind::Dns01;
@@ -15,7 +16,7 @@ fn ca(provider: Option<&str>) -> CaConfig {
     let id = CaId::new("le").unwrap();
     let mut ca = CaConfig::new(id, "https://acme-v02.api.letsencrypt.org/directory");
     let exec = DnsProvider::Exec { program: "/bin/true".into(), timeout: Duration::from_secs(1) };
-    ca.dns = provider.map(|name| (name.to_owned(), exec)).into_iter().collect();
+    ca.dns = provider.map(|name| NamedProvider::for_all(name, exec)).into_iter().collect();
     ca
 }
 
@@ -27,7 +28,7 @@ fn options(challenge: Option<ChallengeKind>, dns: Option<&str>) -> SiteOptions {
 /// The challenges of an order of this name alone, or the sentence that says why there is none.
 fn check(provider: Option<&str>, text: &str, options: &SiteOptions, expected: Result<&[ChallengeKind], &str>) {
     let name: HostPattern = text.parse().unwrap();
-    let found = resolve(&ca(provider), &name, options).map(|terms| terms.challenges_for(&[name], None, None));
+    let found = resolve(&ca(provider), TENANT, &name, options).map(|terms| terms.challenges_for(&[name], None, None));
     match (found, expected) {
         (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text} {options:?}"),
         (Err(found), Err(expected)) => assert!(found.contains(expected), "{text} {options:?}: {found}"),
@@ -58,8 +59,8 @@ fn a_wildcard_adds_dns_even_when_the_ca_is_asked_without() {
     let mut ca = ca(Some("default"));
     ca.challenges = vec![HTTP];
     let names: Vec<HostPattern> = ["a.com", "*.a.com"].map(|text| text.parse().unwrap()).to_vec();
-    let terms = resolve(&ca, &names[0], &SiteOptions::default()).unwrap();
-    assert_eq!(terms, resolve(&ca, &names[1], &SiteOptions::default()).unwrap(), "they share a certificate");
+    let terms = resolve(&ca, TENANT, &names[0], &SiteOptions::default()).unwrap();
+    assert_eq!(terms, resolve(&ca, TENANT, &names[1], &SiteOptions::default()).unwrap(), "they share a certificate");
     assert_eq!(terms.challenges_for(&names, None, None), [HTTP, DNS]);
     assert_eq!(terms.challenges_for(&names[..1], None, None), [HTTP]);
 }
@@ -67,7 +68,7 @@ fn a_wildcard_adds_dns_even_when_the_ca_is_asked_without() {
 #[test]
 fn what_worked_leads_and_what_failed_comes_last() {
     let name: HostPattern = "a.com".parse().unwrap();
-    let terms = resolve(&ca(Some("default")), &name, &SiteOptions::default()).unwrap();
+    let terms = resolve(&ca(Some("default")), TENANT, &name, &SiteOptions::default()).unwrap();
     for (first, last, expected) in [
         (Some(ALPN), None, [ALPN, HTTP, DNS]),
         (None, Some(HTTP), [ALPN, DNS, HTTP]),
@@ -96,7 +97,38 @@ fn profiles_and_sizes() {
         ("a.com", "https://acme-v02.api.letsencrypt.org/directory", preferred.clone(), short(Need::Preferred), 25),
     ] {
         let ca = CaConfig { directory: directory.into(), limits: CaLimits::lets_encrypt(), ..ca(None) };
-        let terms = resolve(&ca, &text.parse().unwrap(), &options).unwrap();
+        let terms = resolve(&ca, TENANT, &text.parse().unwrap(), &options).unwrap();
         assert_eq!((terms.profile, terms.most), (profile, most), "{text} {directory}");
+    }
+}
+
+#[test]
+fn a_provider_of_the_operator_serves_whom_and_what_it_is_for() {
+    let ours = || Tenants::Only(vec![TENANT]);
+    let only_operators = || Tenants::Only(Vec::new());
+    let (plain, named, dns) = (options(None, None), options(None, Some("default")), options(Some(DNS), None));
+    let cases: [(Tenants, &str, &SiteOptions, &str, Result<&[ChallengeKind], &str>); 9] = [
+        (only_operators(), "", &plain, "a.com", Ok(&[HTTP, ALPN])),
+        (only_operators(), "", &plain, "*.a.com", Err("*.a.com needs DNS-01, and the DNS provider `default`")),
+        (only_operators(), "", &dns, "a.com", Err("`tenants: [1000]`")),
+        (only_operators(), "", &named, "a.com", Err("does not serve sites of uid 1000")),
+        (ours(), "", &plain, "*.a.com", Ok(&[HTTP, ALPN, DNS])),
+        (ours(), "a.com", &dns, "x.a.com", Ok(&[DNS])),
+        (ours(), "a.com", &plain, "b.com", Ok(&[HTTP, ALPN])),
+        (ours(), "a.com", &dns, "b.com", Err("proves names in a.com only, and b.com is not there")),
+        (ours(), "a.com", &named, "*.b.com", Err("`zones` under `acme.dns.default`")),
+    ];
+    for (tenants, zone, options, text, expected) in cases {
+        let mut ca = ca(Some("default"));
+        ca.dns[0].tenants = tenants;
+        ca.dns[0].zones =
+            Some(zone).filter(|zone| !zone.is_empty()).map(|zone| zone.parse().unwrap()).into_iter().collect();
+        let name: HostPattern = text.parse().unwrap();
+        let found = resolve(&ca, TENANT, &name, options).map(|terms| terms.challenges_for(&[name], None, None));
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text} {options:?}"),
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{text} {options:?}: {found}"),
+            (found, expected) => panic!("{text} {options:?}: {found:?} instead of {expected:?}"),
+        }
     }
 }

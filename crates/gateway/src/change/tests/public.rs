@@ -1,13 +1,27 @@
 //! Sites and public CAs: where certificates come from, what the engine is told, and what owners are told.
 
-use vestibule_acme::config::{ChallengeKind, SiteDns, SiteOptions};
+use vestibule_acme::config::{ChallengeKind, DnsProvider, NamedProvider, SiteDns, SiteOptions, Tenants};
 use vestibule_certs::{Origin, StoreNames};
+use vestibule_names::Hostname;
 
 use super::*;
 use crate::config::AcmeStanding;
 
 fn standing(dns: &[&str]) -> Option<AcmeStanding> {
-    Some(AcmeStanding { dns: dns.iter().map(ToString::to_string).collect(), ..AcmeStanding::default() })
+    Some(AcmeStanding { dns: dns.iter().map(|name| provider(name)).collect(), ..AcmeStanding::default() })
+}
+
+fn provider(name: &str) -> NamedProvider {
+    let exec = DnsProvider::Exec { program: "/bin/true".into(), timeout: std::time::Duration::from_secs(1) };
+    NamedProvider::for_all(name, exec)
+}
+
+/// One provider, for these tenants and this zone.
+fn bound(name: &str, tenants: &[u32], zone: &str) -> Option<AcmeStanding> {
+    let tenants = Tenants::Only(tenants.iter().copied().map(TenantId).collect());
+    let zones = vec![Hostname::parse(zone).expect("a zone")];
+    let dns = vec![NamedProvider { tenants, zones, ..provider(name) }];
+    Some(AcmeStanding { dns, ..AcmeStanding::default() })
 }
 
 impl Story {
@@ -200,6 +214,13 @@ fn owners_are_told_what_stands_in_the_way_of_a_certificate() {
         (None, 1000, program, [warning("V0506"), error("V0509")].concat()),
         (standing(&["zone"]), 1000, wildcard, warning("V0510")),
         (standing(&["default"]), 1000, wildcard, vec![]),
+        (bound("default", &[], "example.com"), 1000, wildcard, warning("V0510")),
+        (bound("default", &[1000], "example.org"), 1000, wildcard, warning("V0510")),
+        (bound("default", &[1000], "example.com"), 1000, wildcard, vec![]),
+        (bound("default", &[], "example.com"), 0, wildcard, vec![]),
+        (bound("zone", &[1001], "example.com"), 1000, named, error("V0509")),
+        (bound("zone", &[1000], "example.org"), 1000, named, error("V0509")),
+        (bound("zone", &[1000], "example.com"), 1000, named, vec![]),
         (standing(&[]), 1000, challenge, warning("V0508")),
         (standing(&[]), 1000, below, warning("V0508")),
         (standing(&[]), 1000, beside, vec![]),
@@ -209,6 +230,23 @@ fn owners_are_told_what_stands_in_the_way_of_a_certificate() {
         let found = codes(acme, owner, text);
         let found: Vec<_> = found.into_iter().filter(|(code, _)| code.starts_with("V05")).collect();
         assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn no_wildcard_is_wanted_of_a_provider_that_does_not_serve_it() {
+    for (acme, expected) in [
+        (bound("default", &[], "example.com"), "a.example.com"),
+        (bound("default", &[1000], "example.com"), "a.example.com *.example.com"),
+        (bound("default", &[1000], "example.org"), "a.example.com"),
+    ] {
+        let mut story = Story::new();
+        story.sites.surroundings.acme = acme;
+        let text = site("a.example.com, \"*.example.com\"", "one");
+        let step = story.sites.apply(vec![written("a.yaml", 1000, &text)]);
+        let [Wish::Want(_, _, names, _)] = &*step.wishes else { panic!("{:?}", step.wishes) };
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        assert_eq!(names.join(" "), expected);
     }
 }
 

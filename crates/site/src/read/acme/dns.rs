@@ -6,14 +6,17 @@
 use std::{path::PathBuf, time::Duration};
 
 use vestibule_diagnostics::{Diagnostic, catalogue};
-use vestibule_names::{Authority, Hostname};
+use vestibule_names::{Authority, Hostname, TenantId};
 
 use super::{at, socket_address, word};
 use crate::{
-    acme::DnsProvider,
+    acme::{DnsProvider, NamedProvider, Tenants},
     findings::Findings,
-    read::fields::{Field, Fields},
-    schema::table::Table,
+    read::{
+        fields::{Field, Fields},
+        values::Scalar,
+    },
+    schema::table::{Shape, Table},
     yaml::{Node, Value},
 };
 
@@ -22,9 +25,61 @@ const KINDS: [&str; 3] = ["exec", "rfc2136", "acme_dns"];
 /// One run of a program may take this long unless the file says otherwise.
 const EXEC_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// One of the settings, which also says whom and what it serves.
+pub(super) fn named(name: &str, node: &Node, table: &'static Table, findings: &mut Findings) -> Option<NamedProvider> {
+    const WHAT: &str = "a provider of `dns`";
+    let fields = Fields::open(WHAT, node, table, findings)?;
+    let zones = fields.take("zones").map_or(Some(Vec::new()), |field| zones(field, findings));
+    let tenants = fields.take("tenants").map_or(Some(Tenants::Operator), |field| tenants(field, findings));
+    let provider = way(&fields, node, WHAT, findings)?;
+    Some(NamedProvider { name: name.to_owned(), provider, zones: zones?, tenants: tenants? })
+}
+
+/// Names. None at all, or not all of them, is no answer: it must not leave a provider that serves more than was meant.
+fn zones(field: Field<'_>, findings: &mut Findings) -> Option<Vec<Hostname>> {
+    let mut zones = Vec::new();
+    let items = field.items(findings);
+    for node in items {
+        let Some(scalar) = Scalar::of(node, &field.name(), &Shape::Text("a zone"), findings) else { continue };
+        match Hostname::parse(scalar.text) {
+            Ok(zone) => zones.push(zone),
+            Err(error) => {
+                let finding = scalar.is_not(catalogue::BAD_VALUE, "a zone", &error);
+                findings.push(finding.note("a zone stands for itself and every name below it: `example.com`"));
+            }
+        }
+    }
+    (zones.len() == items.len() && !zones.is_empty()).then_some(zones)
+}
+
+/// `all`, or user ids.
+fn tenants(field: Field<'_>, findings: &mut Findings) -> Option<Tenants> {
+    if matches!(&field.node.value, Value::Plain(word) | Value::Quoted(word) if word == "all") {
+        return Some(Tenants::All);
+    }
+    let mut tenants = Vec::new();
+    let items = field.items(findings);
+    for node in items {
+        let Some(scalar) = Scalar::of(node, &field.name(), &Shape::Address("a user id"), findings) else { continue };
+        match scalar.text.parse().ok().filter(|_| scalar.is_digits()) {
+            Some(uid) => tenants.push(TenantId(uid)),
+            None => {
+                let message = format!("{} is no user id", scalar.quoted());
+                let finding = scalar.finding(catalogue::BAD_VALUE, message, "not a number");
+                findings
+                    .push(finding.help("write numbers, as `id -u NAME` tells them: `tenants: [1000, 1001]`; or `all`"));
+            }
+        }
+    }
+    (tenants.len() == items.len()).then_some(Tenants::Listed(tenants))
+}
+
 /// The provider of a mapping; `what` says what it is where it is none.
 pub(super) fn provider(node: &Node, what: &str, table: &'static Table, findings: &mut Findings) -> Option<DnsProvider> {
-    let fields = Fields::open(what, node, table, findings)?;
+    way(&Fields::open(what, node, table, findings)?, node, what, findings)
+}
+
+fn way(fields: &Fields<'_>, node: &Node, what: &str, findings: &mut Findings) -> Option<DnsProvider> {
     let written: Vec<Field<'_>> = KINDS.iter().filter_map(|kind| fields.take(kind)).collect();
     match written[..] {
         [one] => kind(one, findings),
@@ -42,13 +97,17 @@ pub(super) fn provider(node: &Node, what: &str, table: &'static Table, findings:
         }
         [] => {
             // A provider of another kind has been told as an unknown key.
-            if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
+            if matches!(&node.value, Value::Mapping(entries) if entries.iter().all(|(key, _)| is_scope(&key.text))) {
                 let finding = at(node, catalogue::MISSING_KEY, format!("{what} says no way into DNS"), "no way here");
                 findings.push(finding.help("write one of `exec`, `rfc2136` and `acme_dns`"));
             }
             None
         }
     }
+}
+
+fn is_scope(key: &str) -> bool {
+    matches!(key, "zones" | "tenants")
 }
 
 fn kind(field: Field<'_>, findings: &mut Findings) -> Option<DnsProvider> {

@@ -6,6 +6,10 @@ use super::{Key, Shape, Table};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+/// Zones of one provider.
+const ZONES_LIMIT: usize = 1000;
+/// Tenants of one provider.
+const TENANTS_LIMIT: usize = 1000;
 
 const SETTINGS_EXEC: &str = "acme:\n  agree: true\n  dns:\n    default:\n      exec:\n        \
                              program: /usr/local/bin/dns-hook\n        timeout: 3m";
@@ -15,6 +19,8 @@ const SETTINGS_RFC2136: &str = "acme:\n  agree: true\n  dns:\n    default:\n    
 pub(super) const SETTINGS_ACME_DNS: &str = "acme:\n  agree: true\n  dns:\n    default:\n      acme_dns:\n        \
                                             server: https://auth.example.net\n        \
                                             credentials_file: /etc/vestibule/acme-dns.json";
+const SETTINGS_SCOPE: &str = "acme:\n  agree: true\n  dns:\n    default:\n      exec: /usr/local/bin/dns-hook\n      \
+                              zones: [example.com]\n      tenants: [1000, 1001]";
 const SITE_EXEC: &str = "hosts: [example.com, \"*.example.com\"]\ntls:\n  dns:\n    exec:\n      \
                          program: /usr/local/bin/dns-hook\n      timeout: 3m";
 const SITE_RFC2136: &str = "hosts: [example.com, \"*.example.com\"]\ntls:\n  dns:\n    rfc2136:\n      \
@@ -31,6 +37,27 @@ pub(super) static SETTINGS_PROVIDER: Table = Table {
         exec_key(&[PROGRAM, Shape::Mapping(&EXEC_OF_SETTINGS)], SETTINGS_EXEC),
         rfc2136_key(&RFC2136_OF_SETTINGS, SETTINGS_RFC2136),
         acme_dns_key(&ACME_DNS_OF_SETTINGS, SETTINGS_ACME_DNS),
+        Key {
+            name: "zones",
+            shape: Shape::OneOrMore { of: &Shape::Text("a zone"), most: ZONES_LIMIT },
+            default: "any name",
+            doc: "What it may prove: these names and all below them. With a key that can write into these zones alone, say so \
+                  here.",
+            example: SETTINGS_SCOPE,
+            elsewhere: &["zone", "domains", "domain", "names", "hosts"],
+        },
+        Key {
+            name: "tenants",
+            shape: Shape::Either(&[
+                Shape::Choice(&["all"]),
+                Shape::OneOrMore { of: &Shape::Address("a user id"), most: TENANTS_LIMIT },
+            ]),
+            default: "only the operator's sites",
+            doc: "Whose sites may use it. Everybody who may gets certificates for any name of its zones that they hold, \
+                  whether or not it leads here.",
+            example: SETTINGS_SCOPE,
+            elsewhere: &["users", "uids", "uid", "owners", "tenant", "user"],
+        },
     ],
 };
 static EXEC_OF_SETTINGS: Table = Table { place: "`exec`", keys: &exec(SETTINGS_EXEC) };
