@@ -1,6 +1,6 @@
 //! Small files with a secret that settings or a site name: the key of a DNS server, credentials of a service. They are
 //! opened as hostile as every other file that a tenant chose ([`crate::tenant_file`]), and not at all when everybody on
-//! the machine could read them.
+//! the machine could read them, or others than their owner could change them.
 //!
 //! Not here: what is in them.
 
@@ -15,6 +15,8 @@ use crate::{
 
 /// Read by everybody.
 const WORLD_READABLE: u32 = 0o004;
+/// Written by others than its owner.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Why a secret is not taken from a file.
 #[derive(Debug, thiserror::Error)]
@@ -33,19 +35,30 @@ pub enum SecretFileError {
         /// Which file.
         path: PathBuf,
     },
+    /// It may be somebody else's word.
+    #[error(
+        "others than its owner can write {path}: run `chmod 600 {path}`, and look whether the secret in it is yours"
+    )]
+    Writable {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 impl Vault {
     /// The bytes of a file that belongs to `tenant`; the operator may name any file. Blocking; never for ever.
     ///
     /// # Errors
-    /// As for the files of a site: the owner, the kind, the size; and when everybody can read it.
+    /// As for the files of a site: the owner, the kind, the size; and when everybody can read it, or others than its owner can write it.
     pub fn secret_file(&self, path: &Path, tenant: TenantId) -> Result<Vec<u8>, SecretFileError> {
         let owner = Owner::required(tenant, self.gateway_uid());
         let file = tenant_file::read(path, owner)
             .map_err(|fault| SecretFileError::Unreadable { path: path.to_owned(), reason: fault.to_string() })?;
         if file.mode & WORLD_READABLE != 0 {
             return Err(SecretFileError::Exposed { path: path.to_owned() });
+        }
+        if file.mode & WRITABLE_BY_OTHERS != 0 {
+            return Err(SecretFileError::Writable { path: path.to_owned() });
         }
         Ok(file.bytes)
     }
@@ -58,12 +71,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_read_unless_everybody_could() {
+    fn a_secret_is_read_unless_everybody_could_or_others_wrote_it() {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::open(&folder.path().join("vault")).unwrap();
         let path = folder.path().join("secret");
         fs::write(&path, "word").unwrap();
-        for (mode, is_taken) in [(0o600, true), (0o640, true), (0o644, false), (0o604, false)] {
+        for (mode, is_taken) in [
+            (0o600, true),
+            (0o640, true),
+            (0o644, false),
+            (0o604, false),
+            (0o660, false),
+            (0o620, false),
+            (0o602, false),
+        ] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let read = vault.secret_file(&path, TenantId::OPERATOR);
             match read {
