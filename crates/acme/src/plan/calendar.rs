@@ -43,6 +43,8 @@ pub(super) struct Cert {
     pub(super) poll: Option<Timestamp>,
     pub(super) poll_failures: u32,
     pub(super) polling: bool,
+    /// Its CA is configured no more: it is served, but a successor is due at once.
+    pub(super) is_foreign: bool,
     /// An order with `replaces` is in flight: a second one would be refused.
     pub(super) replacing: bool,
 }
@@ -87,6 +89,7 @@ impl Cert {
             poll: None,
             poll_failures: 0,
             polling: false,
+            is_foreign: false,
             replacing: false,
         }
     }
@@ -109,6 +112,9 @@ impl Cert {
 
     /// When it is to be renewed. An instant of a window counts unless it leaves too little: half of the usual margin.
     pub(super) fn due_at(&self) -> Timestamp {
+        if self.is_foreign {
+            return self.obtained.min(self.end);
+        }
         let latest = self.end.before(self.margin() / 2);
         let chosen = match self.ari.window {
             Some((_, _, instant)) if instant <= latest => instant,

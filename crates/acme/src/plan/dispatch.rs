@@ -167,7 +167,7 @@ impl Planner {
         let first = &self.names[lead];
         let patterns: Vec<_> = names.iter().map(|ix| self.names[*ix].pattern.clone()).collect();
         let learned = names.iter().find_map(|ix| self.names[*ix].fate.learned);
-        let avoided = first.fate.avoided.filter(|_| names.len() == 1);
+        let failed = if names.len() == 1 { first.fate.failed_with.as_slice() } else { &[] };
         let renews = first.cert.map(|ix| {
             let cert = &self.certs[ix];
             let replaces = if route.exempt { self.replaces(cert, route.ca) } else { None };
@@ -176,7 +176,7 @@ impl Planner {
         Order {
             ca: self.cas[route.ca].id().clone(),
             tenant: first.tenant,
-            challenges: route.terms.challenges_for(&patterns, learned, avoided),
+            challenges: route.terms.challenges_for(&patterns, learned, failed),
             names: patterns,
             renews,
             profile: route.terms.profile.clone(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use vestibule_certs::store::{IssuanceId, Issued};
+use vestibule_certs::store::{CaId, IssuanceId, Issued};
 
 use super::{
     Planner, Timer,
@@ -15,6 +15,9 @@ use crate::{
     Timestamp,
     config::{Need, SiteOptions},
 };
+
+/// What the store calls the CA of certificates that were imported.
+const IMPORTED: &str = "imported";
 
 impl Planner {
     /// An issuance came into the store by another way (an import).
@@ -38,6 +41,7 @@ impl Planner {
         let tenant = issued.draft.tenant;
         self.next_rank += 1;
         let mut cert = Cert::new(issued, self.next_rank);
+        cert.is_foreign = self.is_foreign(&issued.draft.ca);
         cert.ari = self.journal.take_ari(&issued.id).unwrap_or_default();
         let texts = cert.texts.clone();
         let ix = self.certs.insert(cert);
@@ -54,6 +58,11 @@ impl Planner {
             self.settle(name, now);
         }
         Some(ix)
+    }
+
+    /// Is this a CA that is configured no more, such as one to try things out with? What was imported stays what it is.
+    fn is_foreign(&self, id: &CaId) -> bool {
+        id.as_str() != IMPORTED && self.cas.iter().all(|ca| ca.id() != id)
     }
 
     /// The CA may know this issuance as replaced, and would refuse a second `replaces` (also when the process ended before it

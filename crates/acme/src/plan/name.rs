@@ -88,9 +88,9 @@ pub(super) struct Fate {
     pub(super) alone: bool,
     /// Which half of a bisected order it belongs to; zero: none.
     pub(super) part: u64,
-    /// What worked last, if that is not what is preferred anyway; what failed last.
+    /// What worked last, if that is not what is preferred anyway; what has failed since, the latest last.
     pub(super) learned: Option<ChallengeKind>,
-    pub(super) avoided: Option<ChallengeKind>,
+    pub(super) failed_with: Vec<ChallengeKind>,
     /// How often a change in DNS has skipped the back-off since the last success.
     pub(super) skips: u32,
 }

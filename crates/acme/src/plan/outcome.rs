@@ -382,7 +382,8 @@ impl Planner {
                 if name.fate.learned == tried {
                     name.fate.learned = None;
                 }
-                name.fate.avoided = tried;
+                name.fate.failed_with.retain(|kind| Some(*kind) != tried);
+                name.fate.failed_with.extend(tried);
                 name.failed(now, retry_after, random);
             } else {
                 let half = u64::from(place * 2 >= flight.names.len());

@@ -68,7 +68,7 @@ pub(crate) fn proofs(
 ) -> (Vec<ChallengeKind>, Option<SiteDns>) {
     let of_order = names.iter().find_map(|name| resolve(ca, tenant, name, options).ok());
     match of_order {
-        Some(terms) => (terms.challenges_for(names, None, None), terms.dns),
+        Some(terms) => (terms.challenges_for(names, None, &[]), terms.dns),
         None => (options.challenge.map_or_else(|| ca.challenges.clone(), |only| vec![only]), None),
     }
 }
@@ -123,19 +123,22 @@ fn challenges(ca: &CaConfig, options: &SiteOptions, dns: Option<&SiteDns>, is_ad
 }
 
 impl Terms {
-    /// The challenges for an order of these names: `first` leads (it worked), `last` comes last (it failed).
+    /// The challenges for an order of these names: `first` leads (it worked), those that `failed` come last, the latest
+    /// last of all: so each is tried in turn.
     pub(super) fn challenges_for(
         &self,
         names: &[HostPattern],
         first: Option<ChallengeKind>,
-        last: Option<ChallengeKind>,
+        failed: &[ChallengeKind],
     ) -> Vec<ChallengeKind> {
         let mut list = self.challenges.clone();
         let wildcard = names.iter().any(|name| matches!(name, HostPattern::Wildcard(_)));
         if wildcard && !list.contains(&ChallengeKind::Dns01) {
             list.push(ChallengeKind::Dns01);
         }
-        list.sort_by_key(|kind| (Some(*kind) == last, Some(*kind) != first));
+        list.sort_by_key(|kind| {
+            (failed.iter().rposition(|failed| failed == kind).map_or(0, |place| place + 1), Some(*kind) != first)
+        });
         list
     }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod scene;
+mod turns;
 mod waits;
 
 use vestibule_certs::store::{CaId, Draft, IssuanceId, Issued, KeyType};

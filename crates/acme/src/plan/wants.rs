@@ -70,7 +70,7 @@ impl Planner {
         let name = &mut self.names[ix];
         if options_changed {
             name.parked = None;
-            name.fate.avoided = None;
+            name.fate.failed_with.clear();
             if name.fate.setbacks > 0 && name.fate.failures == 0 {
                 name.fate.setbacks = 0;
                 name.fate.retry_at = Timestamp::default();

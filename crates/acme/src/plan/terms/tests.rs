@@ -28,7 +28,7 @@ fn options(challenge: Option<ChallengeKind>, dns: Option<&str>) -> SiteOptions {
 /// The challenges of an order of this name alone, or the sentence that says why there is none.
 fn check(provider: Option<&str>, text: &str, options: &SiteOptions, expected: Result<&[ChallengeKind], &str>) {
     let name: HostPattern = text.parse().unwrap();
-    let found = resolve(&ca(provider), TENANT, &name, options).map(|terms| terms.challenges_for(&[name], None, None));
+    let found = resolve(&ca(provider), TENANT, &name, options).map(|terms| terms.challenges_for(&[name], None, &[]));
     match (found, expected) {
         (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text} {options:?}"),
         (Err(found), Err(expected)) => assert!(found.contains(expected), "{text} {options:?}: {found}"),
@@ -61,8 +61,8 @@ fn a_wildcard_adds_dns_even_when_the_ca_is_asked_without() {
     let names: Vec<HostPattern> = ["a.com", "*.a.com"].map(|text| text.parse().unwrap()).to_vec();
     let terms = resolve(&ca, TENANT, &names[0], &SiteOptions::default()).unwrap();
     assert_eq!(terms, resolve(&ca, TENANT, &names[1], &SiteOptions::default()).unwrap(), "they share a certificate");
-    assert_eq!(terms.challenges_for(&names, None, None), [HTTP, DNS]);
-    assert_eq!(terms.challenges_for(&names[..1], None, None), [HTTP]);
+    assert_eq!(terms.challenges_for(&names, None, &[]), [HTTP, DNS]);
+    assert_eq!(terms.challenges_for(&names[..1], None, &[]), [HTTP]);
 }
 
 #[test]
@@ -75,7 +75,11 @@ fn what_worked_leads_and_what_failed_comes_last() {
         (Some(DNS), Some(HTTP), [DNS, ALPN, HTTP]),
         (Some(HTTP), Some(HTTP), [ALPN, DNS, HTTP]),
     ] {
-        assert_eq!(terms.challenges_for(std::slice::from_ref(&name), first, last), expected, "{first:?} {last:?}");
+        assert_eq!(
+            terms.challenges_for(std::slice::from_ref(&name), first, last.as_slice()),
+            expected,
+            "{first:?} {last:?}"
+        );
     }
 }
 
@@ -107,7 +111,8 @@ fn a_provider_of_the_operator_serves_whom_and_what_it_is_for() {
     let ours = || Tenants::Only(vec![TENANT]);
     let only_operators = || Tenants::Only(Vec::new());
     let (plain, named, dns) = (options(None, None), options(None, Some("default")), options(Some(DNS), None));
-    let cases: [(Tenants, &str, &SiteOptions, &str, Result<&[ChallengeKind], &str>); 9] = [
+    type Case<'a> = (Tenants, &'a str, &'a SiteOptions, &'a str, Result<&'a [ChallengeKind], &'a str>);
+    let cases: [Case<'_>; 9] = [
         (only_operators(), "", &plain, "a.com", Ok(&[HTTP, ALPN])),
         (only_operators(), "", &plain, "*.a.com", Err("*.a.com needs DNS-01, and the DNS provider `default`")),
         (only_operators(), "", &dns, "a.com", Err("`tenants: [1000]`")),
@@ -124,7 +129,7 @@ fn a_provider_of_the_operator_serves_whom_and_what_it_is_for() {
         ca.dns[0].zones =
             Some(zone).filter(|zone| !zone.is_empty()).map(|zone| zone.parse().unwrap()).into_iter().collect();
         let name: HostPattern = text.parse().unwrap();
-        let found = resolve(&ca, TENANT, &name, options).map(|terms| terms.challenges_for(&[name], None, None));
+        let found = resolve(&ca, TENANT, &name, options).map(|terms| terms.challenges_for(&[name], None, &[]));
         match (found, expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text} {options:?}"),
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{text} {options:?}: {found}"),
