@@ -1,6 +1,6 @@
 //! [`Failure`]: why there is no certificate yet, in a type that the planner acts on and a sentence that a person reads.
 
-use std::time::Duration;
+use std::{net::Ipv6Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use vestibule_names::HostPattern;
@@ -110,4 +110,29 @@ const TEXT_LIMIT: usize = 300;
 /// Text from outside, fit for a sentence.
 pub(crate) fn printable(text: &str) -> String {
     crate::printable::printable(text, TEXT_LIMIT)
+}
+
+/// Does a CA's text name an IPv6 address, or the records that lead to one? A CA that prefers IPv6 fails there first.
+pub(crate) fn speaks_of_ipv6(text: &str) -> bool {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '.')));
+    let is_one = |word: &str| word.trim_end_matches([':', '.']).parse::<Ipv6Addr>().is_ok();
+    words.into_iter().any(|word| word == "AAAA" || is_one(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_found_in_what_a_ca_says() {
+        for (text, expected) in [
+            ("2001:db8::66: Invalid response from http://a.test/: 404", true),
+            ("Fetching http://a.test/: [2001:db8::66]:80 refused", true),
+            ("its AAAA record leads nowhere", true),
+            ("192.0.2.7: Invalid response from http://a.test:80/x: 404", false),
+            ("urn:ietf:params:acme:error:tls at 10:20:30", false),
+        ] {
+            assert_eq!(speaks_of_ipv6(text), expected, "{text}");
+        }
+    }
 }

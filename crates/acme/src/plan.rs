@@ -70,7 +70,7 @@ use std::{
 use vestibule_certs::store::IssuanceId;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
-pub use standing::{Forecast, NameState, NameStatus};
+pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus};
 pub(crate) use terms::proofs;
 pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, RenewalWindow, Sight, Work};
 

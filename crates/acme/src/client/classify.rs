@@ -89,6 +89,7 @@ impl<'a> Judge<'a> {
         let named: Vec<_> = problem.subproblems.iter().filter_map(|part| self.part(part, asking)).collect();
         let kind = match (&*problem.kind, named.first()) {
             ("compound" | "malformed", Some(first)) => first.kind,
+            (kind, _) if asking == Asking::Account && self.has_bad_binding(kind) => FailureKind::Configuration,
             _ => kind_of(&problem.kind, problem.status, asking),
         };
         let subject = match &named[..] {
@@ -172,6 +173,12 @@ impl<'a> Judge<'a> {
         self.with_clock(format!("{what} ({said}): {advice}"))
     }
 
+    /// Of what is refused of a new account that carries an external account binding, that is the likeliest cause (RFC 8555
+    /// section 7.3.4).
+    fn has_bad_binding(&self, problem_type: &str) -> bool {
+        self.config.eab.is_some() && matches!(problem_type, "unauthorized" | "accountDoesNotExist" | "malformed")
+    }
+
     fn advice(&self, kind: FailureKind, problem_type: &str, asking: Asking, instance: Option<&str>) -> String {
         let advice = match (kind, problem_type, asking) {
             (FailureKind::Account, "userActionRequired", _) => {
@@ -182,6 +189,9 @@ impl<'a> Judge<'a> {
             }
             (FailureKind::Configuration, "externalAccountRequired", _) => {
                 "write `eab: {kid: …, hmac_file: …}` into the settings of this CA, with what the CA gave you"
+            }
+            (FailureKind::Configuration, _, Asking::Account) if self.has_bad_binding(problem_type) => {
+                "check `eab.kid` and the HMAC key in the settings of this CA"
             }
             (FailureKind::Configuration, "invalidContact" | "unsupportedContact", _) => {
                 "write an `email` into the settings that the CA takes, or leave it out"

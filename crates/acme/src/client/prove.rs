@@ -322,6 +322,7 @@ fn told(names: Vec<NameFailure>) -> Option<Failure> {
     let told = about_name().or_else(|| names.iter().find(|name| name.kind != FailureKind::Ca)).or(names.first())?;
     let sentence = match names.len() {
         1 => told.sentence.clone(),
+        2 => format!("{}; 1 more name failed", told.sentence),
         more => format!("{}; {} more names failed", told.sentence, more - 1),
     };
     let failure = Failure::new(told.kind, sentence);

@@ -17,10 +17,10 @@ use super::{
     outcome::{in_words, list, why},
 };
 use crate::{
-    Failure, Planner, Timestamp,
+    Failure, FailureKind, Planner, Timestamp,
     config::{CaConfig, SiteOptions},
     explain::{self, Explanation, Provider, Subject},
-    plan::{self, Forecast, NameState, NameStatus},
+    plan::{self, Forecast, Hold, HoldKind, NameState, NameStatus},
 };
 
 /// How long whoever asked for a renewal waits for its end.
@@ -36,6 +36,7 @@ pub(super) const IMPORTED: &str = "imported";
 /// Somebody who asked for a renewal.
 pub(super) struct Waiter {
     name: HostPattern,
+    asked: Timestamp,
     until: Instant,
     reply: Reply<Result<Issued, String>>,
 }
@@ -91,7 +92,8 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         if self.waiters.len() >= WAITERS_LIMIT {
             let _ = reply.send(Err(format!("{WAITERS_LIMIT} renewals are waited for already: try again later")));
         } else if self.planner.renew_now(&name, self.clock.now()) {
-            self.waiters.push(Waiter { name, until: Instant::now() + RENEW_TIMEOUT, reply });
+            let asked = self.clock.now();
+            self.waiters.push(Waiter { name, asked, until: Instant::now() + RENEW_TIMEOUT, reply });
         } else {
             let _ = reply.send(Err(nobody_wants(&name)));
         }
@@ -122,8 +124,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     pub(super) fn settle_waiters(&mut self) {
         let now = self.clock.now();
         for waiter in std::mem::take(&mut self.waiters) {
-            let status = self.planner.status_of(&waiter.name, now);
-            match hopeless(&waiter.name, status.as_ref(), waiter.until, now) {
+            match hopeless(&self.planner, &waiter.name, (waiter.asked, waiter.until), now) {
                 _ if waiter.reply.is_closed() => {}
                 None => self.waiters.push(waiter),
                 Some(why) => waiter.tell(Err(why)),
@@ -136,13 +137,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let Some((ca, _)) = self.ca(&first.id) else { return };
         let (mut subject, limit) = (self.subject(name, first), first.timeouts.request * 2);
         let dns = self.dns.clone();
-        let waiting = subject.status.as_ref().filter(|status| status.issuance.is_none());
-        let forecast = waiting.map(|status| (status.site.clone(), played_through(self.planner.clone(), subject.now)));
         let work = async move {
-            if let Some((site, forecast)) = forecast {
-                let line = forecast.await.and_then(|lines| lines.into_iter().find(|line| line.site == site));
-                subject.limit = line.and_then(|line| line.waits_for);
-            }
             subject.account = ca.account();
             let directory = guarded(&subject.ca, limit, ca.directory()).await;
             subject.directory = directory.map_err(|failure| failure.sentence);
@@ -155,7 +150,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.lanes.errand(work.boxed_local());
     }
 
-    /// What is known of a name here, before the CA's directory is asked for and the queue is played through.
+    /// What is known of a name here, before the CA's directory is asked for.
     fn subject(&self, name: HostPattern, ca: &CaConfig) -> Subject {
         let now = self.clock.now();
         let status = self.planner.status_of(&name, now);
@@ -173,7 +168,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             ca: ca.id.clone(),
             directory: Err(String::new()),
             account: None,
-            limit: None,
+            limit: self.planner.hold_of(&name, now).filter(|hold| hold.by == HoldKind::Limit).map(|hold| hold.why),
             now,
             name,
             status,
@@ -205,14 +200,15 @@ impl Waiter {
     }
 }
 
-/// Why there is no new certificate of this name to wait for any more; `None`: there is.
+/// Why there is no new certificate of this name to wait for any more, which was asked for at the one time and is waited for
+/// until the other; `None`: there is.
 pub(super) fn hopeless(
+    planner: &Planner,
     name: &HostPattern,
-    status: Option<&NameStatus>,
-    until: Instant,
+    (asked, until): (Timestamp, Instant),
     now: Timestamp,
 ) -> Option<String> {
-    let Some(status) = status else { return Some(nobody_wants(name)) };
+    let Some(status) = planner.status_of(name, now) else { return Some(nobody_wants(name)) };
     if Instant::now() >= until {
         return Some(format!("{name} is not through after many minutes; it goes on without you"));
     }
@@ -220,8 +216,7 @@ pub(super) fn hopeless(
     if status.state == NameState::Ordering {
         return None;
     }
-    let why = status.failure.as_ref().map_or("it has to wait for a limit of the CA", |(_, why, _)| why);
-    Some(with_next(why, Some(next)))
+    Some(not_now(&status, planner.hold_of(name, now).as_ref(), asked, next))
 }
 
 /// The queue played through, on a thread of its own: that can take many thousand steps. `None`: it could not.
@@ -229,13 +224,95 @@ async fn played_through(planner: Planner, now: Timestamp) -> Option<Vec<Forecast
     tokio::task::spawn_blocking(move || planner.forecast(now)).await.ok()
 }
 
+/// Why a renewal is not tried before `next`. What failed before it was asked for is not told as what came of it.
+fn not_now(status: &NameStatus, hold: Option<&Hold>, asked: Timestamp, next: Timestamp) -> String {
+    // While nothing has failed yet, the status says what is waited for.
+    let failure = status.failure.as_ref().filter(|(_, why, _)| !why.starts_with("waits for "));
+    match (hold, failure) {
+        (Some(Hold { by: HoldKind::Ca(ca), .. }), failure) => {
+            let fault = failure.filter(|(kind, ..)| !kind.is_validation() && *kind != FailureKind::Limit);
+            let fault = fault.map(|(_, why, _)| format!(" (last fault: {why})")).unwrap_or_default();
+            format!("not tried now: the CA {ca} is not asked again before {}{fault}", in_words(next))
+        }
+        (_, Some((_, why, at))) if *at >= asked => with_next(why, Some(next)),
+        (Some(hold), _) => with_next(&format!("not tried now: it waits for {}", hold.why), Some(next)),
+        (None, Some((_, why, at))) => {
+            let earlier = format!("not tried now: the last attempt, {}, failed ({why})", in_words(*at));
+            with_next(&earlier, Some(next))
+        }
+        (None, None) => with_next("not tried now: others come first", Some(next)),
+    }
+}
+
+/// A wildcard that cannot be proved does not come as far as here.
 fn nobody_wants(name: &HostPattern) -> String {
-    format!("no site wants a certificate of a CA for {name}: see `vestibule certs`")
+    match name {
+        HostPattern::Wildcard(_) => format!(
+            "{name} is a wildcard, which CAs prove by dns-01 only: give its site a DNS provider, with `dns` under its `tls`"
+        ),
+        _ => format!("no site wants a certificate of a CA for {name}: see `vestibule certs`"),
+    }
 }
 
 fn with_next(why: &str, next: Option<Timestamp>) -> String {
     match next {
         Some(at) => format!("{why}; next attempt {}", in_words(at)),
         None => why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vestibule_names::SiteId;
+
+    use super::*;
+
+    #[test]
+    fn a_renewal_that_is_not_tried_says_why_in_truth() {
+        let [earlier, asked, next] = [1_000_000, 2_000_000, 3_000_000].map(Timestamp);
+        let status = |failure: Option<(FailureKind, &str, Timestamp)>| NameStatus {
+            name: HostPattern::parse("a.test").unwrap(),
+            site: SiteId::new("a.yaml"),
+            tenant: TenantId(1),
+            state: NameState::Renewing,
+            issuance: None,
+            not_after: None,
+            renew_at: None,
+            next_attempt: Some(next),
+            failure: failure.map(|(kind, why, at)| (kind, why.to_owned(), at)),
+            failures: 0,
+        };
+        let hold = |by, why: &str| Some(Hold { by, until: next, why: why.to_owned() });
+        let down = || hold(HoldKind::Ca(CaId::new("le").unwrap()), "the CA, which is down");
+        let limit = || hold(HoldKind::Limit, "the limit of new orders per account");
+        let at = "Thu, 01 Jan 1970 00:50:00 GMT";
+        let cases = [
+            (
+                down(),
+                Some((FailureKind::Ca, "le answers 503", earlier)),
+                format!("not tried now: the CA le is not asked again before {at} (last fault: le answers 503)"),
+            ),
+            (
+                down(),
+                Some((FailureKind::Limit, "waits for the CA, which is down", next)),
+                format!("not tried now: the CA le is not asked again before {at}"),
+            ),
+            (
+                limit(),
+                Some((FailureKind::ValidationDns, "no A record", earlier)),
+                format!("not tried now: it waits for the limit of new orders per account; next attempt {at}"),
+            ),
+            (
+                None,
+                Some((FailureKind::ValidationDns, "no A record", earlier)),
+                format!(
+                    "not tried now: the last attempt, Thu, 01 Jan 1970 00:16:40 GMT, failed (no A record); next attempt {at}"
+                ),
+            ),
+            (None, Some((FailureKind::ValidationDns, "no A record", asked)), format!("no A record; next attempt {at}")),
+        ];
+        for (hold, failure, expected) in cases {
+            assert_eq!(not_now(&status(failure), hold.as_ref(), asked, next), expected);
+        }
     }
 }

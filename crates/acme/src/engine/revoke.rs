@@ -19,7 +19,7 @@ use super::{
     lanes::{Ended, guarded},
     outcome::list,
 };
-use crate::{Failure, FailureKind, plan::NameStatus};
+use crate::{Failure, FailureKind, Timestamp, plan::NameStatus};
 
 /// Another certificate must be there by then. Leaves the CA the time to answer before whoever asks gives up.
 const REPLACE_TIMEOUT: Duration = Duration::from_mins(8);
@@ -34,6 +34,7 @@ pub(super) struct Revocation {
     reason: u8,
     /// Names that were shown it when they were last counted.
     shown: Vec<HostPattern>,
+    asked: Timestamp,
     until: Instant,
     reply: Reply<Result<Issued, String>>,
 }
@@ -53,7 +54,8 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             Err(why) => return drop(reply.send(Err(why))),
         };
         let shown = self.shown(&issued);
-        let revocation = Revocation { issued, reason, shown, until: Instant::now() + REPLACE_TIMEOUT, reply };
+        let (asked, until) = (self.clock.now(), Instant::now() + REPLACE_TIMEOUT);
+        let revocation = Revocation { issued, reason, shown, asked, until, reply };
         if reason == KEY_COMPROMISE || revocation.shown.is_empty() {
             return self.tell_ca(revocation);
         }
@@ -138,7 +140,8 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             revocation.shown = self.shown(issued);
             return if revocation.shown.is_empty() { Next::Revoke } else { Next::Wait };
         }
-        let whys = |status: &NameStatus| hopeless(&status.name, Some(status), revocation.until, now);
+        let times = (revocation.asked, revocation.until);
+        let whys = |status: &NameStatus| hopeless(&self.planner, &status.name, times, now);
         left.iter().find_map(whys).map_or(Next::Wait, Next::GiveUp)
     }
 

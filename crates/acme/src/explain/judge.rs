@@ -4,16 +4,17 @@ use std::time::SystemTime;
 
 use vestibule_names::HostPattern;
 
-use super::{Explanation, Findings, Probe, Reached, Standing, Step, Subject, address, caa};
+use super::{Explanation, Findings, Probe, Provider, Reached, Standing, Step, Subject, address, caa};
 use crate::{
-    Timestamp,
+    FailureKind, Timestamp,
     config::ChallengeKind,
+    failure::speaks_of_ipv6,
     plan::{NameState, NameStatus},
     printable::printable,
 };
 
-/// Of a sentence that comes from elsewhere.
-const QUOTED_LIMIT: usize = 400;
+/// Of a sentence that comes from elsewhere: the CA's words, cut already, and what to do at their end.
+const QUOTED_LIMIT: usize = 800;
 
 /// The explanation.
 pub fn judge(subject: &Subject, findings: &Findings) -> Explanation {
@@ -102,39 +103,88 @@ fn limits(subject: &Subject) -> Option<Step> {
     Some(Step::new("limits", Standing::Unclear, format!("it waits for a limit: {waits_for}{next}")))
 }
 
+/// What nobody but a person can mend stands in the way; anything else may be over by now.
 fn last_attempt(subject: &Subject) -> Option<Step> {
     let status = subject.status.as_ref()?;
-    let (_, why, at) = status.failure.as_ref()?;
-    let (when, why) = (ago(*at, subject.now), printable(why, QUOTED_LIMIT));
+    let (kind, why, at) = failure(subject)?;
+    let (when, why) = (ago(at, subject.now), printable(why, QUOTED_LIMIT));
     let next = next(subject).map(|at| format!("; next attempt {at}")).unwrap_or_default();
     let sentence = match status.failures {
         0 | 1 => format!("the last attempt failed {when}: {why}{next}"),
         count => format!("{count} attempts in a row failed, the last one {when}: {why}{next}"),
     };
-    Some(Step::new("last attempt", Standing::Unclear, sentence))
+    let standing = match kind {
+        FailureKind::Configuration | FailureKind::Account | FailureKind::Storage => Standing::Bad,
+        _ => Standing::Unclear,
+    };
+    Some(Step::new("last attempt", standing, sentence))
 }
 
-/// What to do next: the first thing that is in the way, since nothing after it can work before.
+/// The last failure of an attempt: that a name waits for its turn is none.
+fn failure(subject: &Subject) -> Option<(FailureKind, &str, Timestamp)> {
+    let (kind, why, at) = subject.status.as_ref()?.failure.as_ref()?;
+    let only_waits = *kind == FailureKind::Limit && why.starts_with("waits for ");
+    (!only_waits).then_some((*kind, why.as_str(), *at))
+}
+
+/// What to do next: the first thing that is in the way, since nothing after it can work before. Where nothing is for sure, a
+/// CA's own word counts more than doubts from here.
 fn verdict(subject: &Subject, steps: &[Step]) -> String {
-    if let Some(step) = steps.iter().find(|step| step.standing == Standing::Bad) {
-        return step.sentence.clone();
-    }
     let name = &subject.name;
+    // Nobody is told of a wildcard that cannot be proved: that is the cause, and not that nobody wants it.
+    let unproved = matches!(name, HostPattern::Wildcard(_)) && subject.provider == Provider::Missing;
+    let counts = |step: &&Step| step.standing == Standing::Bad && !(unproved && step.subject == "claim");
+    let bad = || steps.iter().filter(counts);
+    // An order that is refused for what a person must mend says more than that the CA cannot be asked.
+    let in_the_way = bad().find(|step| step.subject != "ca").or_else(|| bad().next());
+    let in_flight = subject.status.as_ref().is_some_and(|status| status.state == NameState::Ordering);
+    match in_the_way {
+        Some(step) if in_flight => return format!("an order for {name} is in flight; if it fails: {}", step.sentence),
+        Some(step) => return step.sentence.clone(),
+        None => {}
+    }
     let doubt = steps.iter().find(|step| step.standing == Standing::Unclear).map(|step| step.sentence.as_str());
     let Some(status) = &subject.status else { return format!("nothing is known of {name}") };
-    match (status.state, doubt) {
-        (NameState::Valid, _) => format!("nothing is to be done: {name} has a certificate{}", until(status)),
-        (NameState::Renewing, None) => {
+    match (status.state, failure(subject), doubt) {
+        (NameState::Valid, ..) => format!("nothing is to be done: {name} has a certificate{}", until(status)),
+        (NameState::Ordering, ..) => format!("nothing is to be done: an order for {name} is in flight"),
+        (NameState::Renewing, None, _) => {
             format!("nothing is to be done: {name} has a certificate{}, and is being renewed", until(status))
         }
-        (NameState::Ordering, None) => format!("nothing is to be done: an order for {name} is in flight"),
-        (NameState::Ordering, Some(doubt)) => format!("an order for {name} is in flight; if it fails: {doubt}"),
-        (_, None) => match next(subject) {
+        (_, Some((kind, why, _)), _) => of_failure(subject, (kind, why), steps),
+        (_, None, None) => match next(subject) {
             Some(at) => format!("nothing stands in the way of {name}: it is tried {at}"),
             None => format!("nothing stands in the way of {name}: it is tried as soon as it is its turn"),
         },
-        (_, Some(doubt)) => format!("nothing is in the way of {name} for sure; the first doubt is: {doubt}"),
+        (_, None, Some(doubt)) => format!("nothing is in the way of {name} for sure; the first doubt is: {doubt}"),
     }
+}
+
+/// What the CA said, and then what was seen from here that fits it.
+fn of_failure(subject: &Subject, (kind, why): (FailureKind, &str), steps: &[Step]) -> String {
+    use FailureKind as Kind;
+    let fitting: &[&str] = match kind {
+        Kind::ValidationDns => &["dns"],
+        Kind::ValidationCaa => &["caa"],
+        Kind::ValidationTls | Kind::ValidationConnection | Kind::ValidationUnauthorized
+            if speaks_of_ipv6(said(why)) =>
+        {
+            &["ipv6"]
+        }
+        Kind::ValidationTls => &["port 443"],
+        Kind::ValidationConnection | Kind::ValidationUnauthorized => &["port 80", "port 443"],
+        _ => &[],
+    };
+    let is_doubt = |step: &&Step| step.standing != Standing::Good && fitting.contains(&step.subject);
+    let seen =
+        steps.iter().find(is_doubt).map(|step| format!("; seen from here: {}", step.sentence)).unwrap_or_default();
+    let next = next(subject).map(|at| format!("; next attempt {at}")).unwrap_or_default();
+    format!("{}{seen}{next}", printable(why, QUOTED_LIMIT))
+}
+
+/// The CA's part of a sentence that also says who and what to do.
+fn said(why: &str) -> &str {
+    why.split_once(" (").and_then(|(_, rest)| rest.rsplit_once("): ")).map_or(why, |(said, _)| said)
 }
 
 fn until(status: &NameStatus) -> String {

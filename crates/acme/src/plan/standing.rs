@@ -1,6 +1,6 @@
 //! What people ask the planner: how names stand, and how long a queue would take.
 
-use vestibule_certs::store::IssuanceId;
+use vestibule_certs::store::{CaId, IssuanceId};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use crate::{Timestamp, failure::FailureKind};
@@ -58,4 +58,26 @@ pub struct Forecast {
     pub orders: usize,
     /// Which limit it waits for longest, in words; `None`: none.
     pub waits_for: Option<String>,
+}
+
+/// What keeps a name from its next order, though its own back-off is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// What kind of thing that is.
+    pub by: HoldKind,
+    /// Until when, as far as known.
+    pub until: Timestamp,
+    /// In words, after "waits for".
+    pub why: String,
+}
+
+/// What a name is held by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HoldKind {
+    /// A limit of a CA.
+    Limit,
+    /// This CA, which does not work.
+    Ca(CaId),
+    /// DNS, another order, the settings.
+    Other,
 }

@@ -4,10 +4,11 @@ use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::{
     Planner,
+    ca::Gate,
     calendar::{Cert, Phase},
-    name::Name,
+    name::{Name, Waits},
     slab::NameIx,
-    standing::{NameState, NameStatus},
+    standing::{Hold, HoldKind, NameState, NameStatus},
 };
 use crate::{Timestamp, failure::FailureKind};
 
@@ -25,6 +26,30 @@ impl Planner {
         let ix = wanted.next()?;
         let site = self.names[ix].sites.first()?.0.clone();
         Some(self.name_status(ix, &site, now))
+    }
+
+    /// What holds one name up.
+    pub fn hold_of(&self, name: &HostPattern, now: Timestamp) -> Option<Hold> {
+        let range = (name.clone(), TenantId(0))..=(name.clone(), TenantId(u32::MAX));
+        let mut wanted = self.by_name.range(range).map(|(_, ix)| &self.names[*ix]).filter(|name| name.is_wanted());
+        let name = wanted.next()?;
+        let parked = name.parked.as_ref().filter(|parked| parked.until > now);
+        let (why, until) = match (parked, name.lane) {
+            (Some(parked), _) => (parked.why.clone(), parked.until),
+            // The first CA's word, as lanes ask it.
+            (None, Some(_)) => match self.cas.first()?.gate(false, now) {
+                Gate::Open => return None,
+                Gate::Down(until) => (Waits::Ca, until.unwrap_or(now)),
+                Gate::Limited(until) => (Waits::Orders, until),
+            },
+            (None, None) => return None,
+        };
+        let by = match why {
+            Waits::Ca => HoldKind::Ca(self.cas.iter().find(|ca| ca.health.faults > 0)?.id().clone()),
+            Waits::Orders | Waits::Domain(_) | Waits::Set | Waits::Failures | Waits::Told => HoldKind::Limit,
+            Waits::Wildcard | Waits::Mates | Waits::Dns | Waits::Settings => HoldKind::Other,
+        };
+        Some(Hold { by, until, why: why.words() })
     }
 
     fn name_status(&self, ix: NameIx, site: &SiteId, now: Timestamp) -> NameStatus {

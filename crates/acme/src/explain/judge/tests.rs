@@ -8,7 +8,6 @@ use crate::{
     FailureKind,
     client::Directory,
     dns::{Facts, Resolution},
-    explain::Provider,
 };
 
 const NOW: Timestamp = Timestamp(1_900_000_000_000);
@@ -287,6 +286,10 @@ fn wildcards_and_txt_records_need_a_provider() {
     };
     let missing = only_dns("*.example.com", Provider::Missing);
     assert!(missing.verdict.ends_with("or list the hosts one by one"), "{}", missing.verdict);
+    let mut unwanted = subject("*.example.com");
+    unwanted.status = None;
+    let unwanted = judge(&unwanted, &Findings::default());
+    assert_eq!(unwanted.verdict, step(&unwanted, "dns").1, "it is why the engine is not told of it");
     let missing = only_dns("blog.example.com", Provider::Missing);
     assert!(missing.verdict.ends_with("write `dns` under its `tls`"), "{}", missing.verdict);
     for name in ["*.example.com", "blog.example.com"] {
@@ -317,6 +320,58 @@ fn what_fails_from_here_is_never_more_than_a_doubt() {
         assert_eq!(step(&explanation, "port 443").0, Standing::Unclear, "{reached:?}");
         assert!(explanation.verdict.starts_with("nothing is in the way of blog.example.com for sure"));
     }
+}
+
+fn failed(kind: FailureKind, why: &str, state: NameState) -> Subject {
+    let mut subject = subject("blog.example.com");
+    let at = NOW.before(std::time::Duration::from_secs(600));
+    let known = status("blog.example.com", state);
+    let failure = Some((kind, why.to_owned(), at));
+    subject.status = Some(NameStatus { failure, failures: 1, next_attempt: Some(minutes(5)), ..known });
+    subject
+}
+
+#[test]
+fn the_cas_own_word_comes_before_doubts_from_here() {
+    use FailureKind as K;
+    let own = "ca cannot connect to blog.example.com (timeout): open port 80 to the Internet";
+    let six = "ca cannot connect to blog.example.com (2001:db8::66: refused): mend its AAAA record";
+    let eab = "ca refuses what the settings ask for (no such kid): check `eab.kid` and the HMAC key";
+    let cases = [
+        (K::ValidationConnection, own, NameState::Waiting, own, "seen from here: nothing answers at 192.0.2.7"),
+        (
+            K::ValidationConnection,
+            six,
+            NameState::Waiting,
+            six,
+            "seen from here: its AAAA record points to 2001:db8::66",
+        ),
+        (
+            K::Ca,
+            "ca has a problem of its own (503)",
+            NameState::Waiting,
+            "ca has a problem",
+            "(503); next attempt in 5 min",
+        ),
+        (K::Configuration, eab, NameState::Waiting, "the last attempt failed 10 min ago", eab),
+        (K::ValidationConnection, own, NameState::Ordering, "nothing is to be done: an order for", "is in flight"),
+    ];
+    for (kind, why, state, start, part) in cases {
+        let mut subject = failed(kind, why, state);
+        subject.public_addresses.clear();
+        let mut findings = seen(points_to(&["192.0.2.7", "2001:db8::66"]), Reached::Silent);
+        findings.tls.clear();
+        let verdict = judge(&subject, &findings).verdict;
+        assert!(verdict.starts_with(start) && verdict.contains(part), "{verdict}");
+        assert_eq!(verdict.contains("nothing answers"), part.contains("nothing answers"), "{verdict}");
+    }
+}
+
+#[test]
+fn a_name_that_waits_for_its_turn_has_no_last_attempt() {
+    let subject = failed(FailureKind::Limit, "waits for the CA, which is down", NameState::Waiting);
+    let explanation = judge(&subject, &seen(points_to(&["192.0.2.7"]), Reached::Expected));
+    assert!(!explanation.steps.iter().any(|step| step.subject == "last attempt"), "{explanation:?}");
 }
 
 #[test]
