@@ -176,7 +176,7 @@ impl<'a> Judge<'a> {
     /// Of what is refused of a new account that carries an external account binding, that is the likeliest cause (RFC 8555
     /// section 7.3.4).
     fn has_bad_binding(&self, problem_type: &str) -> bool {
-        self.config.eab.is_some() && matches!(problem_type, "unauthorized" | "accountDoesNotExist" | "malformed")
+        self.config.eab.is_some() && matches!(problem_type, "unauthorized" | "malformed")
     }
 
     fn advice(&self, kind: FailureKind, problem_type: &str, asking: Asking, instance: Option<&str>) -> String {

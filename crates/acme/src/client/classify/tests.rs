@@ -194,3 +194,14 @@ fn what_is_no_acme_is_told_as_such() {
         assert_eq!(failure.retry_after, fault.retry_after());
     }
 }
+
+#[test]
+fn a_binding_that_is_refused_is_not_mended_by_a_new_account() {
+    let mut config = config();
+    let problem = Problem { kind: "unauthorized".to_owned(), detail: "unknown kid".to_owned(), ..Problem::default() };
+    assert_eq!(Judge::new(&config).problem(&problem, Asking::Account).kind, FailureKind::Account);
+    config.eab = Some(crate::config::Eab { kid: "k".to_owned(), hmac_file: "/hmac".into() });
+    let failure = Judge::new(&config).problem(&problem, Asking::Account);
+    assert_eq!(failure.kind, FailureKind::Configuration);
+    assert!(failure.sentence.ends_with("check `eab.kid` and the HMAC key in the settings of this CA"), "{failure}");
+}
