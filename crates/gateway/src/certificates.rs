@@ -115,6 +115,11 @@ fn swap(house: &House, issued: &Issued) {
     }
 }
 
+/// As JSON has it.
+fn kebab(kind: FailureKind) -> String {
+    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 fn log(event: &Event) {
     match event {
         Event::Obtained(issued) => tracing::info!(
@@ -133,9 +138,9 @@ fn log(event: &Event) {
             let (kind, why) = (failure.kind, failure.sentence.as_str());
             match kind {
                 FailureKind::Account | FailureKind::Configuration | FailureKind::Storage => {
-                    tracing::error!(names, ?kind, why, next_attempt_seconds = next, "no certificate");
+                    tracing::error!(names, kind = kebab(kind), why, next_attempt_seconds = next, "no certificate");
                 }
-                _ => tracing::warn!(names, ?kind, why, next_attempt_seconds = next, "no certificate yet"),
+                _ => tracing::warn!(names, kind = kebab(kind), why, next_attempt_seconds = next, "no certificate yet"),
             }
         }
         Event::Expiring { issued, why } => tracing::error!(

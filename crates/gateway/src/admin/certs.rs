@@ -34,10 +34,12 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(50);
 pub(super) type Failed = (StatusCode, String);
 
 const NO_CA: &str = "no public CA is configured: write `acme: {agree: true}` into the settings and start again";
-const ENGINE_ENDED: &str = "the thread that orders certificates has ended: the log says why; start the gateway again";
+const ENGINE_ENDED: &str = "the gateway is stopping: the order goes on after the next start (if it is not stopping, the \
+    thread that orders certificates has ended, and the log says why)";
 
 fn handle(house: &House) -> Result<&Handle, Failed> {
-    house.acme.as_ref().ok_or_else(|| (StatusCode::CONFLICT, NO_CA.to_owned()))
+    // No CA was asked, and none will be: not a conflict, after which waiting helps.
+    house.acme.as_ref().ok_or_else(|| (StatusCode::UNPROCESSABLE_ENTITY, NO_CA.to_owned()))
 }
 
 /// The answer of the engine, within a bound.
@@ -192,6 +194,10 @@ pub(super) async fn plan(house: &House) -> Result<CertPlan, Failed> {
 /// `POST /v1/certs/renew`.
 pub(super) async fn renew(house: &House, text: Option<&str>) -> Result<IssuedRow, Failed> {
     let (handle, name) = (handle(house)?, held(house, text)?);
+    let claim = house.sites().explain_claim(&name);
+    if claim.standing == "bad" {
+        return Err((StatusCode::UNPROCESSABLE_ENTITY, claim.sentence));
+    }
     issued(within(ORDER_TIMEOUT, handle.renew(name)).await?)
 }
 

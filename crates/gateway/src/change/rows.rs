@@ -86,13 +86,29 @@ impl Sites {
     /// The first thing that must be true before a CA is asked: a site holds the name, and wants a CA's certificate.
     pub(crate) fn explain_claim(&self, name: &HostPattern) -> CertStep {
         let (standing, sentence) = match self.holder(name) {
-            None => ("bad", format!("no site has the name {name}: write its site file, or add the name to one")),
+            None => ("bad", self.told_unheld(name)),
             Some(claim) => match self.records.get(&claim.site).and_then(|record| record.live.as_deref()) {
                 None => ("bad", format!("the site {} holds {name} but is not live: see `vestibule sites`", claim.site)),
                 Some(live) => told_policy(name, &claim.site, &live.vhost.tls),
             },
         };
         CertStep { subject: "claim".to_owned(), standing: standing.to_owned(), sentence }
+    }
+
+    fn told_unheld(&self, name: &HostPattern) -> String {
+        let parent = name.to_string().split_once('.').map(|(_, parent)| format!("*.{parent}"));
+        let wildcard = parent.and_then(|wildcard| HostPattern::parse(&wildcard).ok());
+        match wildcard.and_then(|wildcard| Some((self.holder(&wildcard)?.site.clone(), wildcard))) {
+            Some((site, wildcard)) => {
+                format!(
+                    "{name} has no certificate of its own: the wildcard {wildcard} of the site {site} covers it; ask for that"
+                )
+            }
+            None => format!(
+                "no site has the name {name}: write its site file, or add the name to one; if a file has it, \
+                 `vestibule check FILE` says what is wrong with that"
+            ),
+        }
     }
 
     /// Every claim.
