@@ -223,7 +223,8 @@ impl Planner {
         }
         let Some(before) = before else { return };
         let here = sight.pointing == Pointing::Here && before.pointing != Pointing::Here;
-        let moved = sight.pointing == Pointing::Unknown && sight.addresses != 0 && sight.addresses != before.addresses;
+        // Also of a name that has pointed here all along: what failed may have been its other address family.
+        let moved = sight.pointing != Pointing::NotHere && sight.addresses != 0 && sight.addresses != before.addresses;
         if here || moved {
             name.mended(now);
             self.touch_name(ix);
@@ -239,3 +240,6 @@ impl Planner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
