@@ -25,7 +25,7 @@ impl Timestamp {
     /// The end of a wait that began at `began`, as it counts now. Whatever began in the future began before the clock went back: it
     /// lasts as long as it was to last, from now on. And nothing lasts longer than `most`, whatever a record says.
     #[must_use]
-    pub(crate) fn as_of(self, began: Self, most: Duration, now: Self) -> Self {
+    pub(crate) fn seen_from(self, began: Self, most: Duration, now: Self) -> Self {
         let until = if began > now { now.after(self.since(began)) } else { self };
         until.min(now.after(most))
     }

@@ -34,7 +34,7 @@ impl Rate {
 
 impl Bucket {
     /// What is spent reaches one window at most. A reach beyond that is of a clock that ran ahead, or of a damaged record.
-    pub(super) fn as_of(self, rate: Rate, now: Timestamp) -> Self {
+    pub(super) fn seen_from(self, rate: Rate, now: Timestamp) -> Self {
         Self { reach: self.reach.min(now.after(rate.step().saturating_mul(rate.count))), ..self }
     }
 
@@ -48,8 +48,11 @@ impl Bucket {
         if rate.is_unlimited() {
             return Timestamp::default();
         }
-        let reach =
-            self.as_of(rate, now).reach.max(now).after(rate.step().saturating_mul(self.held.saturating_add(several)));
+        let reach = self
+            .seen_from(rate, now)
+            .reach
+            .max(now)
+            .after(rate.step().saturating_mul(self.held.saturating_add(several)));
         reach.before(rate.step().saturating_mul(rate.count))
     }
 
@@ -59,7 +62,7 @@ impl Bucket {
             return u32::MAX;
         }
         let step = rate.step().as_millis().max(1);
-        let gone = self.as_of(rate, now).reach.since(now).as_millis().div_ceil(step);
+        let gone = self.seen_from(rate, now).reach.since(now).as_millis().div_ceil(step);
         rate.count.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX)).saturating_sub(self.held)
     }
 
@@ -83,7 +86,7 @@ impl Bucket {
     pub(super) fn spend(&mut self, rate: Rate, now: Timestamp) {
         if !rate.is_unlimited() {
             self.reach = self.reach.max(now).after(rate.step());
-            *self = self.as_of(rate, now);
+            *self = self.seen_from(rate, now);
         }
     }
 

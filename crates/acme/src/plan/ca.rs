@@ -75,8 +75,8 @@ impl Pause {
     }
 
     /// As it counts now, if it was told by a clock that ran ahead.
-    pub(super) fn as_of(self, now: Timestamp) -> Self {
-        Self { began: self.began.min(now), until: self.until.as_of(self.began, RETRY_AFTER_LIMIT, now) }
+    pub(super) fn seen_from(self, now: Timestamp) -> Self {
+        Self { began: self.began.min(now), until: self.until.seen_from(self.began, RETRY_AFTER_LIMIT, now) }
     }
 }
 
@@ -113,14 +113,14 @@ impl Health {
     }
 
     /// As it counts now, if it was told by a clock that ran ahead.
-    pub(super) fn as_of(self, now: Timestamp) -> Self {
+    pub(super) fn seen_from(self, now: Timestamp) -> Self {
         Self {
-            retry_at: self.retry_at.as_of(self.last_fault, RETRY_AFTER_LIMIT, now),
-            limited_until: self.limited_until.as_of(self.limited_at, RETRY_AFTER_LIMIT, now),
+            retry_at: self.retry_at.seen_from(self.last_fault, RETRY_AFTER_LIMIT, now),
+            limited_until: self.limited_until.seen_from(self.limited_at, RETRY_AFTER_LIMIT, now),
             last_fault: self.last_fault.min(now),
             limited_at: self.limited_at.min(now),
-            closed: self.closed.as_of(now),
-            tenants: self.tenants.iter().map(|(tenant, pause)| (*tenant, pause.as_of(now))).collect(),
+            closed: self.closed.seen_from(now),
+            tenants: self.tenants.iter().map(|(tenant, pause)| (*tenant, pause.seen_from(now))).collect(),
             down_since: self.down_since.min(now),
             ..self
         }
@@ -288,22 +288,22 @@ impl Ca {
 
     /// The clock went back.
     pub(super) fn went_back(&mut self, now: Timestamp) {
-        self.health = std::mem::take(&mut self.health).as_of(now);
+        self.health = std::mem::take(&mut self.health).seen_from(now);
         self.polls_from = Timestamp::default();
         self.probe = self.probe.map(|(job, since)| (job, since.min(now)));
-        self.told.values_mut().for_each(|pause| *pause = pause.as_of(now));
+        self.told.values_mut().for_each(|pause| *pause = pause.seen_from(now));
         let limits = &self.config.limits;
         for bucket in self.domains.values_mut() {
-            *bucket = bucket.as_of(limits.certificates_per_domain, now);
+            *bucket = bucket.seen_from(limits.certificates_per_domain, now);
         }
         for bucket in self.sets.values_mut() {
-            *bucket = bucket.as_of(limits.certificates_per_set, now);
+            *bucket = bucket.seen_from(limits.certificates_per_set, now);
         }
         for bucket in self.failed.values_mut() {
-            *bucket = bucket.as_of(limits.failed_authorizations, now);
+            *bucket = bucket.seen_from(limits.failed_authorizations, now);
         }
-        self.orders = self.orders.as_of(limits.orders, now);
-        self.accounts = self.accounts.as_of(limits.accounts, now);
+        self.orders = self.orders.seen_from(limits.orders, now);
+        self.accounts = self.accounts.seen_from(limits.accounts, now);
     }
 
     /// A counted order got past the limits.

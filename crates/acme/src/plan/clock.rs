@@ -75,7 +75,7 @@ impl Planner {
         self.timers.insert((now.after(SWEEP), Timer::Sweep));
         self.lapsed.retain(|_, at| *at <= now);
         for (fate, since) in self.journal.fates.values_mut() {
-            *fate = std::mem::take(fate).as_of(now);
+            *fate = std::mem::take(fate).seen_from(now);
             *since = (*since).min(now);
         }
         for flight in self.flights.values_mut() {

@@ -213,14 +213,14 @@ impl Name {
     }
 
     fn wait_until(&mut self, at: Timestamp, now: Timestamp) {
-        self.fate = std::mem::take(&mut self.fate).as_of(now);
+        self.fate = std::mem::take(&mut self.fate).seen_from(now);
         self.fate.retry_at = self.fate.retry_at.max(at);
         self.fate.said_at = now;
     }
 
     /// The clock went back: nothing has happened in the future, and no wait goes on until then.
     pub(super) fn went_back(&mut self, now: Timestamp) {
-        self.fate = std::mem::take(&mut self.fate).as_of(now);
+        self.fate = std::mem::take(&mut self.fate).seen_from(now);
         self.parked = None;
         self.lapsed = self.lapsed.filter(|at| *at <= now);
         for past in [&mut self.since, &mut self.looked_at, &mut self.changed_at] {
@@ -265,8 +265,8 @@ impl Name {
 
 impl Fate {
     /// As it counts now, if it was told by a clock that ran ahead.
-    pub(super) fn as_of(mut self, now: Timestamp) -> Self {
-        self.retry_at = self.retry_at.as_of(self.said_at, RETRY_AFTER_LIMIT, now);
+    pub(super) fn seen_from(mut self, now: Timestamp) -> Self {
+        self.retry_at = self.retry_at.seen_from(self.said_at, RETRY_AFTER_LIMIT, now);
         self.said_at = self.said_at.min(now);
         self.last_attempt = self.last_attempt.min(now);
         if let Some((_, _, at)) = &mut self.last {

@@ -105,7 +105,7 @@ impl Planner {
             Key::Told(ca, name) => drop(self.ca_named(ca)?.told.insert(name.clone(), read_value(value)?)),
             Key::Health(ca) => self.ca_named(ca)?.health = read_value::<Health>(value)?.after_start(),
             Key::Name(tenant, name) => {
-                let fate = after_start(read_value::<Fate>(value)?).as_of(now);
+                let fate = after_start(read_value::<Fate>(value)?).seen_from(now);
                 self.next_part = self.next_part.max(fate.part);
                 self.journal.fates.insert((*tenant, name.clone()), (fate, now));
             }
