@@ -101,7 +101,7 @@ async fn an_external_binding_that_is_wrong_is_told_with_what_to_write() {
     std::fs::write(&hmac_file, HMAC).unwrap();
     for (eab, kind, expected) in [
         (None, FailureKind::Configuration, "write `eab: {kid: …, hmac_file: …}`"),
-        (eab("kid-2"), FailureKind::Account, "does not accept this gateway's account"),
+        (eab("kid-2"), FailureKind::Configuration, "check `eab.kid`"),
     ] {
         let mut config = settings(&scene, &pebble);
         config.eab = eab;
