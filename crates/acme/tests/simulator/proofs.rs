@@ -65,7 +65,7 @@ async fn of_several_names_all_that_failed_are_named() {
     let order = order(&["a.test", "b.test", "c.test", "d.test"], &[Http01]);
     let failure = client.obtain(&order).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::ValidationConnection);
-    assert!(failure.sentence.ends_with("; 1 more names failed"), "{failure}");
+    assert!(failure.sentence.ends_with("; 1 more name failed"), "{failure}");
     let mut named: Vec<_> = failure.names.iter().map(|named| (named.name.to_string(), named.kind)).collect();
     named.sort_by(|a, b| a.0.cmp(&b.0));
     let expected = [("b.test", FailureKind::ValidationConnection), ("c.test", FailureKind::ValidationCaa)];
