@@ -61,7 +61,7 @@ impl Hooks {
         self
     }
 
-    /// Notes an event to tell; beyond a bound the oldest of its kind is dropped, and counted: see [`queue`]. Never waits.
+    /// Notes an event to tell; beyond a bound the oldest of its kind is dropped, and counted. Never waits.
     pub fn tell(&self, event: &Event) {
         if self.commands.is_empty() {
             return;
