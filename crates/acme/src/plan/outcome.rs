@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Timestamp,
     config::ChallengeKind,
-    failure::{Failure, FailureKind, NameFailure},
+    failure::{Asked, Failure, FailureKind, NameFailure},
 };
 
 /// The first wait of names whose order met a fault of the CA, so that the next probe is another name's; it doubles.
@@ -370,11 +370,12 @@ impl Planner {
                 continue; // at once again, without the others
             }
             self.names[ix].tell(own_kind, sentence, now);
-            if own_kind.is_validation() {
-                self.authorization_failed(ix, flight, now);
-            } else {
+            if !own_kind.is_validation() {
                 self.names[ix].set_back(now, retry_after, random);
                 continue;
+            }
+            if failure.asked == Asked::Ca {
+                self.authorization_failed(ix, flight, now);
             }
             if own.is_some() || alone {
                 let tried = own.and_then(|own| own.challenge).or(challenge);

@@ -45,3 +45,20 @@ fn the_next_ca_is_asked_as_soon_as_the_first_is_given_up() {
     assert_eq!(probes[2].0, probes[3].0, "at once: {probes:?}");
     assert!(probes[4].0 > probes[3].0, "both are down: nobody is asked again and again: {probes:?}");
 }
+
+#[test]
+fn only_a_proof_that_the_ca_looked_for_counts_as_a_failed_one() {
+    let start = Timestamp(1_800_000_000_000);
+    for (asked, counted) in [(Asked::Ca, true), (Asked::Nobody, false)] {
+        let ca = CaConfig::new(CaId::new("first").unwrap(), "https://first.example/directory");
+        let config = Config { advisory_checks: false, ..Config::new(vec![ca]) };
+        let mut planner = Planner::restore(config, Vec::new(), &[], start);
+        planner.want(&SiteId::new("a.yaml"), TenantId(1), &["a.com".parse().unwrap()], &SiteOptions::default(), start);
+        let job = planner.next(start, &mut Half).expect("an order");
+        let failure = Failure { asked, ..Failure::new(FailureKind::ValidationDns, "the TXT record did not appear") };
+        planner.ordered(job.id, Err(failure), start, &mut Half);
+        assert_eq!(planner.cas[0].failed.contains_key("a.com"), counted, "{asked:?}");
+        let status = planner.status_of(&"a.com".parse().unwrap(), start).unwrap();
+        assert_eq!(status.failures, 1, "it waits for its turn of the ladder all the same: {asked:?}");
+    }
+}
