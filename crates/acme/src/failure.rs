@@ -69,6 +69,10 @@ pub enum FailureKind {
     Limit,
     /// The `replaces` of a renewal was refused (`alreadyReplaced`, RFC 9773 section 7.4): once more, without.
     AlreadyReplaced,
+    /// The order is of no use any more, though nothing is wrong: the CA has forgotten it, it ran out between two runs, or it
+    /// rested on a proof that was not its tenant's. At once again, as a new order; names that failed in it are counted as
+    /// such and not blamed.
+    Gone,
     /// The name does not resolve, or resolves elsewhere.
     ValidationDns,
     /// Nobody answered the CA at the address.

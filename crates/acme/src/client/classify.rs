@@ -159,6 +159,7 @@ impl<'a> Judge<'a> {
             FailureKind::Ca => of("has a problem of its own"),
             FailureKind::Limit => of("has reached a limit"),
             FailureKind::AlreadyReplaced => of("has replaced that certificate already"),
+            FailureKind::Gone => of("has no such order any more"),
             FailureKind::ValidationDns => format!("{ca} does not find {who} in DNS"),
             FailureKind::ValidationConnection => format!("{ca} cannot connect to {who}"),
             FailureKind::ValidationTls => format!("{ca} gets no good TLS handshake from {who}"),
@@ -202,7 +203,9 @@ impl<'a> Judge<'a> {
             (FailureKind::Configuration, "invalidProfile", _) => "choose another `profile`, or leave it out",
             (FailureKind::Configuration, ..) => "see the settings of this CA",
             (FailureKind::Limit, ..) => "nothing is to be done, it is asked again when the limit allows it",
-            (FailureKind::AlreadyReplaced, ..) => "nothing is to be done, it is ordered once more as a new one",
+            (FailureKind::AlreadyReplaced | FailureKind::Gone, ..) => {
+                "nothing is to be done, it is ordered once more as a new one"
+            }
             (FailureKind::ValidationDns, _, Asking::Proof(ChallengeKind::Dns01)) => {
                 "see whether the provider of `dns` changes the zone that the Internet sees"
             }

@@ -114,6 +114,7 @@ pub(super) fn failure_word(kind: FailureKind) -> &'static str {
         FailureKind::Ca => "ca",
         FailureKind::Limit => "limit",
         FailureKind::AlreadyReplaced => "already-replaced",
+        FailureKind::Gone => "gone",
         FailureKind::ValidationDns => "validation-dns",
         FailureKind::ValidationConnection => "validation-connection",
         FailureKind::ValidationTls => "validation-tls",

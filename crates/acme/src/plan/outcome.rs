@@ -1,5 +1,7 @@
 //! What the end of an order does to its names, its certificate and its CA.
 
+mod gone;
+
 use std::{collections::HashMap, time::Duration};
 
 use vestibule_certs::store::CaId;
@@ -270,6 +272,7 @@ impl Planner {
                     self.journal.touch(Key::Cert(issuance.clone()));
                 }
             }
+            FailureKind::Gone => self.gone(flight, failure, retry_after, now, random),
             FailureKind::Configuration => {
                 for &ix in &flight.names {
                     self.names[ix].tell(kind, &failure.sentence, now);

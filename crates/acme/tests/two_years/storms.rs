@@ -123,6 +123,7 @@ fn some_failure(world: &mut World) -> vestibule_acme::Failure {
         FailureKind::Ca,
         FailureKind::Limit,
         FailureKind::AlreadyReplaced,
+        FailureKind::Gone,
         FailureKind::ValidationTls,
         FailureKind::Rejected,
         FailureKind::Account,
@@ -130,7 +131,7 @@ fn some_failure(world: &mut World) -> vestibule_acme::Failure {
         FailureKind::Storage,
     ];
     let wait = [None, Some(MINUTE), Some(DAY), Some(DAY * 10_000)][world.dice.below(4) as usize];
-    failure(kinds[world.dice.below(8) as usize], "something", wait)
+    failure(kinds[world.dice.below(9) as usize], "something", wait)
 }
 
 /// Whatever waits has a time at which it is looked at, or an order in flight that brings it there.
