@@ -10,6 +10,8 @@ use vestibule_names::{ClientNetwork, ListenAddr};
 pub use vestibule_site::acme::WithoutCertificate;
 pub use vestibule_site::settings::{AccessLog, Limits, Timeouts};
 
+pub use crate::tenancy::Tenancy;
+
 /// Who may listen where, with what, for how long.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -37,6 +39,8 @@ pub struct Config {
     pub acme: Option<AcmePolicy>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: Vec<ClientNetwork>,
+    /// What tenants may do.
+    pub tenancy: Tenancy,
 }
 
 /// Public CAs, and what a name gets before its first certificate.

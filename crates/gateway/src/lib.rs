@@ -28,7 +28,9 @@ mod request;
 pub mod review;
 mod serve;
 mod stream;
+pub mod tenancy;
 mod totals;
+pub mod users;
 mod vitals;
 mod worker;
 

@@ -12,7 +12,7 @@ use vestibule_watch::{Change, OpenError, SiteFile, WatchConfig};
 use crate::{
     admin::model::{ClaimRow, Explanation, Review},
     change::{Certifier, Sites, Surroundings, change_id},
-    config::AcmeStanding,
+    config::{AcmeStanding, Tenancy},
     explain::{ExplainError, explain as explain_in},
     ledger::read_claims_of,
 };
@@ -36,6 +36,8 @@ pub struct Context {
     pub https_port: Option<u16>,
     /// Public CAs as the settings have them; `None`: none is configured ([`crate::config::AcmePolicy::standing`]).
     pub acme: Option<AcmeStanding>,
+    /// What tenants may do.
+    pub tenancy: Tenancy,
 }
 
 /// Why nothing could be checked.

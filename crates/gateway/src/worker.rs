@@ -311,6 +311,7 @@ pub(crate) mod tests {
             admin_address: None,
             access: AccessLog::Off,
             trusted_proxies: Vec::new(),
+            tenancy: crate::tenancy::Tenancy::default(),
             acme: None,
         };
         Shared {

@@ -11,6 +11,7 @@
 //! | [`path`] | [`RoutePath`] and the one normal form of a request path |
 //! | [`address`] | [`ListenAddr`], [`ClientAddr`], [`ClientNetwork`] |
 //! | [`upstream`] | [`UpstreamAddr`]: scheme and target of a backend |
+//! | [`destination`] | [`Destination`]: a set of places to connect to |
 //! | [`identity`] | [`TenantId`], [`SiteId`], [`Generation`], [`RequestId`] |
 //! | [`suffix`] | the registered domain of a name |
 //! | [`quantity`] | [`ByteSize`] and durations as people write them |
@@ -27,6 +28,7 @@ pub mod address;
 #[cfg(test)]
 mod arbitrary;
 pub mod authority;
+pub mod destination;
 pub mod hostname;
 pub mod identity;
 pub mod path;
@@ -37,6 +39,7 @@ pub mod upstream;
 
 pub use address::{AddressError, ClientAddr, ClientNetwork, ListenAddr};
 pub use authority::{Authority, AuthorityError, HostRef};
+pub use destination::{Destination, DestinationError, DestinationHost};
 pub use hostname::{Hostname, HostnameError};
 pub use identity::{Generation, RequestId, SiteId, TenantId};
 pub use path::{PathError, RoutePath};

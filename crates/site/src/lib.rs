@@ -27,6 +27,7 @@ mod read;
 pub mod schema;
 pub mod settings;
 pub mod site;
+pub mod tenancy;
 mod yaml;
 
 pub use settings::Settings;

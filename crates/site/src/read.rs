@@ -12,6 +12,7 @@ mod redirect_loop;
 mod routes;
 mod settings;
 mod site;
+mod tenancy;
 mod tls;
 mod values;
 

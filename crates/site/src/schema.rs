@@ -7,6 +7,7 @@ mod reference;
 pub(crate) mod settings_keys;
 pub(crate) mod site_keys;
 pub(crate) mod table;
+pub(crate) mod tenancy_keys;
 #[cfg(test)]
 mod tests;
 

@@ -30,6 +30,8 @@ pub struct Settings {
     pub log: Log,
     /// `trusted_proxies`: networks whose `X-Forwarded-*` and `Forwarded` are believed.
     pub trusted_proxies: Vec<ClientNetwork>,
+    /// `claims`, `upstreams` and `tenants`.
+    pub tenancy: crate::tenancy::Tenancy,
     /// `acme`: public CAs; `None`: not written.
     pub acme: Option<crate::acme::Acme>,
 }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vestibule_gateway::Config;
+use vestibule_gateway::{Config, tenancy::Tenancy, users};
 use vestibule_names::ListenAddr;
 use vestibule_site::Settings;
 
@@ -77,6 +77,7 @@ pub(crate) fn config(
         admin_address: settings.admin_address,
         access: settings.log.access.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
+        tenancy: Tenancy::decide(&settings.tenancy, users::uid_of).0,
         acme: acme::policy(settings.acme.as_ref()),
     })
 }
@@ -101,6 +102,7 @@ pub(crate) fn review_context(
         listen,
         https_port,
         acme: acme::policy(settings.acme.as_ref()).map(|policy| policy.standing()),
+        tenancy: Tenancy::decide(&settings.tenancy, users::uid_of).0,
     }
 }
 

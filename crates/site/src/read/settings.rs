@@ -8,6 +8,7 @@ use vestibule_names::{ClientNetwork, ListenAddr};
 use super::{
     acme,
     fields::{Field, Fields},
+    tenancy,
     values::{Scalar, path},
 };
 use crate::{
@@ -38,6 +39,7 @@ pub(crate) fn settings(root: &Node, findings: &mut Findings) -> Option<Settings>
         admin_address,
         log: log(fields.take("log"), findings),
         trusted_proxies: trusted_proxies(fields.take("trusted_proxies"), findings),
+        tenancy: tenancy::tenancy(fields.take("claims"), fields.take("upstreams"), fields.take("tenants"), findings),
         acme: fields.take("acme").and_then(|field| acme::acme(field, findings)),
     })
 }

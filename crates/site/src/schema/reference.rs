@@ -71,9 +71,9 @@ fn below(page: &mut String, key: &'static Key, path: &str) {
     let Some(table) = key.shape.table() else { return };
     for key in table.keys {
         let path = match path {
-            "routes" | "acme.dns" => {
-                format!("{path}.{}.{}", if path == "routes" { "PATH" } else { "NAME" }, key.name)
-            }
+            "routes" => format!("{path}.PATH.{}", key.name),
+            "acme.dns" => format!("{path}.NAME.{}", key.name),
+            "tenants" => format!("{path}.USER.{}", key.name),
             _ => format!("{path}.{}", key.name),
         };
         line(page, format_args!("\n### {path}\n"));

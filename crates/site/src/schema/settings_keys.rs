@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     acme_keys,
     table::{Key, Shape, Table},
+    tenancy_keys,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -67,6 +68,32 @@ pub(crate) static SETTINGS: Table = Table {
                 "tls",
                 "ssl",
             ],
+        },
+        Key {
+            name: "claims",
+            shape: Shape::Mapping(&tenancy_keys::CLAIMS),
+            default: "see each",
+            doc: "How tenants hold names. The first who validly claims a name holds it, over restarts too; \
+                  [tenants.md](tenants.md) tells the whole story.",
+            example: "claims:\n  grace: 30d",
+            elsewhere: &["claim", "ownership"],
+        },
+        Key {
+            name: "upstreams",
+            shape: Shape::Mapping(&tenancy_keys::UPSTREAMS),
+            default: "see each",
+            doc: "To what the gateway connects for tenants: their own sockets on this machine, and what the operator allows.",
+            example: "upstreams:\n  owner: enforce",
+            elsewhere: &["backends", "upstream_policy"],
+        },
+        Key {
+            name: "tenants",
+            shape: tenancy_keys::TENANTS,
+            default: "the gateway's own",
+            doc: "What single tenants may do, by user name or number; `default` is for everybody who is not listed, and for \
+                  what an entry does not say. A user whose name is `default` is written by number.",
+            example: "tenants:\n  shop:\n    hosts: [\"*.shop.example\"]",
+            elsewhere: &["tenant", "users", "accounts"],
         },
         Key {
             name: "limits",

@@ -12,7 +12,7 @@ use std::{thread::available_parallelism, time::Duration};
 use clap::Args;
 use vestibule_gateway::{
     Config, Gateway,
-    config::{AccessLog, Limits, Timeouts},
+    config::{AccessLog, Limits, Tenancy, Timeouts},
 };
 use vestibule_names::ListenAddr;
 use vestibule_site::settings::Log;
@@ -78,5 +78,6 @@ fn config(scene: &Scene) -> Config {
         access: AccessLog::File(scene.access_log()),
         acme: None,
         trusted_proxies: Vec::new(),
+        tenancy: Tenancy::default(),
     }
 }
