@@ -1,0 +1,293 @@
+//! The head of a message: where it ends, and how long the body is that follows.
+//!
+//! Not here: what the target, `Host` or any other field means.
+
+use memchr::memchr;
+
+use crate::{
+    Fault, Progress,
+    octets::{self, is_token, trimmed},
+};
+
+/// What a head may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The whole head, its last empty line included, bytes.
+    pub head: usize,
+    /// Its fields.
+    pub fields: usize,
+    /// The request target, bytes.
+    pub target: usize,
+}
+
+/// How long a body is (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyLength {
+    /// So many bytes; zero for none.
+    Known(u64),
+    /// Chunks.
+    Chunked,
+    /// Up to the end of the connection; responses only.
+    UntilClose,
+}
+
+/// What a head says about its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageHead {
+    /// The length of the body.
+    pub body: BodyLength,
+    /// A request with `Connection: upgrade`, a response of status 101: what follows may be another protocol.
+    pub upgrade: bool,
+    /// The status of a response; zero for a request.
+    pub status: u16,
+    /// A request whose response has no body (`HEAD`).
+    pub bodiless_answer: bool,
+}
+
+/// Looks for the end of a head: past the first empty line. Every line must end in CR LF. `seen` is how far earlier calls
+/// with the same bytes got; it is moved on.
+fn find_end(bytes: &[u8], seen: &mut usize, limit: usize) -> Result<Option<usize>, Fault> {
+    while let Some(at) = memchr(b'\n', &bytes[*seen..]) {
+        let end = *seen + at;
+        let line = &bytes[*seen..end];
+        let Some(line) = line.strip_suffix(b"\r") else { return Err(Fault::LineEnd) };
+        if memchr(b'\r', line).is_some() {
+            return Err(Fault::LineEnd);
+        }
+        if *seen == 0 && line.is_empty() {
+            return Err(Fault::EmptyLine);
+        }
+        if end + 1 > limit {
+            return Err(Fault::HeadTooLarge);
+        }
+        *seen = end + 1;
+        if line.is_empty() {
+            return Ok(Some(end + 1));
+        }
+    }
+    if bytes.len() >= limit {
+        return Err(Fault::HeadTooLarge);
+    }
+    // A CR that is not the last byte so far has no LF behind it.
+    match memchr(b'\r', &bytes[*seen..]) {
+        Some(at) if *seen + at + 1 < bytes.len() => Err(Fault::LineEnd),
+        _ => Ok(None),
+    }
+}
+
+/// Reads the head of a request. `seen` starts at zero for each message and belongs to the caller between calls.
+///
+/// # Errors
+/// As soon as the bytes allow; more bytes never turn an error into success.
+pub fn read_request(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Progress<MessageHead>, Fault> {
+    let Some(end) = find_end(bytes, seen, limits.head)? else {
+        return early_request(bytes, limits).map(|()| Progress::Partial);
+    };
+    let mut lines = Lines(&bytes[..end - 2]);
+    let line = lines.next().ok_or(Fault::EmptyLine)?;
+    let (method, version) = request_line(line, limits.target)?;
+    let fields = Fields::read(lines, limits.fields)?;
+    let body = match fields.coding {
+        Some(_) if version == Version::Http10 => return Err(Fault::Coding),
+        _ => fields.length()?.unwrap_or(BodyLength::Known(0)),
+    };
+    let head = MessageHead { body, upgrade: fields.upgrade, status: 0, bodiless_answer: method == b"HEAD" };
+    Ok(Progress::Complete(head, end))
+}
+
+/// A target beyond its limit is told before the whole head has come.
+fn early_request(bytes: &[u8], limits: &Limits) -> Result<(), Fault> {
+    let line = &bytes[..memchr(b'\r', bytes).unwrap_or(bytes.len())];
+    let Some(blank) = memchr(b' ', line) else { return Ok(()) };
+    let rest = &line[blank + 1..];
+    let target = &rest[..memchr(b' ', rest).unwrap_or(rest.len())];
+    if target.len() > limits.target { Err(Fault::TargetTooLong) } else { Ok(()) }
+}
+
+/// Reads the head of a response to a request that was a `HEAD` or not.
+///
+/// # Errors
+/// As [`read_request`].
+pub fn read_response(
+    bytes: &[u8],
+    seen: &mut usize,
+    limits: &Limits,
+    to_head: bool,
+) -> Result<Progress<MessageHead>, Fault> {
+    let Some(end) = find_end(bytes, seen, limits.head)? else { return Ok(Progress::Partial) };
+    let mut lines = Lines(&bytes[..end - 2]);
+    let line = lines.next().ok_or(Fault::EmptyLine)?;
+    let (status, version) = status_line(line)?;
+    let fields = Fields::read(lines, limits.fields)?;
+    let said = fields.length()?;
+    if fields.coding.is_some() && version == Version::Http10 {
+        return Err(Fault::Coding);
+    }
+    // RFC 9112 section 6.3, rules 1 and 2.
+    let body = match said {
+        _ if to_head || status < 200 || matches!(status, 204 | 304) => BodyLength::Known(0),
+        Some(length) => length,
+        None => BodyLength::UntilClose,
+    };
+    let head = MessageHead { body, upgrade: status == 101, status, bodiless_answer: false };
+    Ok(Progress::Complete(head, end))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+fn version(text: &[u8]) -> Result<Version, Fault> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        _ => Err(Fault::Version),
+    }
+}
+
+fn request_line(line: &[u8], target_limit: usize) -> Result<(&[u8], Version), Fault> {
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(last), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Fault::RequestLine);
+    };
+    if !is_token(method) || target.is_empty() {
+        return Err(Fault::RequestLine);
+    }
+    if target.len() > target_limit {
+        return Err(Fault::TargetTooLong);
+    }
+    if !octets::all(target, octets::TARGET) {
+        return Err(Fault::Target);
+    }
+    Ok((method, version(last)?))
+}
+
+fn status_line(line: &[u8]) -> Result<(u16, Version), Fault> {
+    let (first, rest) = line.split_at_checked(8).ok_or(Fault::StatusLine)?;
+    let version = version(first)?;
+    // The reason, and even the blank before it, are left away by many servers.
+    let (digits, reason) = match rest {
+        [b' ', a, b, c] => ([*a, *b, *c], &b""[..]),
+        [b' ', a, b, c, b' ', reason @ ..] => ([*a, *b, *c], reason),
+        _ => return Err(Fault::StatusLine),
+    };
+    if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' || !octets::all(reason, octets::VALUE) {
+        return Err(Fault::StatusLine);
+    }
+    let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+    Ok((status, version))
+}
+
+/// Lines without their ends, of bytes that end with the end of a line.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = memchr(b'\n', self.0)?;
+        let (line, rest) = self.0.split_at(end + 1);
+        self.0 = rest;
+        line.strip_suffix(b"\r\n")
+    }
+}
+
+/// What the fields of a head say about its message.
+#[derive(Default)]
+struct Fields<'a> {
+    length: Option<&'a [u8]>,
+    coding: Option<&'a [u8]>,
+    upgrade: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn read(lines: Lines<'a>, limit: usize) -> Result<Self, Fault> {
+        let mut fields = Self::default();
+        for (number, line) in lines.enumerate() {
+            if number >= limit {
+                return Err(Fault::TooManyFields);
+            }
+            let (name, value) = field(line)?;
+            if name.eq_ignore_ascii_case(b"content-length") {
+                once(&mut fields.length, value, Fault::Length)?;
+            } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+                once(&mut fields.coding, value, Fault::Coding)?;
+            } else if name.eq_ignore_ascii_case(b"connection") {
+                fields.upgrade |= value.split(|byte| *byte == b',').any(|option| is_upgrade(trimmed(option)));
+            }
+        }
+        Ok(fields)
+    }
+
+    /// RFC 9112 sections 6.1 to 6.3: the length is said once, in one way.
+    fn length(&self) -> Result<Option<BodyLength>, Fault> {
+        match (self.length, self.coding) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(Fault::BothLengths),
+            (Some(length), None) => decimal(length).map(|length| Some(BodyLength::Known(length))).ok_or(Fault::Length),
+            (None, Some(coding)) => transfer_coding(coding).map(|()| Some(BodyLength::Chunked)),
+        }
+    }
+}
+
+fn is_upgrade(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"upgrade")
+}
+
+fn once<'a>(slot: &mut Option<&'a [u8]>, value: &'a [u8], doubled: Fault) -> Result<(), Fault> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(doubled),
+    }
+}
+
+/// One field line: a token, a colon right behind it, a value without control bytes.
+pub(crate) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(Fault::Folded);
+    }
+    let colon = memchr(b':', line).ok_or(Fault::FieldName)?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if !is_token(name) {
+        return Err(Fault::FieldName);
+    }
+    if !octets::all(value, octets::VALUE) {
+        return Err(Fault::FieldValue);
+    }
+    Ok((name, trimmed(value)))
+}
+
+/// One spelling only: a zero in front is allowed by the grammar, but some readers take it for octal. No more than fits
+/// the signed 64 bits of most readers.
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 || (text.len() > 1 && text[0] == b'0') {
+        return None;
+    }
+    let digit = |number: u64, byte: &u8| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'));
+    let number = text.iter().try_fold(0, digit)?;
+    i64::try_from(number).is_ok().then_some(number)
+}
+
+/// Exactly `chunked`. A list that is well-formed and that we could decode if we knew its codings is told apart
+/// (RFC 9112 section 6.1: 501); everything else could be read in two ways.
+fn transfer_coding(text: &[u8]) -> Result<(), Fault> {
+    if text.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut codings = text.split(|byte| *byte == b',').map(trimmed);
+    let last = codings.next_back().unwrap_or_default();
+    let is_other = |coding: &[u8]| {
+        is_token(coding) && !coding.eq_ignore_ascii_case(b"chunked") && !coding.eq_ignore_ascii_case(b"identity")
+    };
+    let mut others = codings.peekable();
+    if last.eq_ignore_ascii_case(b"chunked") && others.peek().is_some() && others.all(is_other) {
+        return Err(Fault::UnknownCoding);
+    }
+    Err(Fault::Coding)
+}
+
+#[cfg(test)]
+mod tests;
