@@ -21,6 +21,7 @@ mod fault;
 mod first_certificate;
 mod front;
 mod house;
+mod intake;
 mod ledger;
 mod live;
 mod record;

@@ -16,6 +16,7 @@ use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 use crate::{
     challenge,
     fault::chain,
+    intake,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
     vitals::Vitals,
@@ -75,6 +76,9 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
     let mut record = Record::new(walker.clone(), &request);
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
+    if let Some(refusal) = walker.vitals().refusal().filter(|_| intake::is_stand_in(&request)) {
+        return Ok(turned_away(record, refusal));
+    }
     let mut response = match answer(&walker, Undelivered(Some(request)), &mut record).await {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Tunnel(response, tunnel, place)) => {
@@ -90,6 +94,14 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
         response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
     }
     Ok(record.attach(response, head_only))
+}
+
+/// The answer to a head that was refused before it was parsed; the last one on its connection.
+fn turned_away(mut record: Record, refusal: Refusal) -> Response<Tracked> {
+    record.refusal = Some(refusal);
+    let mut response = proxy::refuse(refusal, None, record.id);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    record.attach(response, false)
 }
 
 /// What a request gets.

@@ -23,6 +23,7 @@ use tokio::{
 use vestibule_listener::Permit;
 
 use crate::{
+    intake::Intake,
     request::{self, ConnectionFacts, Walker},
     stream::Watched,
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
@@ -102,7 +103,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
-    let io = Watched::new(stream, Arc::clone(&vitals));
+    let intake = (codec == Codec::Http1).then(|| Intake::new(wire_limits(&worker)));
+    let io = Watched::new(stream, intake, Arc::clone(&vitals));
     let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), permit);
     // Boxed: hyper moves the future of a request several times, and an idle connection keeps room for one.
     let service = service_fn(move |request| Box::pin(request::walk(walker.clone(), request)));
@@ -117,6 +119,17 @@ where
             let connection = http2_builder(&worker).serve_connection(io, service);
             watch(&worker, &vitals, pin!(connection), http2::Connection::graceful_shutdown).await
         }
+    }
+}
+
+/// What a head may cost, as the settings say.
+fn wire_limits(worker: &Worker) -> vestibule_wire::Limits {
+    let limits = &worker.config().limits;
+    let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    vestibule_wire::Limits {
+        head: size(limits.request_head.0),
+        fields: limits.request_headers as usize,
+        target: size(limits.request_target.0),
     }
 }
 

@@ -17,7 +17,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::vitals::Vitals;
+use crate::{
+    intake::{Counted, Intake},
+    vitals::Vitals,
+};
 
 /// A stream whose first bytes were read already and come again.
 #[derive(Debug)]
@@ -79,7 +82,9 @@ const DISCARD_BUFFER: usize = 8 * 1024;
 /// A stream as hyper reads and writes it, under watch.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
-    io: hyper_util::rt::TokioIo<S>,
+    io: hyper_util::rt::TokioIo<Counted<S>>,
+    /// In front of the codec of HTTP/1.1.
+    intake: Option<Intake>,
     vitals: Arc<Vitals>,
     closing: Closing,
 }
@@ -95,8 +100,8 @@ enum Closing {
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, vitals: Arc<Vitals>) -> Self {
-        Self { io: hyper_util::rt::TokioIo::new(stream), vitals, closing: Closing::Open }
+    pub(crate) fn new(stream: S, intake: Option<Intake>, vitals: Arc<Vitals>) -> Self {
+        Self { io: hyper_util::rt::TokioIo::new(Counted::new(stream)), intake, vitals, closing: Closing::Open }
     }
 
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -110,8 +115,12 @@ impl<S> Watched<S> {
 
 impl<S: AsyncRead + Unpin> Read for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.vitals.read();
+        let Self { io, intake, vitals, .. } = &mut *self;
+        if let Some(intake) = intake {
+            return intake.poll_read(io, vitals, cx, buf);
+        }
+        ready!(Pin::new(io).poll_read(cx, buf))?;
+        vitals.read();
         Poll::Ready(Ok(()))
     }
 }
@@ -199,7 +208,7 @@ mod tests {
             let (mut client, mut server) = pair().await;
             let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
             server.write_all(b"last words").await.expect("written");
-            let closing = tokio::spawn(close(Watched::new(server, vitals)));
+            let closing = tokio::spawn(close(Watched::new(server, None, vitals)));
             // More than the socket buffers hold: it can only go out if the other side reads.
             client.write_all(&vec![0; 8 * 1024 * 1024]).await.expect("taken");
             client.shutdown().await.expect("ended");
@@ -215,7 +224,7 @@ mod tests {
         let (_client, server) = pair().await;
         let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         let started = tokio::time::Instant::now();
-        close(Watched::new(server, vitals)).await;
+        close(Watched::new(server, None, vitals)).await;
         assert!(started.elapsed() >= LINGER_TIMEOUT);
     }
 
@@ -224,7 +233,7 @@ mod tests {
         let (mut client, server) = pair().await;
         let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         vitals.become_tunnel();
-        let mut watched = Watched::new(server, vitals);
+        let mut watched = Watched::new(server, None, vitals);
         client.write_all(b"still wanted").await.expect("written");
         poll_fn(|cx| Pin::new(&mut watched).poll_shutdown(cx)).await.expect("closes one side");
         let mut heard = [0; 12];

@@ -5,9 +5,11 @@
 //! that begins between two looks is seen before it ends, and then met exactly.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
+
+use vestibule_proxy::Refusal;
 
 use crate::config::Timeouts;
 
@@ -32,12 +34,15 @@ pub(crate) struct Vitals {
     /// The same for a write that the peer does not take; 0 when nothing is stalled.
     stalled_since: AtomicU64,
     requests_open: AtomicU32,
+    answered: AtomicU64,
     /// Has there been any request?
     used: AtomicBool,
     /// Has it become a tunnel?
     tunnel: AtomicBool,
     /// Is it to end after what is open?
     close_asked: AtomicBool,
+    /// Why the head that came last was refused before it was parsed; zero when none was.
+    refused: AtomicU16,
     codec: Codec,
 }
 
@@ -69,9 +74,11 @@ impl Vitals {
             head_since: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
             requests_open: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
             used: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             close_asked: AtomicBool::new(false),
+            refused: AtomicU16::new(0),
             codec,
         }
     }
@@ -129,10 +136,27 @@ impl Vitals {
         self.close_asked.load(Relaxed)
     }
 
+    /// A head was refused before it was parsed: the next request is its stand-in, and the last one.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        let place = Refusal::ALL.iter().position(|known| *known == refusal).and_then(|at| u16::try_from(at + 1).ok());
+        self.refused.store(place.unwrap_or(0), Relaxed);
+    }
+
+    /// Why a head was refused, if one was.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        usize::from(self.refused.load(Relaxed)).checked_sub(1).and_then(|at| Refusal::ALL.get(at).copied())
+    }
+
+    /// Requests that have been answered, or given up.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.load(Relaxed)
+    }
+
     /// A response is complete, or given up.
     pub(crate) fn request_ended(&self) {
         let open = self.requests_open.load(Relaxed).saturating_sub(1);
         self.requests_open.store(open, Relaxed);
+        self.answered.store(self.answered.load(Relaxed) + 1, Relaxed);
         if open == 0 {
             self.rest_since.store(self.mark(), Relaxed);
         }

@@ -34,6 +34,7 @@ mod told;
 mod websocket;
 
 pub use inspect::inspect;
+pub use names::forbids_trailer;
 pub use response::ResponseBreach;
 pub use told::{Told, told};
 pub use websocket::asks_for_websocket;

@@ -61,7 +61,7 @@ pub use budget::UpstreamBudget;
 pub use discard::discard;
 pub use error::{Fault, ForwardError};
 pub use forward::{Forwarded, Proxy};
-pub use law::{Told, asks_for_websocket, inspect, told};
+pub use law::{Told, asks_for_websocket, forbids_trailer, inspect, told};
 pub use pages::refuse;
 pub use refusal::Refusal;
 pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};

@@ -89,17 +89,23 @@ impl Chunks {
             }
             At::Trailers => {
                 let limit = TRAILER_LIMIT - self.trailers;
-                let Some(line) = line(bytes, limit, Fault::Trailer, Fault::LineEnd)? else { return Ok(0) };
+                let Some(line) = line(bytes, limit, Fault::Trailer, Fault::Trailer)? else { return Ok(0) };
                 self.trailers += line.len() + 2;
                 if line.is_empty() {
                     self.at = At::End;
-                } else if self.trailers >= TRAILER_LIMIT || frames(field(line)?.0) || (self.forbidden)(field(line)?.0) {
+                } else if self.trailers >= TRAILER_LIMIT || !self.may_stand(line) {
                     return Err(Fault::Trailer);
                 }
                 Ok(line.len() + 2)
             }
             At::End => Ok(0),
         }
+    }
+}
+
+impl Chunks {
+    fn may_stand(&self, line: &[u8]) -> bool {
+        field(line).is_ok_and(|(name, _)| !frames(name) && !(self.forbidden)(name))
     }
 }
 

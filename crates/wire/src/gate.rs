@@ -22,6 +22,7 @@ pub struct Gate {
     forbidden_trailer: fn(&[u8]) -> bool,
     at: At,
     to_head: bool,
+    heads: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +43,17 @@ enum At {
 impl Gate {
     /// For a connection. `forbidden_trailer` says which names may not be trailer fields, beside those that frame.
     pub fn new(side: Side, limits: Limits, forbidden_trailer: fn(&[u8]) -> bool) -> Self {
-        Self { side, limits, forbidden_trailer, at: At::Head(0), to_head: false }
+        Self { side, limits, forbidden_trailer, at: At::Head(0), to_head: false, heads: 0 }
     }
 
     /// Is a message neither begun nor half through, as far as admitted bytes go?
     pub fn is_between(&self) -> bool {
         matches!(self.at, At::Head(_))
+    }
+
+    /// How many heads have passed.
+    pub fn heads(&self) -> u64 {
+        self.heads
     }
 
     /// Bytes that may pass unseen: within a body of known length, or everything in a tunnel.
@@ -56,6 +62,16 @@ impl Gate {
             At::Body(left) => left,
             At::Open => u64::MAX,
             _ => 0,
+        }
+    }
+
+    /// So many of the unseen bytes have passed: at most as many as [`Gate::unseen`] said.
+    pub fn passed(&mut self, count: u64) {
+        if let At::Body(left) = &mut self.at {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                self.at = At::Head(0);
+            }
         }
     }
 
@@ -122,6 +138,7 @@ impl Gate {
                 match head {
                     Progress::Partial => Ok(0),
                     Progress::Complete(head, length) => {
+                        self.heads += 1;
                         self.at = self.after(&head);
                         Ok(length)
                     }

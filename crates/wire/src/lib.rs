@@ -92,6 +92,13 @@ pub enum Fault {
     AfterEnd,
 }
 
+impl Fault {
+    /// Is it about a body, whose head has passed?
+    pub fn is_in_body(self) -> bool {
+        matches!(self, Self::ChunkSize | Self::ChunkExtension | Self::ChunkEnd | Self::Trailer)
+    }
+}
+
 /// What is known so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress<T> {

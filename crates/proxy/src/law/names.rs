@@ -287,6 +287,11 @@ pub(super) fn rewrite_trailer(headers: &mut HeaderMap) {
     }
 }
 
+/// May a field of this name not stand in a trailer section? Names in any case.
+pub fn forbids_trailer(name: &[u8]) -> bool {
+    HeaderName::from_bytes(name).map_or(true, |name| !may_be_a_trailer(&name))
+}
+
 fn may_be_a_trailer(name: &HeaderName) -> bool {
     if HopSet::default().note(name) == Noted::HopByHop || claim(name) != Claim::Plain {
         return false;

@@ -49,7 +49,9 @@ fn sizes() {
 
 #[test]
 fn extensions() {
-    for extension in [";", ";a=", ";=b", "; a", ";a =b", ";a=\"b\"", ";a=\"\n\"", ";a\nb", ";a\rb", ";\r", ";a=b;", ";\u{0}"] {
+    for extension in
+        [";", ";a=", ";=b", "; a", ";a =b", ";a=\"b\"", ";a=\"\n\"", ";a\nb", ";a\rb", ";\r", ";a=b;", ";\u{0}"]
+    {
         refused(&format!("5{extension}\r\nhello\r\n0\r\n\r\n"), Fault::ChunkExtension);
     }
     refused(&format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(EXTENSION_LIMIT + 1)), Fault::ChunkExtension);
@@ -63,9 +65,9 @@ fn ends() {
     refused("5\r\nhello0\r\n\r\n", Fault::ChunkEnd);
     refused("5\r\nhello\r0\r\n\r\n", Fault::ChunkEnd);
     refused("5\r\nhelloX\r\n0\r\n\r\n", Fault::ChunkEnd);
-    refused("0\r\n\n", Fault::LineEnd);
+    refused("0\r\n\n", Fault::Trailer);
     refused("0\n\r\n", Fault::ChunkExtension);
-    refused("0\r\nx: 1\n\r\n", Fault::LineEnd);
+    refused("0\r\nx: 1\n\r\n", Fault::Trailer);
 }
 
 #[test]
@@ -73,9 +75,9 @@ fn trailers() {
     for name in ["Content-Length", "transfer-encoding", "Host", "trailer", "X-Forwarded-For"] {
         refused(&format!("0\r\n{name}: 1\r\n\r\n"), Fault::Trailer);
     }
-    refused("0\r\n x: 1\r\n\r\n", Fault::Folded);
-    refused("0\r\nx : 1\r\n\r\n", Fault::FieldName);
-    refused("0\r\nx: \u{1}\r\n\r\n", Fault::FieldValue);
+    refused("0\r\n x: 1\r\n\r\n", Fault::Trailer);
+    refused("0\r\nx : 1\r\n\r\n", Fault::Trailer);
+    refused("0\r\nx: \u{1}\r\n\r\n", Fault::Trailer);
     refused(&format!("0\r\nx: {}\r\n\r\n", "a".repeat(TRAILER_LIMIT)), Fault::Trailer);
     refused(&format!("0\r\n{}\r\n", "x: a\r\n".repeat(TRAILER_LIMIT / 6 + 1)), Fault::Trailer);
 }
