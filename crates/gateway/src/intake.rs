@@ -213,3 +213,6 @@ fn refusal(fault: Fault) -> Refusal {
         _ => Refusal::BadRequest,
     }
 }
+
+#[cfg(test)]
+mod tests;

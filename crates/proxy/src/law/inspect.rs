@@ -1,8 +1,8 @@
 //! [`inspect`]: the checks before anything of a request is used.
 //!
-//! It sees what hyper parsed. Two things are gone by then and are the business of whoever reads the raw head: a
-//! Content-Length beside a Transfer-Encoding (hyper drops the former and closes after the response), and the same
-//! Content-Length twice (hyper keeps one). Neither can be forwarded ambiguously.
+//! It sees what hyper parsed. What is gone by then (a Content-Length beside a Transfer-Encoding, the same Content-Length
+//! twice, the ends of lines) is the business of whoever reads the raw head before; what is judged there and here alike is
+//! judged here for HTTP/2, and for callers that read no raw heads.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, uri::Authority};
 
