@@ -70,6 +70,7 @@ use std::{
 use vestibule_certs::store::IssuanceId;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
+pub(crate) use standing::only_waits;
 pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus};
 pub(crate) use terms::proofs;
 pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, RenewalWindow, Sight, Work};
@@ -147,6 +148,8 @@ pub struct Planner {
 #[derive(Clone, Debug)]
 struct Site {
     names: Vec<NameIx>,
+    /// Those among them that are wildcards.
+    wildcards: Vec<NameIx>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -148,7 +148,7 @@ fn log(event: &Event) {
             why = why.as_deref().unwrap_or("no attempt has been made yet"), "a certificate runs out soon"
         ),
         Event::Quarantined { name, why, .. } => {
-            tracing::warn!(%name, why, "no certificate is ordered until the DNS of this name leads here");
+            tracing::warn!(%name, why, "no certificate yet: DNS of this name is looked at until it leads here");
         }
     }
 }

@@ -227,7 +227,7 @@ async fn played_through(planner: Planner, now: Timestamp) -> Option<Vec<Forecast
 /// Why a renewal is not tried before `next`. What failed before it was asked for is not told as what came of it.
 fn not_now(status: &NameStatus, hold: Option<&Hold>, asked: Timestamp, next: Timestamp) -> String {
     // While nothing has failed yet, the status says what is waited for.
-    let failure = status.failure.as_ref().filter(|(_, why, _)| !why.starts_with("waits for "));
+    let failure = status.failure.as_ref().filter(|(_, why, _)| !plan::only_waits(why));
     match (hold, failure) {
         (Some(Hold { by: HoldKind::Ca(ca), .. }), failure) => {
             let fault = failure.filter(|(kind, ..)| !kind.is_validation() && *kind != FailureKind::Limit);

@@ -8,7 +8,7 @@ use vestibule_names::HostPattern;
 use super::{Ca, Event, answers::Verdict, desk::Desk, lanes::Ended, tally};
 use crate::{
     Failure, FailureKind, Timestamp,
-    plan::{JobId, NameState, Obtained, Order},
+    plan::{JobId, Obtained, Order, Sight},
 };
 
 impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
@@ -21,7 +21,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                 }
                 self.planner.informed(job, outcome, self.clock.now(), &mut self.chance);
             }
-            Ended::DnsCheck { job, sights } => self.planner.checked(job, &sights, self.clock.now()),
+            Ended::DnsCheck { job, sights } => self.dns_looked_at(job, &sights),
             Ended::Revoked { issued, outcome, reply } => {
                 let answer = self.revoked(&issued, outcome).map(|()| *issued);
                 // Whoever asked may have gone.
@@ -30,6 +30,16 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             Ended::Errand => {}
         }
         self.changed();
+    }
+
+    /// Whoever waits for DNS before the first order is told to people: nothing fails that they would hear of.
+    fn dns_looked_at(&mut self, job: JobId, sights: &[(HostPattern, Sight)]) {
+        let now = self.clock.now();
+        for name in self.planner.checked(job, sights, now) {
+            let Some(status) = self.planner.status_of(&name, now) else { continue };
+            let Some((_, why, _)) = status.failure else { continue };
+            self.tell(&Event::Quarantined { tenant: status.tenant, name, why });
+        }
     }
 
     fn order_ended(&mut self, job: JobId, outcome: Result<Obtained, Failure>) {
@@ -64,12 +74,11 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.planner.ordered(job, Err(failure.clone()), now, &mut self.chance);
         let standings: Vec<_> = order.names.iter().filter_map(|name| self.planner.status_of(name, now)).collect();
         let next_attempt = standings.iter().filter_map(|status| status.next_attempt).min();
-        let quarantined = standings.iter().filter(|status| status.state == NameState::Quarantined);
-        let quarantined: Vec<_> =
-            quarantined.map(|status| (status.name.clone(), why(&failure, &status.name).to_owned())).collect();
+        let quarantined = self.planner.quarantined_anew(&order.names).into_iter();
+        let quarantined: Vec<_> = quarantined.map(|name| (why(&failure, &name).to_owned(), name)).collect();
         self.answer_waiters(&order.names, &Verdict::Failed(&failure));
         self.tell(&Event::Failed { tenant: order.tenant, names: order.names.clone(), failure, next_attempt });
-        for (name, why) in quarantined {
+        for (why, name) in quarantined {
             self.tell(&Event::Quarantined { tenant: order.tenant, name, why });
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     FailureKind, Timestamp,
     config::ChallengeKind,
     failure::speaks_of_ipv6,
-    plan::{NameState, NameStatus},
+    plan::{self, NameState, NameStatus},
     printable::printable,
 };
 
@@ -123,8 +123,7 @@ fn last_attempt(subject: &Subject) -> Option<Step> {
 /// The last failure of an attempt: that a name waits for its turn is none.
 fn failure(subject: &Subject) -> Option<(FailureKind, &str, Timestamp)> {
     let (kind, why, at) = subject.status.as_ref()?.failure.as_ref()?;
-    let only_waits = *kind == FailureKind::Limit && why.starts_with("waits for ");
-    (!only_waits).then_some((*kind, why.as_str(), *at))
+    (!plan::only_waits(why)).then_some((*kind, why.as_str(), *at))
 }
 
 /// What to do next: the first thing that is in the way, since nothing after it can work before. Where nothing is for sure, a

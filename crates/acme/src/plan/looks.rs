@@ -176,10 +176,11 @@ impl Planner {
         [due, later, lost].into_iter().flatten().min()
     }
 
-    /// DNS has been looked at.
-    pub fn checked(&mut self, job: JobId, outcome: &[(HostPattern, Sight)], now: Timestamp) {
+    /// DNS has been looked at. Returns what [`Planner::quarantined_anew`] says of the names.
+    pub fn checked(&mut self, job: JobId, outcome: &[(HostPattern, Sight)], now: Timestamp) -> Vec<HostPattern> {
         self.tick(now);
-        let Some((_, names)) = self.looks.in_flight.remove(&job) else { return };
+        let Some((_, names)) = self.looks.in_flight.remove(&job) else { return Vec::new() };
+        let mut looked_at = Vec::new();
         let mut sites = BTreeSet::new();
         let seen: HashMap<&HostPattern, Sight> = outcome.iter().map(|(name, sight)| (name, *sight)).collect();
         for (ix, pattern) in names {
@@ -197,8 +198,10 @@ impl Planner {
                 self.saw(ix, *sight, now);
             }
             self.settle(ix, now);
+            looked_at.push(pattern);
         }
         self.release_mates(&sites, now);
+        self.quarantined_anew(&looked_at)
     }
 
     /// Names of these sites need not wait any longer for a look at the others.
@@ -214,10 +217,19 @@ impl Planner {
     fn saw(&mut self, ix: NameIx, sight: Sight, now: Timestamp) {
         let name = &mut self.names[ix];
         let before = name.sight.replace(sight);
+        let since = match sight.pointing {
+            Pointing::NotHere if name.cert.is_none() => Some(name.fate.elsewhere_since.unwrap_or(now)),
+            Pointing::Unknown if sight.addresses == 0 => name.fate.elsewhere_since, // nothing was seen at all
+            _ => None,
+        };
+        if std::mem::replace(&mut name.fate.elsewhere_since, since) != since {
+            self.touch_name(ix);
+        }
+        let name = &mut self.names[ix];
         let first_look = before.is_none() && name.fate.failures == 0;
         if first_look {
-            if sight.pointing == Pointing::NotHere && !name.forced {
-                name.parked = Some(Parked { until: now.after(PATIENCE), why: Waits::Dns });
+            if let Some(since) = since.filter(|_| sight.pointing == Pointing::NotHere && !name.forced) {
+                name.parked = Some(Parked { until: since.after(PATIENCE), why: Waits::Dns });
             }
             return;
         }

@@ -93,6 +93,10 @@ pub(super) struct Fate {
     pub(super) failed_with: Vec<ChallengeKind>,
     /// How often a change in DNS has skipped the back-off since the last success.
     pub(super) skips: u32,
+    /// Since when DNS has been seen to point elsewhere, while there is no certificate.
+    pub(super) elsewhere_since: Option<Timestamp>,
+    /// People were told that it is in quarantine.
+    pub(super) quarantine_told: bool,
 }
 
 /// Why a name waits though its own back-off is over.
@@ -205,11 +209,10 @@ impl Name {
         self.wait_until(now.after(wait.max(retry_after.unwrap_or_default())), now);
     }
 
-    /// Something else stood in the way, and not the whole CA.
-    pub(super) fn set_back(&mut self, now: Timestamp, retry_after: Option<Duration>, random: &mut dyn Randomness) {
+    /// Something else stood in the way: it is not tried again before this wait is over.
+    pub(super) fn set_back(&mut self, wait: Duration, now: Timestamp) {
         self.fate.setbacks = self.fate.setbacks.saturating_add(1);
-        let wait = ladder(self.fate.setbacks).mul_f64(0.9 + 0.2 * random.fraction());
-        self.wait_until(now.after(retry_after.unwrap_or(wait)), now);
+        self.wait_until(now.after(wait), now);
     }
 
     fn wait_until(&mut self, at: Timestamp, now: Timestamp) {
@@ -269,11 +272,17 @@ impl Fate {
         self.retry_at = self.retry_at.seen_from(self.said_at, RETRY_AFTER_LIMIT, now);
         self.said_at = self.said_at.min(now);
         self.last_attempt = self.last_attempt.min(now);
+        self.elsewhere_since = self.elsewhere_since.map(|at| at.min(now));
         if let Some((_, _, at)) = &mut self.last {
             *at = (*at).min(now);
         }
         self
     }
+}
+
+/// The wait after the `nth` setback in a row, when the CA names none.
+pub(super) fn wait_after_setback(nth: u32, random: &mut dyn Randomness) -> Duration {
+    ladder(nth).mul_f64(0.9 + 0.2 * random.fraction())
 }
 
 /// The wait after the `nth` failure in a row.

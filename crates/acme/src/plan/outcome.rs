@@ -12,7 +12,7 @@ use super::{
     ca::{Holds, RETRY_AFTER_LIMIT, Spent, doubling},
     calendar::Cert,
     journal::Key,
-    name::{Name, Waits},
+    name::{Name, Waits, wait_after_setback},
     slab::NameIx,
     terms,
     work::{JobId, Obtained, Order, Randomness},
@@ -206,7 +206,7 @@ impl Planner {
             if name.is_wanted() && (name.cert.is_none() || taken.is_none()) && unchanged {
                 let name = &mut self.names[ix];
                 name.tell(FailureKind::Configuration, "the certificate that came does not do for this name", now);
-                name.set_back(now, None, random);
+                name.set_back(wait_after_setback(name.fate.setbacks + 1, random), now);
             }
         }
     }
@@ -274,10 +274,8 @@ impl Planner {
             }
             FailureKind::Gone => self.gone(flight, failure, retry_after, now, random),
             FailureKind::Configuration => {
-                for &ix in &flight.names {
-                    self.names[ix].tell(kind, &failure.sentence, now);
-                    self.names[ix].set_back(now, retry_after, random);
-                }
+                let wait = retry_after.unwrap_or_else(|| wait_after_setback(self.setbacks_of(flight) + 1, random));
+                self.set_all_back(flight, kind, failure, wait, now);
             }
             FailureKind::Limit if failure.names.is_empty() => {
                 self.limited_all(flight, failure, retry_after, now, random)
@@ -317,15 +315,26 @@ impl Planner {
             self.journal.touch(Key::Accounts(flight.order.ca.clone()));
         }
         let fails_over = flight.ca.is_some_and(|ca| self.has_stand_in(ca, flight.order.tenant, now));
-        for &ix in &flight.names {
-            let name = &mut self.names[ix];
-            name.tell(kind, &failure.sentence, now);
-            if fails_over {
-                continue; // the next CA is asked at once, not after a wait for this one
-            }
-            let wait = doubling(ASIDE, name.fate.setbacks + 1, ASIDE_LIMIT).mul_f64(0.9 + 0.1 * random.fraction());
-            name.set_back(now, Some(wait), random);
+        if fails_over {
+            // The next CA is asked at once, not after a wait for this one.
+            flight.names.iter().for_each(|ix| self.names[*ix].tell(kind, &failure.sentence, now));
+            return;
         }
+        let wait = doubling(ASIDE, self.setbacks_of(flight) + 1, ASIDE_LIMIT).mul_f64(0.9 + 0.1 * random.fraction());
+        self.set_all_back(flight, kind, failure, wait, now);
+    }
+
+    /// One wait for all names of an order that failed as a whole: afterwards they are ordered together again.
+    fn set_all_back(&mut self, flight: &Flight, kind: FailureKind, failure: &Failure, wait: Duration, now: Timestamp) {
+        for &ix in &flight.names {
+            self.names[ix].tell(kind, &failure.sentence, now);
+            self.names[ix].set_back(wait, now);
+        }
+    }
+
+    /// How often in a row something has set an order back, at the most of its names.
+    fn setbacks_of(&self, flight: &Flight) -> u32 {
+        flight.names.iter().map(|ix| self.names[*ix].fate.setbacks).max().unwrap_or_default()
     }
 
     /// Is this CA given up, and does another one stand in that is not known to be down?
@@ -342,10 +351,8 @@ impl Planner {
         now: Timestamp,
         random: &mut dyn Randomness,
     ) {
-        for &ix in &flight.names {
-            self.names[ix].tell(FailureKind::Limit, &failure.sentence, now);
-            self.names[ix].set_back(now, retry_after, random);
-        }
+        let wait = retry_after.unwrap_or_else(|| wait_after_setback(self.setbacks_of(flight) + 1, random));
+        self.set_all_back(flight, FailureKind::Limit, failure, wait, now);
         if let Some(ca) = flight.ca {
             self.cas[ca].limit(flight.order.tenant, &flight.holds, retry_after.unwrap_or(UNTOLD_LIMIT), now);
             self.journal.touch(Key::Health(flight.order.ca.clone()));
@@ -374,7 +381,9 @@ impl Planner {
             }
             self.names[ix].tell(own_kind, sentence, now);
             if !own_kind.is_validation() {
-                self.names[ix].set_back(now, retry_after, random);
+                let name = &mut self.names[ix];
+                let wait = retry_after.unwrap_or_else(|| wait_after_setback(name.fate.setbacks + 1, random));
+                name.set_back(wait, now);
                 continue;
             }
             if failure.asked == Asked::Ca {

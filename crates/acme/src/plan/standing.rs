@@ -24,10 +24,23 @@ pub struct NameStatus {
     pub renew_at: Option<Timestamp>,
     /// When something is tried next, as far as known.
     pub next_attempt: Option<Timestamp>,
-    /// The last failure since the last success.
+    /// The last failure since the last success, or what it waits for and since when; none once all is well.
     pub failure: Option<(FailureKind, String, Timestamp)>,
     /// Failures in a row.
     pub failures: u32,
+}
+
+/// How a sentence begins that tells no failure, but what a name waits for before its first attempt.
+const WAITS_FOR: &str = "waits for ";
+
+/// Does a sentence in [`NameStatus::failure`] tell only what is waited for?
+pub(crate) fn only_waits(sentence: &str) -> bool {
+    sentence.starts_with(WAITS_FOR)
+}
+
+/// The sentence about what is waited for.
+pub(super) fn waits_for(what: &str) -> String {
+    format!("{WAITS_FOR}{what}")
 }
 
 /// The state of a wanted name.

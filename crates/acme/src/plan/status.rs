@@ -8,7 +8,7 @@ use super::{
     calendar::{Cert, Phase},
     name::{Name, Waits},
     slab::NameIx,
-    standing::{Hold, HoldKind, NameState, NameStatus},
+    standing::{Hold, HoldKind, NameState, NameStatus, waits_for},
 };
 use crate::{Timestamp, failure::FailureKind};
 
@@ -21,18 +21,14 @@ impl Planner {
 
     /// How one name stands.
     pub fn status_of(&self, name: &HostPattern, now: Timestamp) -> Option<NameStatus> {
-        let range = (name.clone(), TenantId(0))..=(name.clone(), TenantId(u32::MAX));
-        let mut wanted = self.by_name.range(range).map(|(_, ix)| *ix).filter(|ix| self.names[*ix].is_wanted());
-        let ix = wanted.next()?;
+        let ix = self.wanted(name)?;
         let site = self.names[ix].sites.first()?.0.clone();
         Some(self.name_status(ix, &site, now))
     }
 
     /// What holds one name up.
     pub fn hold_of(&self, name: &HostPattern, now: Timestamp) -> Option<Hold> {
-        let range = (name.clone(), TenantId(0))..=(name.clone(), TenantId(u32::MAX));
-        let mut wanted = self.by_name.range(range).map(|(_, ix)| &self.names[*ix]).filter(|name| name.is_wanted());
-        let name = wanted.next()?;
+        let name = &self.names[self.wanted(name)?];
         let parked = name.parked.as_ref().filter(|parked| parked.until > now);
         let (why, until) = match (parked, name.lane) {
             (Some(parked), _) => (parked.why.clone(), parked.until),
@@ -59,9 +55,6 @@ impl Planner {
         let shown = name.cert.map(|ix| &self.certs[ix]).filter(live).or_else(any);
         let state = self.state_of(name, shown, now);
         let due_at = name.cert.map(|ix| self.certs[ix].due_at());
-        let waits = name.parked.as_ref().map(|parked| format!("waits for {}", parked.why.words()));
-        let told = name.fate.last.clone();
-        let only_waits = waits.map(|why| (FailureKind::Limit, why, now)).filter(|_| name.fate.last.is_none());
         NameStatus {
             name: name.pattern.clone(),
             site: site.clone(),
@@ -71,9 +64,48 @@ impl Planner {
             not_after: shown.map(|cert| cert.end).or(name.lapsed),
             renew_at: due_at,
             next_attempt: self.next_attempt(name, now).or(due_at.filter(|_| state == NameState::Valid)),
-            failure: told.or(only_waits),
+            failure: name.fate.last.clone().or_else(|| self.only_waits(name)).filter(|_| state != NameState::Valid),
             failures: name.fate.failures,
         }
+    }
+
+    /// Why a name has not been tried, and since when it waits.
+    fn only_waits(&self, name: &Name) -> Option<(FailureKind, String, Timestamp)> {
+        let waited_since = name.cert.map(|ix| self.certs[ix].due_at()).or(name.lapsed).unwrap_or(name.since);
+        if name.cert.is_none() && name.flight.is_none() && !name.forced && name.points_elsewhere() {
+            let since = name.fate.elsewhere_since.unwrap_or(waited_since);
+            return Some((FailureKind::ValidationDns, waits_for(&dns_says(name)), since));
+        }
+        let why = &name.parked.as_ref()?.why;
+        let kind = match why {
+            Waits::Ca => FailureKind::Ca,
+            Waits::Dns => FailureKind::ValidationDns,
+            Waits::Settings => FailureKind::Configuration,
+            _ => FailureKind::Limit,
+        };
+        Some((kind, waits_for(&why.words()), waited_since))
+    }
+
+    /// Which of these names are in quarantine, and people were not told yet: once until a name has a certificate, also over
+    /// restarts, however often DNS changes meanwhile.
+    pub fn quarantined_anew(&mut self, names: &[HostPattern]) -> Vec<HostPattern> {
+        let mut anew = Vec::new();
+        for pattern in names {
+            let Some(ix) = self.wanted(pattern) else { continue };
+            let name = &mut self.names[ix];
+            if name.cert.is_none() && name.is_quarantined() && !std::mem::replace(&mut name.fate.quarantine_told, true)
+            {
+                self.touch_name(ix);
+                anew.push(pattern.clone());
+            }
+        }
+        anew
+    }
+
+    /// The first tenant's that is wanted: two tenants never hold one name.
+    fn wanted(&self, name: &HostPattern) -> Option<NameIx> {
+        let range = (name.clone(), TenantId(0))..=(name.clone(), TenantId(u32::MAX));
+        self.by_name.range(range).map(|(_, ix)| *ix).find(|ix| self.names[*ix].is_wanted())
     }
 
     fn state_of(&self, name: &Name, shown: Option<&Cert>, now: Timestamp) -> NameState {
@@ -95,4 +127,13 @@ impl Planner {
         let waits = || self.lanes_wait.filter(|at| *at > now).unwrap_or(now);
         name.timer.or_else(|| name.lane.map(|_| waits()))
     }
+}
+
+/// What is waited for when DNS does not point here, and what it says instead.
+fn dns_says(name: &Name) -> String {
+    let says = match name.sight.map_or(0, |sight| sight.addresses) {
+        0 => format!("there is no usable address for {}", name.text),
+        _ => format!("the addresses of {} there are not this gateway's", name.text),
+    };
+    format!("{}: {says}", Waits::Dns.words())
 }

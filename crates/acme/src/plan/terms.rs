@@ -136,8 +136,11 @@ impl Terms {
         if wildcard && !list.contains(&ChallengeKind::Dns01) {
             list.push(ChallengeKind::Dns01);
         }
+        // What proves the wildcard proves the names beside it: one way to fail instead of two.
+        let leads = |kind| if wildcard { kind == ChallengeKind::Dns01 } else { Some(kind) == first };
         list.sort_by_key(|kind| {
-            (failed.iter().rposition(|failed| failed == kind).map_or(0, |place| place + 1), Some(*kind) != first)
+            let failed = failed.iter().rposition(|failed| failed == kind).map_or(0, |place| place + 1);
+            (failed, !leads(*kind), Some(*kind) != first)
         });
         list
     }
@@ -148,9 +151,28 @@ impl Terms {
     }
 }
 
+/// What else is in the next order of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// A wildcard: DNS-01 leads, for the names beside it too.
+    Wildcard,
+    /// Only names.
+    Names,
+}
+
 /// Can a look at A and AAAA records say something about this name? Not when it is proved by a TXT record.
-pub(super) fn looks_matter(name: &HostPattern, options: &SiteOptions) -> bool {
-    matches!(name, HostPattern::Exact(_)) && options.challenge != Some(ChallengeKind::Dns01) && options.dns.is_none()
+pub(super) fn looks_matter(
+    ca: &CaConfig,
+    tenant: TenantId,
+    name: &HostPattern,
+    options: &SiteOptions,
+    beside: Beside,
+) -> bool {
+    let has_provider = || provider(ca, tenant, name, options).is_ok_and(|(dns, _)| dns.is_some());
+    let by_txt = options.challenge == Some(ChallengeKind::Dns01)
+        || options.dns.is_some()
+        || (beside == Beside::Wildcard && has_provider());
+    matches!(name, HostPattern::Exact(_)) && !by_txt
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     lanes::Lane,
     name::{Name, Parked, Waits},
     slab::NameIx,
-    terms,
+    terms::{self, Beside},
 };
 use crate::{Timestamp, config::SiteOptions};
 
@@ -36,6 +36,9 @@ impl Planner {
         for pattern in names {
             wanted.insert(self.name_for(tenant, pattern, now));
         }
+        let is_wildcard = |ix: &NameIx| matches!(self.names[*ix].pattern, HostPattern::Wildcard(_));
+        let wildcards = wanted.iter().copied().filter(is_wildcard).collect();
+        self.sites.insert(site.clone(), Site { names: wanted.iter().copied().collect(), wildcards });
         for &ix in &wanted {
             let sites = &mut self.names[ix].sites;
             let old = sites.first().map(|(_, options)| options.clone());
@@ -46,7 +49,6 @@ impl Planner {
             self.wanted_anew(ix, changed);
         }
         let gone = before.map(|before| before.names).unwrap_or_default();
-        self.sites.insert(site.clone(), Site { names: wanted.iter().copied().collect() });
         for ix in gone.into_iter().filter(|ix| !wanted.contains(ix)) {
             self.leave(ix, site, now);
         }
@@ -78,8 +80,18 @@ impl Planner {
             self.journal.touch(Key::Name(name.tenant, name.pattern.clone()));
         }
         if self.config.advisory_checks && name.sight.is_none() && name.fate.failures == 0 {
-            name.unseen = name.options().is_some_and(|options| terms::looks_matter(&name.pattern, options));
+            self.names[ix].unseen = self.looks_matter(ix);
         }
+    }
+
+    /// Can a look at DNS say something about its next order?
+    fn looks_matter(&self, ix: NameIx) -> bool {
+        let name = &self.names[ix];
+        let (Some((site, options)), Some(ca)) = (name.sites.first(), self.cas.first()) else { return false };
+        let waits_too = |ix: &NameIx| self.names[*ix].cert.is_none() && !self.names[*ix].fate.alone;
+        let wildcards = self.sites.get(site).map_or(&[][..], |site| &site.wildcards);
+        let beside = if !name.fate.alone && wildcards.iter().any(waits_too) { Beside::Wildcard } else { Beside::Names };
+        terms::looks_matter(&ca.config, name.tenant, &name.pattern, options, beside)
     }
 
     fn leave(&mut self, ix: NameIx, site: &SiteId, now: Timestamp) {
@@ -147,8 +159,7 @@ impl Planner {
         };
         let first = lane.is_first() && name.unseen && !name.forced;
         let waits_for_dns = name.fate.failures > 0 || name.points_elsewhere();
-        let matters = name.options().is_some_and(|options| terms::looks_matter(&name.pattern, options));
-        if first || (waits_for_dns && matters) {
+        if first || (waits_for_dns && self.looks_matter(ix)) {
             self.looks.schedule(&mut self.names[ix], ix, first, self.pace.look_every, now);
         } else {
             self.looks.cancel(&mut self.names[ix], ix);

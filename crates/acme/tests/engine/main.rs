@@ -7,6 +7,7 @@ mod fake;
 mod house;
 
 mod disk;
+mod dns;
 mod operator;
 mod restarts;
 mod walk;

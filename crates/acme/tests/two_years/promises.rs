@@ -117,6 +117,23 @@ fn a_name_waits_for_the_wildcard_that_will_cover_it_and_goes_alone_when_that_fai
 }
 
 #[test]
+fn a_name_beside_a_wildcard_is_proved_with_it_and_needs_no_look() {
+    let mut config = Config::new(vec![ca("le")]);
+    config.cas[0].dns = vec![NamedProvider::for_all("default", exec())];
+    let mut world = World::new(config);
+    world.want("a.yaml", 1, &["*.a.com", "a.com"]);
+    world.want("b.yaml", 1, &["b.com"]);
+    world.run(MINUTE);
+    assert_eq!(world.looks, 1, "only the name that stands alone");
+    let with_wildcard = world.cas[0].asked.iter().map(|(_, order)| order).find(|order| order.names.len() == 2).unwrap();
+    assert_eq!(with_wildcard.challenges[0], ChallengeKind::Dns01);
+    world.want("a.yaml", 1, &["*.a.com", "a.com", "late.com"]);
+    world.run(MINUTE);
+    assert_eq!(world.looks, 2, "the wildcard has its certificate: what comes later is proved by itself");
+    assert_ne!(world.last_order(0).challenges[0], ChallengeKind::Dns01);
+}
+
+#[test]
 fn what_settings_do_not_allow_is_told_and_tried_when_they_change() {
     let mut world = World::simple();
     let only_dns = SiteOptions { challenge: Some(ChallengeKind::Dns01), ..SiteOptions::default() };

@@ -19,9 +19,12 @@ impl Randomness for Half {
 
 const START: Timestamp = Timestamp(1_800_000_000_000);
 
+fn config() -> Config {
+    Config::new(vec![CaConfig::new(CaId::new("le").unwrap(), "https://le.example/directory")])
+}
+
 fn planner() -> Planner {
-    let ca = CaConfig::new(CaId::new("le").unwrap(), "https://le.example/directory");
-    let mut planner = Planner::restore(Config::new(vec![ca]), Vec::new(), &[], START);
+    let mut planner = Planner::restore(config(), Vec::new(), &[], START);
     planner.want(&SiteId::new("a.yaml"), TenantId(1), &[name()], &SiteOptions::default(), START);
     planner
 }
@@ -69,4 +72,60 @@ fn after_a_failure_any_change_of_addresses_is_a_reason_to_try_again() {
         let ordered = planner.next(now, &mut Half).is_some_and(|job| matches!(job.work, Work::Order(_)));
         assert_eq!(ordered, again, "{pointing:?} {addresses}");
     }
+}
+
+/// What a name that waits for DNS shows.
+fn shown(planner: &Planner, now: Timestamp) -> (FailureKind, String, Timestamp) {
+    planner.status_of(&name(), now).unwrap().failure.unwrap()
+}
+
+#[test]
+fn who_waits_for_dns_is_told_once_with_what_dns_says_and_since_when() {
+    for (addresses, says) in [(0, "no usable address for a.com"), (7, "not this gateway's")] {
+        let (mut planner, mut now) = (planner(), START);
+        let job = next(&mut planner, &mut now);
+        let sight = Sight { pointing: Pointing::NotHere, addresses };
+        assert_eq!(planner.checked(job.id, &[(name(), sight)], now), [name()]);
+        let (kind, sentence, since) = shown(&planner, now.after(Duration::from_secs(60)));
+        assert_eq!((kind, since), (FailureKind::ValidationDns, START));
+        assert!(sentence.starts_with("waits for DNS to point here: ") && sentence.contains(says), "{sentence}");
+        for pointing in [Pointing::NotHere, Pointing::Here, Pointing::NotHere] {
+            let job = next_look(&mut planner, &mut now);
+            assert_eq!(planner.checked(job, &[(name(), Sight { pointing, addresses })], now), [], "once");
+        }
+    }
+}
+
+/// The next look; orders before it fail.
+fn next_look(planner: &mut Planner, now: &mut Timestamp) -> JobId {
+    loop {
+        let job = next(planner, now);
+        match job.work {
+            Work::Order(_) => {
+                planner.ordered(job.id, Err(Failure::new(FailureKind::ValidationDns, "no")), *now, &mut Half);
+            }
+            _ => return job.id,
+        }
+    }
+}
+
+#[test]
+fn the_patience_with_dns_goes_on_over_a_restart() {
+    let elsewhere = [(name(), Sight { pointing: Pointing::NotHere, addresses: 7 })];
+    let (mut planner, mut now) = (planner(), START);
+    let job = next(&mut planner, &mut now);
+    assert_eq!(planner.checked(job.id, &elsewhere, now), [name()]);
+    let records = planner.records();
+    now = START.after(Duration::from_secs(400));
+    planner = Planner::restore(config(), records, &[], now);
+    planner.want(&SiteId::new("a.yaml"), TenantId(1), &[name()], &SiteOptions::default(), now);
+    let mut job = next(&mut planner, &mut now);
+    assert!(matches!(job.work, Work::CheckDns { .. }), "{job:?}");
+    while let Work::CheckDns { .. } = job.work {
+        assert_eq!(planner.checked(job.id, &elsewhere, now), [], "it was told before");
+        assert_eq!(shown(&planner, now).2, START);
+        job = next(&mut planner, &mut now);
+    }
+    assert!(matches!(job.work, Work::Order(_)), "{job:?}");
+    assert_eq!(now, START.after(PATIENCE), "no patience is begun anew");
 }

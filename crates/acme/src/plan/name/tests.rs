@@ -73,7 +73,7 @@ fn mended_dns_skips_the_wait_twice_and_then_takes_the_ladder() {
 fn success_forgets_everything_but_the_challenge() {
     let mut name = fresh();
     name.failed(START, None, &mut Fixed(0.5));
-    name.set_back(START, None, &mut Fixed(0.5));
+    name.set_back(wait_after_setback(1, &mut Fixed(0.5)), START);
     name.tell(FailureKind::ValidationDns, &"ä".repeat(1000), START);
     assert!(name.fate.last.as_ref().is_some_and(|(_, sentence, _)| sentence.len() <= SENTENCE_LIMIT));
     name.fate.learned = Some(ChallengeKind::TlsAlpn01);

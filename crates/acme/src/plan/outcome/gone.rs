@@ -9,7 +9,7 @@ use super::Flight;
 use crate::{
     Timestamp,
     failure::{Failure, FailureKind},
-    plan::{Planner, work::Randomness},
+    plan::{Planner, name::wait_after_setback, work::Randomness},
 };
 
 impl Planner {
@@ -23,12 +23,13 @@ impl Planner {
         now: Timestamp,
         random: &mut dyn Randomness,
     ) {
+        let wait = retry_after.unwrap_or_else(|| wait_after_setback(self.setbacks_of(flight) + 1, random));
         for &ix in &flight.names {
             let name = &mut self.names[ix];
             let is_second = matches!(name.fate.last, Some((FailureKind::Gone, ..)));
             name.tell(FailureKind::Gone, &failure.sentence, now);
             if is_second {
-                name.set_back(now, retry_after, random);
+                name.set_back(wait, now);
             }
             // Found out only now: nobody listened when the CA said so.
             if failure.names.iter().any(|failed| failed.name == self.names[ix].pattern) {

@@ -62,3 +62,41 @@ fn only_a_proof_that_the_ca_looked_for_counts_as_a_failed_one() {
         assert_eq!(status.failures, 1, "it waits for its turn of the ladder all the same: {asked:?}");
     }
 }
+
+/// Each number another one, so that what is drawn twice differs.
+struct Rising(f64);
+
+impl Randomness for Rising {
+    fn fraction(&mut self) -> f64 {
+        self.0 = (self.0 + 0.37).fract();
+        self.0
+    }
+}
+
+#[test]
+fn names_of_an_order_that_failed_as_a_whole_are_ordered_together_again() {
+    for kind in [FailureKind::Ca, FailureKind::Configuration, FailureKind::Limit] {
+        let ca = CaConfig::new(CaId::new("first").unwrap(), "https://first.example/directory");
+        let config = Config { advisory_checks: false, ..Config::new(vec![ca]) };
+        let mut now = Timestamp(1_800_000_000_000);
+        let (mut planner, mut random) = (Planner::restore(config, Vec::new(), &[], now), Rising(0.0));
+        let names = ["a.com", "b.com", "c.com"].map(|text| text.parse().unwrap());
+        planner.want(&SiteId::new("a.yaml"), TenantId(1), &names, &SiteOptions::default(), now);
+        let mut orders = 0;
+        for _ in 0..1000 {
+            match planner.next(now, &mut random) {
+                Some(Job { id, work: Work::Order(order) }) => {
+                    assert_eq!(order.names, names, "order {orders} after {kind:?}");
+                    orders += 1;
+                    planner.ordered(id, Err(Failure::new(kind, "down")), now, &mut random);
+                }
+                Some(_) => {}
+                None => now = planner.wake_at().expect("something to wait for").max(Timestamp(now.0 + 1)),
+            }
+            if orders == 6 {
+                break;
+            }
+        }
+        assert_eq!(orders, 6, "{kind:?}");
+    }
+}

@@ -47,7 +47,7 @@ fn challenges_follow_from_the_name_the_site_and_the_providers() {
     check(default, "a.com", &options(Some(ALPN), None), Ok(&[ALPN]));
     check(default, "a.com", &options(Some(DNS), None), Ok(&[DNS]));
     check(None, "a.com", &options(Some(DNS), None), Err("no `dns` provider"));
-    check(default, "*.a.com", &options(None, None), Ok(&[HTTP, ALPN, DNS]));
+    check(default, "*.a.com", &options(None, None), Ok(&[DNS, HTTP, ALPN]));
     check(default, "*.a.com", &options(Some(HTTP), None), Err("only be proved with dns-01"));
     check(None, "*.a.com", &options(None, None), Err("needs DNS-01"));
     check(default, "9.9.9.9", &options(None, None), Ok(&[HTTP, ALPN]));
@@ -61,7 +61,7 @@ fn a_wildcard_adds_dns_even_when_the_ca_is_asked_without() {
     let names: Vec<HostPattern> = ["a.com", "*.a.com"].map(|text| text.parse().unwrap()).to_vec();
     let terms = resolve(&ca, TENANT, &names[0], &SiteOptions::default()).unwrap();
     assert_eq!(terms, resolve(&ca, TENANT, &names[1], &SiteOptions::default()).unwrap(), "they share a certificate");
-    assert_eq!(terms.challenges_for(&names, None, &[]), [HTTP, DNS]);
+    assert_eq!(terms.challenges_for(&names, None, &[]), [DNS, HTTP]);
     assert_eq!(terms.challenges_for(&names[..1], None, &[]), [HTTP]);
 }
 
@@ -117,7 +117,7 @@ fn a_provider_of_the_operator_serves_whom_and_what_it_is_for() {
         (only_operators(), "", &plain, "*.a.com", Err("*.a.com needs DNS-01, and the DNS provider `default`")),
         (only_operators(), "", &dns, "a.com", Err("`tenants: [1000]`")),
         (only_operators(), "", &named, "a.com", Err("does not serve sites of uid 1000")),
-        (ours(), "", &plain, "*.a.com", Ok(&[HTTP, ALPN, DNS])),
+        (ours(), "", &plain, "*.a.com", Ok(&[DNS, HTTP, ALPN])),
         (ours(), "a.com", &dns, "x.a.com", Ok(&[DNS])),
         (ours(), "a.com", &plain, "b.com", Ok(&[HTTP, ALPN])),
         (ours(), "a.com", &dns, "b.com", Err("proves names in a.com only, and b.com is not there")),
@@ -135,5 +135,22 @@ fn a_provider_of_the_operator_serves_whom_and_what_it_is_for() {
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{text} {options:?}: {found}"),
             (found, expected) => panic!("{text} {options:?}: {found:?} instead of {expected:?}"),
         }
+    }
+}
+
+#[test]
+fn a_look_at_addresses_says_nothing_about_what_a_txt_record_proves() {
+    let (plain, named, dns) = (options(None, None), options(None, Some("other")), options(Some(DNS), None));
+    for (provider, text, options, beside, expected) in [
+        (None, "a.com", &plain, Beside::Names, true),
+        (Some("default"), "a.com", &plain, Beside::Names, true),
+        (Some("default"), "a.com", &plain, Beside::Wildcard, false),
+        (Some("other"), "a.com", &plain, Beside::Wildcard, true),
+        (Some("other"), "a.com", &named, Beside::Names, false),
+        (Some("default"), "a.com", &dns, Beside::Names, false),
+        (Some("default"), "*.a.com", &plain, Beside::Wildcard, false),
+    ] {
+        let found = looks_matter(&ca(provider), TENANT, &text.parse().unwrap(), options, beside);
+        assert_eq!(found, expected, "{provider:?} {text} {options:?} {beside:?}");
     }
 }
