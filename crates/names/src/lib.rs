@@ -12,6 +12,7 @@
 //! | [`address`] | [`ListenAddr`], [`ClientAddr`], [`ClientNetwork`] |
 //! | [`upstream`] | [`UpstreamAddr`]: scheme and target of a backend |
 //! | [`destination`] | [`Destination`]: a set of places to connect to |
+//! | [`scope`] | [`Scope`]: what kind of place an IP address is |
 //! | [`identity`] | [`TenantId`], [`SiteId`], [`Generation`], [`RequestId`] |
 //! | [`suffix`] | the registered domain of a name |
 //! | [`quantity`] | [`ByteSize`] and durations as people write them |
@@ -34,6 +35,7 @@ pub mod identity;
 pub mod path;
 pub mod pattern;
 pub mod quantity;
+pub mod scope;
 pub mod suffix;
 pub mod upstream;
 
@@ -45,4 +47,5 @@ pub use identity::{Generation, RequestId, SiteId, TenantId};
 pub use path::{PathError, RoutePath};
 pub use pattern::HostPattern;
 pub use quantity::{ByteSize, QuantityError};
+pub use scope::Scope;
 pub use upstream::{UpstreamAddr, UpstreamScheme, UpstreamTarget};

@@ -1,9 +1,9 @@
 //! Where a look-up or a provider may lead us. What a tenant chose must not make the gateway talk to places that only the
 //! gateway can reach: its own machine, the network behind it, the cloud's metadata.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use vestibule_names::TenantId;
+use vestibule_names::{Scope, TenantId};
 
 /// How far an address chosen by somebody may lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,43 +27,9 @@ impl Reach {
     }
 }
 
-/// Is it an address of the Internet? Everything in the special-purpose registries of IANA (RFC 6890) is not, nor are the
-/// addresses in which one that is not is wrapped.
+/// Is it an address of the Internet?
 pub(crate) fn is_global(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => is_global_v4(v4),
-        IpAddr::V6(v6) => is_global_v6(v6),
-    }
-}
-
-fn is_global_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = match (a, b, c) {
-        (0 | 10 | 127, ..) => true, // this network, private, loopback (RFC 1122, RFC 1918)
-        (100, 64..=127, _) => true, // shared by carriers (RFC 6598)
-        (169, 254, _) => true,      // link-local, and the metadata of clouds (RFC 3927)
-        (172, 16..=31, _) => true,  // private (RFC 1918)
-        (192, 168, _) => true,      // private (RFC 1918)
-        (192, 0, 0 | 2) => true,    // protocol assignments, documentation (RFC 6890, RFC 5737)
-        (192, 88, 99) => true,      // 6to4 relays (RFC 7526)
-        (198, 18 | 19, _) => true,  // benchmarks (RFC 2544)
-        (198, 51, 100) | (203, 0, 113) => true, // documentation (RFC 5737)
-        (224.., ..) => true,        // multicast, reserved, broadcast (RFC 1112)
-        _ => false,
-    };
-    !special
-}
-
-fn is_global_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let wrapped = |high: u16, low: u16| is_global_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
-    match segments {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => wrapped(high, low), // NAT64 (RFC 6052)
-        [0x2002, high, low, ..] => wrapped(high, low),               // 6to4 (RFC 3056)
-        [0x2001, 0..=0x1ff, ..] => false, // protocol assignments, Teredo among them (RFC 2928)
-        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false, // documentation (RFC 3849, RFC 9637)
-        [first, ..] => (first & 0xe000) == 0x2000, // global unicast (RFC 4291 section 2.4)
-    }
+    Scope::of(address) == Scope::Global
 }
 
 #[cfg(test)]
