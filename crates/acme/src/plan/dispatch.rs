@@ -168,7 +168,10 @@ impl Planner {
         let patterns: Vec<_> = names.iter().map(|ix| self.names[*ix].pattern.clone()).collect();
         let learned = names.iter().find_map(|ix| self.names[*ix].fate.learned);
         let failed = if names.len() == 1 { first.fate.failed_with.as_slice() } else { &[] };
-        let renews = first.cert.map(|ix| {
+        // Of a name below a wildcard the wildcard's certificate is no predecessor.
+        let renewed =
+            first.cert.filter(|ix| names.iter().any(|of| self.certs[*ix].texts.contains(&self.names[*of].text)));
+        let renews = renewed.map(|ix| {
             let cert = &self.certs[ix];
             let replaces = if route.exempt { self.replaces(cert, route.ca) } else { None };
             (cert.issued.id.clone(), replaces)
@@ -196,6 +199,10 @@ impl Planner {
         for &ix in &flight.names {
             self.unplace(ix);
             self.looks.cancel(&mut self.names[ix], ix);
+            if self.only_differs(&self.names[ix], now) {
+                self.names[ix].fate.change_ordered_at = Some(now);
+                self.touch_name(ix);
+            }
             let name = &mut self.names[ix];
             if let Some(ledger) = &mut self.waits {
                 ledger.ordered(name, now);

@@ -9,6 +9,7 @@ use vestibule_names::SiteId;
 use super::{
     Planner,
     name::{Name, Waits},
+    slab::NameIx,
     standing::Forecast,
     work::{Obtained, Order, Pointing, Randomness, Sight, Work},
 };
@@ -121,7 +122,12 @@ impl Planner {
     }
 
     fn is_done(&self, site: &SiteId) -> bool {
-        self.sites.get(site).is_none_or(|site| site.names.iter().all(|ix| self.names[*ix].cert.is_some()))
+        self.sites.get(site).is_none_or(|site| site.names.iter().all(|ix| self.has_its_certificate(*ix)))
+    }
+
+    fn has_its_certificate(&self, ix: NameIx) -> bool {
+        let name = &self.names[ix];
+        name.cert.is_some_and(|cert| self.satisfies(cert, name))
     }
 
     fn sites_of(&self, order: &Order) -> Vec<SiteId> {

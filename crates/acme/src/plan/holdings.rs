@@ -75,12 +75,29 @@ impl Planner {
         }
     }
 
-    /// The latest live issuance of the name's tenant that covers it and does what its options ask for.
+    /// The latest live issuance of the name's tenant that covers it and does what its options ask for; where none does, the
+    /// latest that covers it: that is what is served, and renewed.
     fn best_cert(&self, name: &Name, now: Timestamp) -> Option<CertIx> {
-        let does = |cert: &Cert| name.options().is_none_or(|options| satisfies(&cert.issued, options));
-        self.covering(name)
-            .filter(|ix| self.certs[*ix].end > now && does(&self.certs[*ix]))
-            .max_by_key(|ix| self.certs[*ix].rank)
+        let live = self.covering(name).filter(|ix| self.certs[*ix].end > now);
+        live.max_by_key(|ix| (self.satisfies(*ix, name), self.certs[*ix].rank))
+    }
+
+    /// Does this certificate do what the name's options ask for?
+    pub(super) fn satisfies(&self, cert: CertIx, name: &Name) -> bool {
+        name.options().is_none_or(|options| satisfies(&self.certs[cert].issued, options))
+    }
+
+    /// Is nothing due for this name but a certificate that does what its options ask for now?
+    pub(super) fn only_differs(&self, name: &Name, now: Timestamp) -> bool {
+        name.cert.is_some_and(|ix| self.certs[ix].phase(now) == Phase::Fresh && !self.satisfies(ix, name))
+    }
+
+    /// When the name's certificate is to be renewed: sooner, if it does not do what its options ask for.
+    pub(super) fn due_at(&self, name: &Name) -> Option<Timestamp> {
+        let ix = name.cert?;
+        let cert = &self.certs[ix];
+        let change = || name.fate.change_ready_at().max(cert.obtained);
+        Some(if self.satisfies(ix, name) { cert.due_at() } else { cert.due_at().min(change()) })
     }
 
     /// Every issuance that is known to cover a name, whatever its options.
@@ -219,7 +236,7 @@ impl Planner {
 }
 
 /// Does a certificate do what a site asks for? What a site leaves open, or only prefers, comes with the next renewal.
-pub(super) fn satisfies(issued: &Issued, options: &SiteOptions) -> bool {
+fn satisfies(issued: &Issued, options: &SiteOptions) -> bool {
     let key = options.key_type.is_none_or(|key| key == issued.draft.key_type);
     let required = options.profile.as_ref().filter(|profile| profile.need == Need::Required);
     key && required.is_none_or(|profile| issued.draft.profile.as_deref() == Some(&profile.name))

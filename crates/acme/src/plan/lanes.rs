@@ -25,6 +25,8 @@ pub(super) enum Lane {
     Due,
     /// It has no certificate yet.
     Fresh,
+    /// Its certificate does not do what its site asks for now, and another one is not exempt.
+    Changed,
     /// It has none and fails again and again, or DNS says that it will.
     Doubtful,
 }
@@ -47,9 +49,9 @@ struct Turns {
 }
 
 impl Lane {
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 7;
     pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::UrgentExempt, Self::Urgent, Self::DueExempt, Self::Due, Self::Fresh, Self::Doubtful];
+        [Self::UrgentExempt, Self::Urgent, Self::DueExempt, Self::Due, Self::Fresh, Self::Changed, Self::Doubtful];
 
     /// Does what waits here wait for no budget?
     pub(super) fn is_exempt(self) -> bool {

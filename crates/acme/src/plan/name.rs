@@ -31,6 +31,8 @@ const HOPELESS: Duration = Duration::from_secs(7 * 24 * 3600);
 const HOPELESS_AFTER: u32 = 30;
 /// The first waits of the ladder that a change in DNS skips however often it changes.
 const FREE_SKIPS: u32 = 2;
+/// Between two orders of a name that only a change of its options asks for: no limit of a CA stops who edits a file in a loop.
+const CHANGE_EVERY: Duration = Duration::from_secs(3600);
 /// DNS that has not changed for as long may change again for free.
 const CALM: Duration = Duration::from_secs(24 * 3600);
 
@@ -48,7 +50,7 @@ pub(super) struct Name {
     pub(super) sites: Vec<(SiteId, Arc<SiteOptions>)>,
     /// Since when it waits for its first certificate.
     pub(super) since: Timestamp,
-    /// What covers it and does what its options ask for.
+    /// What covers it, best what does as its options ask.
     pub(super) cert: Option<CertIx>,
     /// When the last certificate ran out or was revoked, if it is without one since.
     pub(super) lapsed: Option<Timestamp>,
@@ -97,6 +99,8 @@ pub(super) struct Fate {
     pub(super) elsewhere_since: Option<Timestamp>,
     /// People were told that it is in quarantine.
     pub(super) quarantine_told: bool,
+    /// When an order last began only because its certificate did not do what its options ask for.
+    pub(super) change_ordered_at: Option<Timestamp>,
 }
 
 /// Why a name waits though its own back-off is over.
@@ -129,6 +133,8 @@ pub(super) enum Waits {
     Dns,
     /// The settings or the site must change.
     Settings,
+    /// The options of its site have changed twice within [`CHANGE_EVERY`].
+    Change,
 }
 
 impl Waits {
@@ -145,6 +151,7 @@ impl Waits {
             Self::Mates => "a look at the site's other names".into(),
             Self::Dns => "DNS to point here".into(),
             Self::Settings => "a change of the settings or the site".into(),
+            Self::Change => "an hour to pass since the site's key type or profile changed last".into(),
         }
     }
 }
@@ -235,8 +242,9 @@ impl Name {
         self.fate.last = Some((kind, cut(sentence), now));
     }
 
-    pub(super) fn succeeded(&mut self) {
-        self.fate = Fate { learned: self.fate.learned, ..Fate::default() };
+    pub(super) fn succeeded(&mut self, now: Timestamp) {
+        let change_ordered_at = self.fate.change_ordered_at.filter(|_| self.fate.change_ready_at() > now);
+        self.fate = Fate { learned: self.fate.learned, change_ordered_at, ..Fate::default() };
         self.lapsed = None;
         self.parked = None;
     }
@@ -267,12 +275,18 @@ impl Name {
 }
 
 impl Fate {
+    /// When the next order may begin that only a change of its options asks for.
+    pub(super) fn change_ready_at(&self) -> Timestamp {
+        self.change_ordered_at.map_or(Timestamp::default(), |at| at.after(CHANGE_EVERY))
+    }
+
     /// As it counts now, if it was told by a clock that ran ahead.
     pub(super) fn seen_from(mut self, now: Timestamp) -> Self {
         self.retry_at = self.retry_at.seen_from(self.said_at, RETRY_AFTER_LIMIT, now);
         self.said_at = self.said_at.min(now);
         self.last_attempt = self.last_attempt.min(now);
         self.elsewhere_since = self.elsewhere_since.map(|at| at.min(now));
+        self.change_ordered_at = self.change_ordered_at.map(|at| at.min(now));
         if let Some((_, _, at)) = &mut self.last {
             *at = (*at).min(now);
         }

@@ -186,7 +186,7 @@ impl Planner {
         }
         for &ix in &flight.names {
             let name = &mut self.names[ix];
-            name.succeeded();
+            name.succeeded(now);
             if let Some((_, kind)) = obtained.proved.iter().find(|(proved, _)| *proved == name.pattern) {
                 name.fate.learned = Some(*kind);
             }
@@ -203,7 +203,8 @@ impl Planner {
                 options.key_type.unwrap_or_default() == flight.order.key_type
                     && options.profile.as_ref().is_none_or(|profile| Some(profile) == flight.order.profile.as_ref())
             });
-            if name.is_wanted() && (name.cert.is_none() || taken.is_none()) && unchanged {
+            let serves = taken.is_some() && name.cert.is_some_and(|cert| self.satisfies(cert, name));
+            if name.is_wanted() && !serves && unchanged {
                 let name = &mut self.names[ix];
                 name.tell(FailureKind::Configuration, "the certificate that came does not do for this name", now);
                 name.set_back(wait_after_setback(name.fate.setbacks + 1, random), now);
@@ -271,6 +272,8 @@ impl Planner {
                     self.certs[ix].ari.replaced = true;
                     self.journal.touch(Key::Cert(issuance.clone()));
                 }
+                // At once again, without the reference: that happens once for a certificate.
+                flight.names.iter().for_each(|ix| self.names[*ix].fate.change_ordered_at = None);
             }
             FailureKind::Gone => self.gone(flight, failure, retry_after, now, random),
             FailureKind::Configuration => {

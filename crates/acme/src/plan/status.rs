@@ -38,12 +38,15 @@ impl Planner {
                 Gate::Down(until) => (Waits::Ca, until.unwrap_or(now)),
                 Gate::Limited(until) => (Waits::Orders, until),
             },
-            (None, None) => return None,
+            (None, None) => match self.change_waits(name, now) {
+                until if until > now => (Waits::Change, until),
+                _ => return None,
+            },
         };
         let by = match why {
             Waits::Ca => HoldKind::Ca(self.cas.iter().find(|ca| ca.health.faults > 0)?.id().clone()),
             Waits::Orders | Waits::Domain(_) | Waits::Set | Waits::Failures | Waits::Told => HoldKind::Limit,
-            Waits::Wildcard | Waits::Mates | Waits::Dns | Waits::Settings => HoldKind::Other,
+            Waits::Wildcard | Waits::Mates | Waits::Dns | Waits::Settings | Waits::Change => HoldKind::Other,
         };
         Some(Hold { by, until, why: why.words() })
     }
@@ -54,7 +57,7 @@ impl Planner {
         let any = || self.covering(name).map(|ix| &self.certs[ix]).filter(live).max_by_key(|cert| cert.rank);
         let shown = name.cert.map(|ix| &self.certs[ix]).filter(live).or_else(any);
         let state = self.state_of(name, shown, now);
-        let due_at = name.cert.map(|ix| self.certs[ix].due_at());
+        let due_at = self.due_at(name);
         NameStatus {
             name: name.pattern.clone(),
             site: site.clone(),
@@ -64,19 +67,25 @@ impl Planner {
             not_after: shown.map(|cert| cert.end).or(name.lapsed),
             renew_at: due_at,
             next_attempt: self.next_attempt(name, now).or(due_at.filter(|_| state == NameState::Valid)),
-            failure: name.fate.last.clone().or_else(|| self.only_waits(name)).filter(|_| state != NameState::Valid),
+            failure: name
+                .fate
+                .last
+                .clone()
+                .or_else(|| self.only_waits(name, now))
+                .filter(|_| state != NameState::Valid),
             failures: name.fate.failures,
         }
     }
 
     /// Why a name has not been tried, and since when it waits.
-    fn only_waits(&self, name: &Name) -> Option<(FailureKind, String, Timestamp)> {
-        let waited_since = name.cert.map(|ix| self.certs[ix].due_at()).or(name.lapsed).unwrap_or(name.since);
+    fn only_waits(&self, name: &Name, now: Timestamp) -> Option<(FailureKind, String, Timestamp)> {
+        let waited_since = self.due_at(name).or(name.lapsed).unwrap_or(name.since);
         if name.cert.is_none() && name.flight.is_none() && !name.forced && name.points_elsewhere() {
             let since = name.fate.elsewhere_since.unwrap_or(waited_since);
             return Some((FailureKind::ValidationDns, waits_for(&dns_says(name)), since));
         }
-        let why = &name.parked.as_ref()?.why;
+        let changed = self.change_waits(name, now) > now;
+        let why = if changed { &Waits::Change } else { &name.parked.as_ref()?.why };
         let kind = match why {
             Waits::Ca => FailureKind::Ca,
             Waits::Dns => FailureKind::ValidationDns,
@@ -113,7 +122,9 @@ impl Planner {
             return NameState::Ordering;
         }
         match (name.cert.map(|ix| self.certs[ix].phase(now)), shown) {
-            (Some(Phase::Fresh), _) if name.flight.is_none() && !name.forced => NameState::Valid,
+            (Some(Phase::Fresh), _) if name.flight.is_none() && !name.forced && !self.only_differs(name, now) => {
+                NameState::Valid
+            }
             (Some(phase), _) if phase != Phase::Ended => NameState::Renewing,
             _ if name.is_quarantined() => NameState::Quarantined,
             (_, None) if name.lapsed.is_some() => NameState::Expired,

@@ -1,5 +1,6 @@
 //! Records: what is written, what is read back, and what happens to what cannot be.
 
+mod changes;
 mod clock;
 mod scene;
 mod turns;

@@ -164,10 +164,12 @@ impl Planner {
         } else {
             self.looks.cancel(&mut self.names[ix], ix);
         }
+        let change = self.change_waits(&self.names[ix], now);
         let name = &mut self.names[ix];
         let parked = name.parked.as_ref().map(|parked| parked.until).unwrap_or_default();
         let ready_at = name.fate.retry_at.max(parked);
         let ready_at = if first { ready_at.max(self.looks.patience(name, now)) } else { ready_at };
+        let ready_at = ready_at.max(change);
         if ready_at > now {
             name.timer = Some(ready_at);
             self.timers.insert((ready_at, Timer::Name(ix)));
@@ -183,6 +185,13 @@ impl Planner {
         name.lane = Some((lane, since));
         self.lanes.insert(lane, name.tenant, since, ix);
         self.lanes_wait = Some(Timestamp::default());
+    }
+
+    /// Until when a name waits that only a change of its options wants ordered: a tenant who edits a file in a loop pays with
+    /// time. An operator's word counts at once.
+    pub(super) fn change_waits(&self, name: &Name, now: Timestamp) -> Timestamp {
+        let waits = !name.forced && self.only_differs(name, now);
+        if waits { name.fate.change_ready_at() } else { Timestamp::default() }
     }
 
     /// Takes a name out of its lane and its timer.
@@ -220,9 +229,12 @@ impl Planner {
         };
         let cert = &self.certs[ix];
         let exempt = self.exempts(name, cert, 0);
+        let only_differs = self.only_differs(name, now);
         match (cert.phase(now), exempt) {
-            _ if self.waits.is_some() => None, // a forecast knows only first orders
-            (Phase::Fresh, _) if !name.forced => None,
+            _ if self.waits.is_some() && self.satisfies(ix, name) => None, // a forecast knows no renewals
+            // Behind whoever has nothing to show yet, when it takes of the same budget.
+            (_, false) if only_differs && !name.forced => Some(Lane::Changed),
+            (Phase::Fresh, _) if !only_differs && !name.forced => None,
             (Phase::Fresh | Phase::Due, true) => Some(Lane::DueExempt),
             (Phase::Fresh | Phase::Due, false) => Some(Lane::Due),
             (Phase::Urgent | Phase::Ended, true) => Some(Lane::UrgentExempt),

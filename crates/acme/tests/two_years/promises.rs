@@ -201,6 +201,8 @@ fn a_stricter_site_has_a_new_certificate_at_once() {
     world.run(MINUTE);
     assert_eq!(world.cas[0].issued, 2);
     assert_eq!(world.last_order(0).key_type, KeyType::Rsa4096);
+    assert!(matches!(world.last_order(0).renews, Some((_, Some(_)))), "the CA knows it as a renewal");
+    world.assert_no_violations();
 }
 
 #[test]
