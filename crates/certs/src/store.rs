@@ -8,7 +8,7 @@
 //!     pending/0000000012-a.example.com/      key.pem, order.json: being ordered
 //!     live/0000000012-a.example.com/         key.pem, order.json, chain.pem, meta.json
 //!     retired/0000000012-a.example.com/      revoked: kept for people, never shown again
-//!     journal.redb                           the scheduler's records
+//!     journal.redb                           the scheduler's records, and who proved what
 //! ```
 //!
 //! For each name and tenant the latest live issuance counts; the one before is kept, older ones go, and so does what ran
@@ -34,7 +34,8 @@
 //! | `issuance` | commit, import, load, discard, retire |
 //! | `expired` | what ran out long ago and nobody wants goes |
 //! | `ari` | the identifier for renewal information |
-//! | `journal` | the scheduler's records |
+//! | `journal` | the scheduler's records, and who proved what, in a database |
+//! | `proofs` | [`Proof`]: whose it is |
 
 mod ari;
 mod disk;
@@ -49,6 +50,7 @@ mod journal;
 mod keys;
 mod layout;
 mod pending;
+mod proofs;
 mod records;
 mod scan;
 
@@ -76,6 +78,7 @@ pub use self::{
     error::StoreError,
     ids::{CaId, IssuanceId, KeyType},
     pending::Pending,
+    proofs::Proof,
 };
 pub(crate) use self::{index::Entry, issuance::NotLoaded};
 use crate::{private_folder, tls, vault::VaultError};

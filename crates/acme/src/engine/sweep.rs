@@ -24,6 +24,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         if gone > 0 {
             tracing::info!(count = gone, "certificates that ran out long ago are removed");
         }
+        if let Err(error) = self.store.forget_proofs(self.clock.time()) {
+            tracing::warn!(%error, "who proved which name long ago cannot be forgotten");
+        }
         Instant::now() + if gone < AT_ONCE { LOOK_EVERY } else { LOOK_AGAIN }
     }
 }

@@ -198,6 +198,12 @@ impl Index {
         before.any(|entry| entry.tenant == draft.tenant && entry.names.iter().any(|name| draft.names.contains(name)))
     }
 
+    /// Has this tenant a certificate of this CA for just this name?
+    pub(super) fn has_of(&self, tenant: TenantId, name: &HostPattern, ca: &CaId) -> bool {
+        let generations = self.names.get(&(tenant, name.clone()));
+        generations.is_some_and(|generations| generations.iter().any(|entry| entry.ca == *ca))
+    }
+
     /// The issuance with this id.
     pub(super) fn by_id(&self, id: &IssuanceId) -> Option<Arc<Entry>> {
         let entry = self.entries.get(&id.number()?)?;

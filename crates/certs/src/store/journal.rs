@@ -1,11 +1,13 @@
-//! [`Journal`]: the scheduler's records, in one small database: a batch is one atomic commit.
+//! [`Journal`]: the scheduler's records and who proved what, in one small database: a batch is one atomic commit.
 //!
 //! What it keeps is worth less than what it protects: a journal that is damaged is moved aside and counts as empty, and
 //! one that the disk does not give now is asked for again by the next call. Not here: what the records mean.
 
 use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf};
 
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError, TableHandle,
+};
 
 use super::{
     StoreError,
@@ -13,7 +15,9 @@ use super::{
     layout,
 };
 
-const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records-1");
+const RECORDS: Table = TableDefinition::new("records-1");
+/// Absent until the first one.
+const PROOFS: Table = TableDefinition::new("proofs-1");
 /// Pages kept in memory, bytes.
 const CACHE_LIMIT: usize = 1024 * 1024;
 /// So many damaged journals are kept; then the last one is replaced.
@@ -27,6 +31,8 @@ pub(super) struct Journal {
     database: Option<Database>,
 }
 
+type Table = TableDefinition<'static, &'static str, &'static [u8]>;
+
 /// A key, and a value or its removal.
 pub(super) type Change = (String, Option<Vec<u8>>);
 
@@ -38,17 +44,41 @@ impl Journal {
     /// All records, in order of their keys.
     pub(super) fn records(&mut self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let database = self.opened()?;
-        let read = read(&database);
-        self.keep(database, read)
+        let records = read(&database, RECORDS, whole);
+        self.keep(database, records)
     }
 
     /// Changes records in one commit.
     pub(super) fn record(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.change(RECORDS, changes)
+    }
+
+    /// What was noted of one proof.
+    pub(super) fn proof(&mut self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let database = self.opened()?;
+        let found = find(&database, key);
+        self.keep(database, found)
+    }
+
+    /// Notes proofs in one commit.
+    pub(super) fn note_proofs(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.change(PROOFS, changes)
+    }
+
+    /// Forgets proofs. Does not write when there is none to forget.
+    pub(super) fn forget_proofs(&mut self, is_old: impl Fn(&[u8]) -> bool) -> Result<(), StoreError> {
+        let database = self.opened()?;
+        let old = read(&database, PROOFS, |key, value| is_old(value).then(|| (key.to_owned(), None)));
+        let changes: Vec<Change> = self.keep(database, old)?;
+        self.change(PROOFS, &changes)
+    }
+
+    fn change(&mut self, table: Table, changes: &[Change]) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
         let database = self.opened()?;
-        let written = write(&database, changes);
+        let written = write(&database, table, changes);
         self.keep(database, written)
     }
 
@@ -84,7 +114,7 @@ impl Journal {
         if fresh.exists() {
             self.disk.remove_file(&fresh)?;
         }
-        let made = self.open(&fresh, Check::Skip).and_then(|database| write(&database, &[]));
+        let made = self.open(&fresh, Check::Skip).and_then(|database| write(&database, RECORDS, &[]));
         made.map_err(|error| self.failed(&error))?;
         self.disk.rename(&fresh, &self.path)?;
         self.path.parent().map_or(Ok(()), |folder| self.disk.sync_dir(folder))
@@ -93,7 +123,9 @@ impl Journal {
     /// Opens and reads it all once: what is damaged is found now and not in the middle of the work.
     fn open_checked(&self) -> Result<Database, redb::Error> {
         let database = self.open(&self.path, Check::Integrity)?;
-        read(&database)?;
+        for table in [RECORDS, PROOFS] {
+            read(&database, table, |_, _| None::<()>)?;
+        }
         Ok(database)
     }
 
@@ -131,24 +163,43 @@ enum Check {
     Skip,
 }
 
-fn read(database: &Database) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-    let table = database.begin_read()?.open_table(RECORDS)?;
-    let mut records = Vec::new();
+/// What the choice makes of each row, in order of the keys.
+fn read<T>(
+    database: &Database,
+    table: Table,
+    choose: impl Fn(&str, &[u8]) -> Option<T>,
+) -> Result<Vec<T>, redb::Error> {
+    let table = match database.begin_read()?.open_table(table) {
+        Err(TableError::TableDoesNotExist(name)) if name == PROOFS.name() => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let mut chosen = Vec::new();
     for row in table.iter()? {
         let (key, value) = row?;
-        records.push((key.value().to_owned(), value.value().to_owned()));
+        chosen.extend(choose(key.value(), value.value()));
     }
-    Ok(records)
+    Ok(chosen)
 }
 
-fn write(database: &Database, changes: &[Change]) -> Result<(), redb::Error> {
+fn whole(key: &str, value: &[u8]) -> Option<(String, Vec<u8>)> {
+    Some((key.to_owned(), value.to_owned()))
+}
+
+fn find(database: &Database, key: &str) -> Result<Option<Vec<u8>>, redb::Error> {
+    match database.begin_read()?.open_table(PROOFS) {
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        opened => Ok(opened?.get(key)?.map(|value| value.value().to_owned())),
+    }
+}
+
+fn write(database: &Database, table: Table, changes: &[Change]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
-        let mut records = transaction.open_table(RECORDS)?;
+        let mut rows = transaction.open_table(table)?;
         for (key, value) in changes {
             match value {
-                Some(value) => records.insert(key.as_str(), value.as_slice())?,
-                None => records.remove(key.as_str())?,
+                Some(value) => rows.insert(key.as_str(), value.as_slice())?,
+                None => rows.remove(key.as_str())?,
             };
         }
     }

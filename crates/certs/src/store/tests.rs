@@ -3,6 +3,7 @@
 mod damage;
 mod faults;
 mod life;
+mod proofs;
 
 use std::{fs, path::PathBuf};
 
