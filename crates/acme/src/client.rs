@@ -4,7 +4,7 @@
 //! | module | in reading order |
 //! |---|---|
 //! | `walk` | one order: begin or resume, prove, finalize, download, commit |
-//! | `prove`, `download` | its longer steps |
+//! | `trust`, `prove`, `download` | its longer steps |
 //! | `wait`, `doubt` | how long an order may take; when a CA that hesitates has said no |
 //! | `account` | our account, its key durable before the CA hears of it |
 //! | `renewal` | renewal information |
@@ -30,6 +30,7 @@ mod prove;
 mod renewal;
 mod talk;
 mod transport;
+mod trust;
 mod wait;
 mod walk;
 
@@ -143,7 +144,8 @@ impl Client {
 
     /// One order from its request to the committed issuance. Everything that costs something at the CA is durable before it
     /// is asked for (key and order URL before finalize), so that [`Client::resume`] goes on after a kill. What an earlier
-    /// attempt for the same draft has left is resumed instead of ordering anew.
+    /// attempt for the same draft has left is resumed instead of ordering anew; if that is of no use any more, it ends with
+    /// [`FailureKind::Gone`].
     pub async fn obtain(&self, order: &Order) -> Result<Obtained, Failure> {
         let _signing = self.signing.read().await;
         let walk = Walk::new(self, order).await?;
@@ -153,7 +155,7 @@ impl Client {
     }
 
     /// Goes on with an order of an earlier run: from its URL, or anew with the same key when it has none. One that the CA has
-    /// given up is given up here too, and ordered anew.
+    /// given up is given up here too ([`FailureKind::Gone`]).
     pub async fn resume(&self, pending: Pending, order: &Order) -> Result<Obtained, Failure> {
         let _signing = self.signing.read().await;
         let walk = Walk::new(self, order).await?;

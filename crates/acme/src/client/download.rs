@@ -1,4 +1,4 @@
-//! Step 4 of the walk: the chain, and of several the preferred one (RFC 8555 section 7.4.2).
+//! Step 5 of the walk: the chain, and of several the preferred one (RFC 8555 section 7.4.2).
 
 use vestibule_certs::CertificateFacts;
 

@@ -9,8 +9,8 @@ pub(super) mod keys;
 use std::{borrow::Cow, time::Duration};
 
 use instant_acme::{
-    Account, AuthorizationHandle, AuthorizationState, AuthorizationStatus, CertificateIdentifier, Challenge,
-    ChallengeStatus, ChallengeType, Identifier, NewOrder, OrderStatus, RevocationReason, RevocationRequest,
+    Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, Challenge, ChallengeStatus,
+    ChallengeType, Identifier, NewOrder, OrderStatus, RevocationReason, RevocationRequest,
 };
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use vestibule_names::{HostPattern, Hostname};
@@ -171,6 +171,18 @@ impl Placed for InstantOrder {
         }
     }
 
+    async fn deactivate(&mut self, index: usize) -> Result<(), Fault> {
+        let mut rounds = Rounds(0);
+        loop {
+            let mut authorizations = self.order.authorizations();
+            let mut handle = nth(&mut authorizations, index).await?;
+            match handle.deactivate().await {
+                Ok(_) => return Ok(()),
+                Err(error) => rounds.again(error)?,
+            }
+        }
+    }
+
     async fn dns_value(&mut self, index: usize) -> Result<String, Fault> {
         let mut authorizations = self.order.authorizations();
         let mut handle = nth(&mut authorizations, index).await?;
@@ -249,7 +261,7 @@ fn no_such() -> Fault {
     Fault::Library("the authorization has changed meanwhile".to_owned())
 }
 
-fn authorization(state: &AuthorizationState, account: &Account) -> Result<Authorization, Fault> {
+fn authorization(state: &AuthorizationHandle<'_>, account: &Account) -> Result<Authorization, Fault> {
     let identifier = state.identifier();
     let name = match (identifier.identifier, identifier.wildcard) {
         (Identifier::Dns(name), true) => Hostname::parse(name).map(HostPattern::Wildcard),
@@ -261,6 +273,9 @@ fn authorization(state: &AuthorizationState, account: &Account) -> Result<Author
     let standing = match state.status {
         AuthorizationStatus::Pending => Standing::Open,
         AuthorizationStatus::Valid => Standing::Proved,
+        AuthorizationStatus::Deactivated | AuthorizationStatus::Expired | AuthorizationStatus::Revoked => {
+            Standing::Over
+        }
         _ => Standing::Failed(state.challenges.iter().find_map(failed)),
     };
     let open = |challenge: &&Challenge| challenge.status != ChallengeStatus::Invalid;
@@ -272,7 +287,7 @@ fn authorization(state: &AuthorizationState, account: &Account) -> Result<Author
             problem: stalled(challenge),
         })
     });
-    Ok(Authorization { name, standing, offers: offers.collect() })
+    Ok(Authorization { url: state.url().to_owned(), name, standing, offers: offers.collect() })
 }
 
 fn failed(challenge: &Challenge) -> Option<(ChallengeKind, Problem)> {

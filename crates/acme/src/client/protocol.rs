@@ -50,6 +50,8 @@ pub(super) trait Placed {
     async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault>;
     /// Looks at one of them again.
     async fn look(&mut self, index: usize) -> Result<Authorization, Fault>;
+    /// Withdraws one of them for the whole account, which ends the order too (RFC 8555 section 7.5.2).
+    async fn deactivate(&mut self, index: usize) -> Result<(), Fault>;
     /// The TXT record for DNS-01 of one of them.
     async fn dns_value(&mut self, index: usize) -> Result<String, Fault>;
     /// The CA may look for our answer to this challenge now.
@@ -75,6 +77,7 @@ pub(super) enum Status {
 /// One name that is to be proved.
 #[derive(Clone, Debug)]
 pub(super) struct Authorization {
+    pub(super) url: String,
     pub(super) name: HostPattern,
     pub(super) standing: Standing,
     /// What may be answered.
@@ -89,6 +92,8 @@ pub(super) enum Standing {
     Proved,
     /// Not proved, for good; the challenge that failed and why, if the CA says.
     Failed(Option<(ChallengeKind, Problem)>),
+    /// Ran out or was withdrawn, whatever it was before.
+    Over,
 }
 
 /// A challenge that may be answered.

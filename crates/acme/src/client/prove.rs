@@ -1,4 +1,4 @@
-//! Step 2 of the walk: every name of the order is proved.
+//! Step 3 of the walk: every name of the order is proved.
 //!
 //! All challenges are open before the CA is told of the first, so that no answer of ours is late; all are looked at until
 //! each is decided, so that one bad name does not hide the others; and all are closed again, whatever happened.
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout};
+use vestibule_certs::store;
 use vestibule_names::{HostPattern, Hostname};
 
 use super::{
@@ -40,6 +41,7 @@ struct Proof {
     /// Of the authorization, in the order's list.
     index: usize,
     name: HostPattern,
+    authorization: String,
     offer: Offer,
 }
 
@@ -81,7 +83,7 @@ impl Walk<'_> {
     pub(super) fn failed(&self, authorizations: &[Authorization]) -> Option<Failure> {
         let failed = authorizations.iter().filter_map(|authorization| match &authorization.standing {
             Standing::Failed(why) => Some((&authorization.name, why)),
-            Standing::Open | Standing::Proved => None,
+            Standing::Open | Standing::Proved | Standing::Over => None,
         });
         let first = self.order.challenges.first().copied().unwrap_or(ChallengeKind::Http01);
         let names: Vec<_> = failed
@@ -93,7 +95,7 @@ impl Walk<'_> {
         told(names)
     }
 
-    async fn authorizations(&mut self, placed: &mut impl Placed) -> Result<Vec<Authorization>, Stop> {
+    pub(super) async fn authorizations(&mut self, placed: &mut impl Placed) -> Result<Vec<Authorization>, Stop> {
         let mut faults = 0;
         loop {
             match placed.authorizations().await {
@@ -118,7 +120,7 @@ impl Walk<'_> {
             let offered = |kind: &ChallengeKind| authorization.offers.iter().find(|offer| offer.kind == *kind);
             let offer =
                 usable.copied().find_map(|kind| offered(&kind)).ok_or_else(|| self.nothing_fits(authorization))?;
-            Ok(Proof { index, name: name.clone(), offer: offer.clone() })
+            Ok(Proof { index, name: name.clone(), authorization: authorization.url.clone(), offer: offer.clone() })
         })
         .collect()
     }
@@ -170,6 +172,8 @@ impl Walk<'_> {
             }
         }
         self.present(&records, answers).await?;
+        let noted: Vec<_> = proofs.iter().map(|proof| (proof.index, proof.noted())).collect();
+        self.answer_for(placed, &noted).await?;
         for proof in proofs {
             self.tell(placed, proof).await?;
         }
@@ -262,6 +266,7 @@ impl Walk<'_> {
                 match authorization.standing_of(proof.offer.kind, &mut doubt) {
                     Standing::Proved => proved.push((proof.name.clone(), proof.offer.kind)),
                     Standing::Open => open.push((proof, doubt)),
+                    Standing::Over => return Err(Stop::dead(self.gone())),
                     Standing::Failed(why) => {
                         let why = why.or(Some((proof.offer.kind, Problem::default())));
                         failed.push(Authorization { standing: Standing::Failed(why), ..authorization });
@@ -280,7 +285,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn look(&mut self, placed: &mut impl Placed, index: usize) -> Result<Authorization, Stop> {
+    pub(super) async fn look(&mut self, placed: &mut impl Placed, index: usize) -> Result<Authorization, Stop> {
         let mut faults = 0;
         loop {
             match placed.look(index).await {
@@ -292,6 +297,12 @@ impl Walk<'_> {
 
     fn stop(&self, fault: &Fault) -> Stop {
         Stop::resumable(self.judge(fault, Asking::Order))
+    }
+}
+
+impl Proof {
+    fn noted(&self) -> store::Proof {
+        store::Proof { name: self.name.clone(), authorization: self.authorization.clone() }
     }
 }
 

@@ -1,14 +1,15 @@
 //! [`Walk`]: one order, from its request to the committed issuance.
 //!
 //! ```text
-//!   begin ── key on disk ──▶ place ── URL on disk ──▶ prove ──▶ finalize ──▶ download ──▶ commit
-//!                              │                        │           │            │
+//!   begin ── key on disk ──▶ place ── URL on disk ──▶ trust ──▶ prove ──▶ finalize ──▶ download ──▶ commit
+//!                              │                        │         │           │            │
 //!                              └─ resume: wherever the order stands at the CA, the walk goes on
 //! ```
 //!
 //! The CA's word for the order's state drives the walk, never our memory of it: an answer that got lost (a 502 after the
 //! certificate was issued) costs another look, not another order. An order that may still be good stays on disk when the
-//! walk ends early, and the next attempt for the same names goes on with it.
+//! walk ends early, and the next attempt for the same names goes on with it. One that is of no use any more ends the walk:
+//! a new one is the planner's to place, within the CA's limits.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -21,7 +22,7 @@ use super::{
     classify::{Asking, Judge, kind_of, storage},
     fault::{Fault, Problem},
     instant::Instant,
-    protocol::{Placed, Protocol, Request, Status},
+    protocol::{Placed, Protocol, Request, Standing, Status},
     talk::Talk,
     wait::Patience,
 };
@@ -64,13 +65,6 @@ pub(super) enum Fate {
     Dead,
 }
 
-/// What came of resuming.
-enum Resumed {
-    Done(Box<Obtained>),
-    /// The CA does not have it any more, or it came to nothing.
-    Gone,
-}
-
 impl<'a> Walk<'a> {
     pub(super) async fn new(client: &'a Client, order: &'a Order) -> Result<Self, Failure> {
         let patience = Patience::new(client.config.timeouts.order);
@@ -95,18 +89,14 @@ impl<'a> Walk<'a> {
         let hosts = self.order.names.iter().map(ToString::to_string).collect();
         let _ordering = self.client.tools.door.ordering(hosts);
         self.client.tools.store.self_test().map_err(|error| storage(&error))?;
-        let pending = match left {
-            Some(pending) if pending.order_url().is_some() => match self.resume(pending).await? {
-                Resumed::Done(obtained) => return Ok(*obtained),
-                Resumed::Gone => None,
-            },
-            left => left,
-        };
-        let pending = match pending {
-            Some(pending) => pending,
-            None => self.fresh().await?,
-        };
-        self.begin(pending).await
+        match left {
+            Some(pending) if pending.order_url().is_some() => self.resume(pending).await,
+            Some(pending) => self.begin(pending).await,
+            None => {
+                let pending = self.fresh().await?;
+                self.begin(pending).await
+            }
+        }
     }
 
     /// On a thread of its own: a long RSA key, which is a tenant's choice, takes seconds, and the orders of all others are on
@@ -135,7 +125,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Step 1, after an earlier run: how does the order stand?
-    async fn resume(&mut self, pending: Pending) -> Result<Resumed, Failure> {
+    async fn resume(&mut self, pending: Pending) -> Result<Obtained, Failure> {
         let url = pending.order_url().unwrap_or_default().to_owned();
         let protocol = self.protocol(&self.member().await?).await?;
         let mut placed = match protocol.reopen(&url).await {
@@ -143,20 +133,32 @@ impl<'a> Walk<'a> {
             Err(fault) if !is_gone(&fault) => return Err(self.judge(&fault, Asking::Order)),
             Err(fault) => {
                 tracing::info!(ca = %self.order.ca, order = url, %fault, "an earlier order cannot be resumed");
-                self.abandon(pending);
-                return Ok(Resumed::Gone);
+                return Err(self.give_up(pending, self.gone()));
             }
         };
         if placed.status() == Status::Invalid {
             tracing::info!(ca = %self.order.ca, order = url, "an earlier order has become invalid");
-            self.abandon(pending);
-            return Ok(Resumed::Gone);
+            let failed = self.unheard(&mut placed).await;
+            return Err(self.give_up(pending, failed));
         }
         tracing::info!(ca = %self.order.ca, order = url, status = ?placed.status(), "resuming an order");
-        Ok(Resumed::Done(Box::new(self.finish(pending, &mut placed).await?)))
+        self.finish(pending, &mut placed).await
     }
 
-    /// Steps 2 to 5: whatever is left until the issuance is live.
+    /// The order came to nothing while nobody listened: which names failed is told, for the CA has counted them. Whether they
+    /// fail again is not known: perhaps it was we who were away.
+    async fn unheard(&mut self, placed: &mut impl Placed) -> Failure {
+        let found = placed.authorizations().await.unwrap_or_default();
+        let names = self.failed(&found).map(|failure| failure.names).unwrap_or_default();
+        Failure { names, ..self.gone() }
+    }
+
+    pub(super) fn gone(&self) -> Failure {
+        let sentence = format!("{} has given up the order: nothing is to be done, it is ordered anew", self.order.ca);
+        Failure::new(FailureKind::Gone, sentence)
+    }
+
+    /// Steps 2 to 6: whatever is left until the issuance is live.
     async fn finish(&mut self, pending: Pending, placed: &mut impl Placed) -> Result<Obtained, Failure> {
         match self.certify(&pending, placed).await {
             Ok((chain, proved)) => {
@@ -173,6 +175,7 @@ impl<'a> Walk<'a> {
         pending: &Pending,
         placed: &mut impl Placed,
     ) -> Result<(Vec<u8>, super::prove::Proved), Stop> {
+        self.trust(placed).await?;
         let mut proved = None;
         let (mut asked, mut lost) = (0, None);
         loop {
@@ -194,7 +197,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Step 3. Whatever the CA answers here, the order tells what came of it: a failure is returned only for the case that
+    /// Step 4. Whatever the CA answers here, the order tells what came of it: a failure is returned only for the case that
     /// nothing did.
     async fn finalize(&mut self, pending: &Pending, placed: &mut impl Placed) -> Result<Option<Failure>, Stop> {
         let csr = pending.csr().map_err(|error| Stop::resumable(storage(&error)))?;
@@ -217,7 +220,7 @@ impl<'a> Walk<'a> {
         Ok(Some(failure))
     }
 
-    /// Step 5: inspects and makes live. What cannot be shown is the CA's fault, unless our clock is wrong: then the same
+    /// Step 6: inspects and makes live. What cannot be shown is the CA's fault, unless our clock is wrong: then the same
     /// certificate is inspected again later.
     fn commit(&self, pending: Pending, chain: &[u8]) -> Result<vestibule_certs::store::Issued, Failure> {
         let (pending, error) = match pending.commit(chain, SystemTime::now()) {
@@ -242,14 +245,18 @@ impl<'a> Walk<'a> {
             return Stop::dead(self.judging().problem(&problem, asking));
         }
         // RFC 8555 section 7.1.3 makes the error optional: the authorizations may say more.
-        match placed.authorizations().await.map(|found| self.failed(&found)) {
-            Ok(Some(failure)) => Stop::dead(failure),
-            _ => Stop::dead(lost.unwrap_or_else(|| {
-                let ca = &self.order.ca;
-                let sentence = format!("{ca} has given the order up without saying why: it is ordered again later");
-                Failure::new(FailureKind::Ca, sentence)
-            })),
+        let found = placed.authorizations().await.unwrap_or_default();
+        if let Some(failure) = self.failed(&found) {
+            return Stop::dead(failure);
         }
+        if found.iter().any(|authorization| matches!(authorization.standing, Standing::Over)) {
+            return Stop::dead(self.gone());
+        }
+        Stop::dead(lost.unwrap_or_else(|| {
+            let ca = &self.order.ca;
+            let sentence = format!("{ca} has given the order up without saying why: it is ordered again later");
+            Failure::new(FailureKind::Ca, sentence)
+        }))
     }
 
     async fn place(&mut self) -> Result<<Instant as Protocol>::Order, Failure> {

@@ -61,6 +61,8 @@ struct State {
     hold_at: Cell<Option<Point>>,
     held: Notify,
     holding: Cell<usize>,
+    /// So many of the first orders.
+    forgotten: Cell<usize>,
     overdue: Cell<bool>,
     silent: Cell<bool>,
     roll_overs: Cell<usize>,
@@ -94,6 +96,7 @@ impl FakeCa {
             hold_at: Cell::new(None),
             held: Notify::new(),
             holding: Cell::new(0),
+            forgotten: Cell::new(0),
             overdue: Cell::new(false),
             silent: Cell::new(false),
             roll_overs: Cell::new(0),
@@ -165,6 +168,11 @@ impl FakeCa {
     /// What the client was asked for, in order: orders that begin and orders that go on.
     pub(crate) fn asked(&self) -> Vec<Order> {
         self.0.asked.borrow().clone()
+    }
+
+    /// No order of before is known any more.
+    pub(crate) fn forget_orders(&self) {
+        self.0.forgotten.set(self.orders());
     }
 
     pub(crate) fn revoked(&self) -> Vec<Issued> {
@@ -256,6 +264,11 @@ impl Ca for FakeCa {
     async fn resume(&self, pending: Pending, order: &Order) -> Result<Obtained, Failure> {
         self.0.asked.borrow_mut().push(order.clone());
         let _counted = Counted::new(&self.0);
+        let known = self.0.orders.borrow().keys().skip(self.0.forgotten.get()).cloned().collect::<Vec<_>>();
+        if !known.iter().any(|url| pending.order_url() == Some(url)) {
+            pending.abandon().map_err(|error| failure_of(&error))?;
+            return Err(failure(FailureKind::Gone));
+        }
         self.finish(pending).await
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use vestibule_acme::{
-    Event, FailureKind,
+    Event, FailureKind, Timestamp,
     config::{ChallengeKind, DnsProvider, SiteDns, SiteOptions},
     plan::Order,
 };
@@ -38,6 +38,27 @@ fn an_order_that_was_killed_at_any_point_brings_one_certificate() {
             run.stop().await;
         });
     }
+}
+
+#[test]
+fn an_order_that_the_ca_has_forgotten_meanwhile_costs_just_one_more() {
+    test(async {
+        let house = House::new();
+        house.ca.hold_at(Some(Point::Noted));
+        let run = house.start_with(&["a.example.com"]);
+        house.ca.held().await;
+        run.kill().await;
+        house.ca.forget_orders();
+        house.ca.hold_at(None);
+        let mut run = house.start_with(&["a.example.com"]);
+        let Event::Failed { failure, next_attempt, .. } = run.event().await else { panic!("a failure") };
+        assert_eq!(failure.kind, FailureKind::Gone);
+        assert!(next_attempt.is_some_and(|at| at <= Timestamp::from(house.ca.clock().time())), "at once");
+        run.certificates(1).await;
+        assert_eq!((house.ca.asked().len(), house.ca.orders()), (3, 2), "asked, gone on with, asked anew");
+        assert_eq!(house.ca.certificates().into_values().collect::<Vec<_>>(), [1]);
+        run.stop().await;
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod accounts;
 mod cells;
 mod faults;
 mod kills;
+mod tenants;
 
 use scene::Scene;
 use vestibule_acme::{

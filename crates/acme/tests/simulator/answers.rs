@@ -28,8 +28,6 @@ async fn words_that_nobody_knows_stop_no_order() {
     }
     simulated.inject(Endpoint::Authorization, Fault::UnknownChallengeToo, 1);
     obtain(&client, &order(&["a.test"], &[Http01])).await;
-    simulated.inject(Endpoint::NewOrder, Fault::ReadyAtOnce, 1);
-    assert_eq!(obtain(&client, &order(&["b.test"], &[Http01])).await.proved, []);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod proofs;
 mod refusals;
 mod renewals;
 mod resumption;
+mod trust;
 
 use std::time::Duration;
 

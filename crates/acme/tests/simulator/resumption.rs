@@ -6,10 +6,10 @@ use vestibule_acme::{
     FailureKind,
     config::ChallengeKind::{Http01, TlsAlpn01},
 };
-use vestibule_testkit::ca::{ALWAYS, Endpoint, Fault, RetryAfter, SimulatedCa};
+use vestibule_testkit::ca::{ALWAYS, Endpoint, Fault, Outcome, RetryAfter, SimulatedCa};
 
 use crate::{
-    client, known_client, obtain,
+    client, known_client, obtain, refused,
     scene::{Scene, order},
     settings,
 };
@@ -77,7 +77,7 @@ async fn an_order_that_takes_too_long_is_resumed_later() {
 }
 
 #[tokio::test]
-async fn an_order_that_ran_out_meanwhile_is_ordered_anew() {
+async fn an_order_that_ran_out_meanwhile_is_given_up_and_no_other_is_placed_unasked() {
     let (scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
     let client = known_client(&scene, &simulated).await;
     let order = order(&["a.test"], &[Http01]);
@@ -88,6 +88,9 @@ async fn an_order_that_ran_out_meanwhile_is_ordered_anew() {
     assert_eq!(scene.tools.store.pending().len(), 1, "it may still be good");
     simulated.heal();
     simulated.expire_orders();
+    let failure = refused(&scene, &client, &order, FailureKind::Gone).await;
+    assert_eq!(failure.sentence, "ca has given up the order: nothing is to be done, it is ordered anew");
+    assert_eq!((simulated.orders().len(), failure.names.len()), (2, 0));
     obtain(&client, &order).await;
     assert_eq!((simulated.orders().len(), simulated.certificates().len()), (3, 2));
     assert!(scene.tools.store.pending().is_empty());
@@ -171,6 +174,24 @@ async fn only_the_cas_own_word_gives_an_order_up() {
         assert_eq!(scene.tools.store.pending().len(), 1, "{fault:?}");
     }
     simulated.inject(Endpoint::Order, Fault::Problem(404, "malformed", "no such order"), 1);
+    refused(&scene, &client, &order, FailureKind::Gone).await;
     obtain(&client, &order).await;
     assert_eq!((simulated.orders().len(), simulated.certificates().len()), (3, 2));
+}
+
+#[tokio::test]
+async fn a_proof_that_failed_while_nobody_listened_is_told() {
+    let (scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
+    let client = known_client(&scene, &simulated).await;
+    let order = order(&["a.test", "b.test"], &[Http01]);
+    simulated.script("a.test", &[Outcome::Connection, Outcome::Valid]);
+    // The first challenge is answered, and what comes of it is not heard.
+    simulated.inject(Endpoint::Challenge, Fault::HangInBody, ALWAYS);
+    assert_eq!(client.obtain(&order).await.unwrap_err().kind, FailureKind::Ca);
+    assert_eq!(scene.tools.store.pending().len(), 1);
+    simulated.heal();
+    let failure = refused(&scene, &client, &order, FailureKind::Gone).await;
+    let named: Vec<_> = failure.names.iter().map(|named| (named.name.to_string(), named.kind)).collect();
+    assert_eq!(named, [("a.test".to_owned(), FailureKind::ValidationConnection)]);
+    obtain(&client, &order).await;
 }

@@ -22,6 +22,17 @@ const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What it offers; some of it changes while it runs.
+/// What a later order gets for a name that has a valid authorization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// A new one, to be proved.
+    Never,
+    /// That one.
+    Same,
+    /// A new one that is valid at once.
+    Copy,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) limits: Limits,
@@ -34,7 +45,8 @@ pub(super) struct Settings {
     pub(super) has_renewal_info: bool,
     /// What `Retry-After` of renewal information says.
     pub(super) ask_again: Duration,
-    pub(super) reuses_authorizations: bool,
+    pub(super) reuse: Reuse,
+    pub(super) keeps_authorizations: bool,
     pub(super) validation: Validation,
 }
 
@@ -70,7 +82,8 @@ impl Default for CaBuilder {
             caa_identities: vec!["simulated.test".to_owned()],
             has_renewal_info: true,
             ask_again: 6 * HOUR,
-            reuses_authorizations: false,
+            reuse: Reuse::Never,
+            keeps_authorizations: false,
             validation: Validation::Trusting,
         };
         Self { settings, clock: Clock::default(), alternates: 0, bad_nonces: 0 }
@@ -138,7 +151,21 @@ impl CaBuilder {
     /// Valid authorizations are used again in later orders.
     #[must_use]
     pub fn reuse_authorizations(mut self) -> Self {
-        self.settings.reuses_authorizations = true;
+        self.settings.reuse = Reuse::Same;
+        self
+    }
+
+    /// Names with a valid authorization get another one in later orders, that is valid at once.
+    #[must_use]
+    pub fn copy_authorizations(mut self) -> Self {
+        self.settings.reuse = Reuse::Copy;
+        self
+    }
+
+    /// No authorization is deactivated on request.
+    #[must_use]
+    pub fn keep_authorizations(mut self) -> Self {
+        self.settings.keeps_authorizations = true;
         self
     }
 

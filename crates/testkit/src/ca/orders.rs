@@ -11,6 +11,7 @@ use vestibule_names::HostPattern;
 
 use super::{
     Shared,
+    builder::Reuse,
     gate::Signed,
     inject::{Fault, RetryAfter},
     issue::Wanted,
@@ -73,11 +74,12 @@ impl Shared {
         let usable = |known: &Authorization| {
             known.account == account && known.name == *name && known.status == Status::Valid && known.expires > now
         };
-        if state.settings.reuses_authorizations
-            && let Some(id) = state.authorizations.iter().rposition(usable)
-        {
-            return id;
-        }
+        let known = state.authorizations.iter().rposition(usable);
+        let valid = match (state.settings.reuse, known) {
+            (Reuse::Same, Some(id)) => return id,
+            (Reuse::Copy, Some(_)) => true,
+            _ => valid,
+        };
         let kinds: &[&'static str] = match name {
             HostPattern::Exact(_) => &["http-01", "tls-alpn-01", "dns-01"],
             HostPattern::Wildcard(_) => &["dns-01"],

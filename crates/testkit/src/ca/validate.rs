@@ -70,6 +70,9 @@ impl Shared {
             if signed.jws.object()?["status"] != "deactivated" {
                 return Err(Problem::malformed("no such change of status"));
             }
+            if state.settings.keeps_authorizations {
+                return Err(Problem::new(403, "unauthorized", "authorizations are kept"));
+            }
             state.authorizations[id].status = Status::Deactivated;
             self.settle_orders(state, id);
         }
