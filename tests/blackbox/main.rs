@@ -24,6 +24,7 @@ mod isolation;
 mod life;
 mod names;
 mod persistence;
+mod raw_http1;
 mod routes;
 mod swap;
 mod upstream_faults;

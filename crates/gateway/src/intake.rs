@@ -121,7 +121,7 @@ impl Intake {
                 self.passes -= count;
                 return Poll::Ready(Ok(()));
             }
-            self.decide(vitals);
+            self.decide(vitals, cx);
             if self.held.is_empty() && self.gate.unseen() >= (buf.remaining() as u64).max(1) {
                 return self.poll_unseen(io, vitals, cx, buf);
             }
@@ -138,8 +138,9 @@ impl Intake {
     }
 
     /// What came of an upgrade is known once its request has been answered.
-    fn decide(&mut self, vitals: &Vitals) {
+    fn decide(&mut self, vitals: &Vitals, cx: &Context<'_>) {
         if self.gate.is_undecided() {
+            vitals.wake_when_answered(cx.waker());
             if vitals.is_tunnel() {
                 self.gate.open();
             } else if vitals.answered() >= self.gate.heads() {
@@ -169,7 +170,7 @@ impl Intake {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if self.gate.is_undecided() && self.held.len() >= READ_SIZE {
-            return Poll::Pending; // the codec asks again once the upgrade is answered
+            return Poll::Pending; // woken once the upgrade is answered
         }
         let mut scratch = [std::mem::MaybeUninit::uninit(); READ_SIZE];
         let mut buf = ReadBuf::uninit(&mut scratch);
@@ -210,6 +211,8 @@ fn refusal(fault: Fault) -> Refusal {
         Fault::TooManyFields | Fault::HeadTooLarge => Refusal::HeadersTooLarge,
         Fault::TargetTooLong => Refusal::UriTooLong,
         Fault::Target => Refusal::BadPath,
+        Fault::Authority => Refusal::BadHost,
+        Fault::Connect => Refusal::MethodNotAllowed,
         _ => Refusal::BadRequest,
     }
 }

@@ -122,6 +122,9 @@ where
     }
 }
 
+/// The codec answers a longer target itself, without a code.
+const LONGEST_TARGET: usize = 65_534;
+
 /// What a head may cost, as the settings say.
 fn wire_limits(worker: &Worker) -> vestibule_wire::Limits {
     let limits = &worker.config().limits;
@@ -129,7 +132,7 @@ fn wire_limits(worker: &Worker) -> vestibule_wire::Limits {
     vestibule_wire::Limits {
         head: size(limits.request_head.0),
         fields: limits.request_headers as usize,
-        target: size(limits.request_target.0),
+        target: size(limits.request_target.0).min(LONGEST_TARGET),
     }
 }
 

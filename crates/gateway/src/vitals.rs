@@ -5,7 +5,11 @@
 //! that begins between two looks is seen before it ends, and then met exactly.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    task::Waker,
     time::{Duration, Instant},
 };
 
@@ -43,6 +47,10 @@ pub(crate) struct Vitals {
     close_asked: AtomicBool,
     /// Why the head that came last was refused before it was parsed; zero when none was.
     refused: AtomicU16,
+    /// Is there anybody in `waiting`? It spares every other request the lock.
+    awaited: AtomicBool,
+    /// Who waits for the answer to a request that asks for an upgrade.
+    waiting: Mutex<Option<Waker>>,
     codec: Codec,
 }
 
@@ -79,6 +87,8 @@ impl Vitals {
             tunnel: AtomicBool::new(false),
             close_asked: AtomicBool::new(false),
             refused: AtomicU16::new(0),
+            awaited: AtomicBool::new(false),
+            waiting: Mutex::new(None),
             codec,
         }
     }
@@ -118,6 +128,7 @@ impl Vitals {
     /// Its requests are over: from now on it carries bytes in both directions.
     pub(crate) fn become_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
+        self.wake();
     }
 
     /// Has it become a tunnel?
@@ -147,6 +158,21 @@ impl Vitals {
         usize::from(self.refused.load(Relaxed)).checked_sub(1).and_then(|at| Refusal::ALL.get(at).copied())
     }
 
+    /// Wakes this one, once, when a request has been answered or has become a tunnel. The codec asks for no more bytes by
+    /// itself as long as it was told that there are none.
+    pub(crate) fn wake_when_answered(&self, waker: &Waker) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        self.awaited.store(true, Relaxed);
+    }
+
+    fn wake(&self) {
+        if self.awaited.swap(false, Relaxed)
+            && let Some(waker) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            waker.wake();
+        }
+    }
+
     /// Requests that have been answered, or given up.
     pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Relaxed)
@@ -157,6 +183,7 @@ impl Vitals {
         let open = self.requests_open.load(Relaxed).saturating_sub(1);
         self.requests_open.store(open, Relaxed);
         self.answered.store(self.answered.load(Relaxed) + 1, Relaxed);
+        self.wake();
         if open == 0 {
             self.rest_since.store(self.mark(), Relaxed);
         }

@@ -7,6 +7,7 @@ use memchr::memchr;
 use crate::{
     Fault, Progress,
     octets::{self, is_token, trimmed},
+    target,
 };
 
 /// What a head may cost.
@@ -159,10 +160,12 @@ fn request_line(line: &[u8], target_limit: usize) -> Result<(&[u8], Version), Fa
     if target.len() > target_limit {
         return Err(Fault::TargetTooLong);
     }
-    if !octets::all(target, octets::TARGET) {
-        return Err(Fault::Target);
+    let version = version(last)?;
+    if method == b"CONNECT" {
+        return Err(Fault::Connect);
     }
-    Ok((method, version(last)?))
+    target::check(target)?;
+    Ok((method, version))
 }
 
 fn status_line(line: &[u8]) -> Result<(u16, Version), Fault> {

@@ -10,6 +10,7 @@
 //! | module | layer |
 //! |---|---|
 //! | `octets` | which bytes may stand where |
+//! | `target` | the forms of request targets |
 //! | `head` | the head of a message → where it ends, and how long its body is |
 //! | `chunked` | chunk frames and trailers |
 //! | `gate` | messages in a row |
@@ -18,6 +19,7 @@ mod chunked;
 mod gate;
 mod head;
 mod octets;
+mod target;
 
 pub use chunked::{Chunks, EXTENSION_LIMIT, TRAILER_LIMIT};
 pub use gate::{Gate, Side};
@@ -42,6 +44,15 @@ pub enum Fault {
     /// A byte in the target that belongs into none (RFC 3986 section 2), or a fragment.
     #[error("a byte in the request target that must be percent-encoded")]
     Target,
+    /// A target of none of the forms that a request to an origin has (RFC 9112 section 3.2).
+    #[error("a request target that is no path, no URL and no asterisk")]
+    TargetForm,
+    /// The authority of an absolute target is more than a host and a port (RFC 9110 section 4.2.4).
+    #[error("a malformed authority in the request target")]
+    Authority,
+    /// CONNECT: what follows would not be HTTP.
+    #[error("a request for a tunnel")]
+    Connect,
     /// A target beyond its limit.
     #[error("a request target beyond the limit")]
     TargetTooLong,

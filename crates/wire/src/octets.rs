@@ -6,6 +6,8 @@ pub(crate) const TOKEN: u8 = 1;
 pub(crate) const VALUE: u8 = 2;
 /// RFC 3986: what a target may hold, percent signs included; no fragment.
 pub(crate) const TARGET: u8 = 4;
+/// What the path of a target may hold.
+pub(crate) const PATH: u8 = 8;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -24,6 +26,10 @@ const fn classes() -> [u8; 256] {
         // Browsers send `| ^ ` { }` unencoded in queries; they have one meaning only, and are forwarded as they are.
         if it.is_ascii_alphanumeric() || contains(b"-._~:/?[]@!$&'()*+,;=%|^`{}", it) {
             class |= TARGET;
+            // Nobody sends this one in a path, and common parsers take it in queries only.
+            if it != b'`' {
+                class |= PATH;
+            }
         }
         classes[byte] = class;
         byte += 1;

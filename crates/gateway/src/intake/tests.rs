@@ -113,6 +113,23 @@ async fn what_follows_an_upgrade_waits_for_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_reads_behind_an_upgrade_is_woken_by_its_answer() {
+    let head = "GET /ws HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\n\r\n";
+    let (mut client, mut codec, vitals) = connection();
+    client.write_all(format!("{head}{PIPELINE}").as_bytes()).await.unwrap();
+    vitals.request_began();
+    assert_eq!(all_of(&mut codec, 1000).await.0, head.as_bytes());
+    let mut buffer = [0; 4];
+    let answer = async {
+        tokio::task::yield_now().await;
+        vitals.request_ended();
+    };
+    // Nothing but the answer can wake it: no byte comes any more.
+    let (read, ()) = tokio::join!(timeout(std::time::Duration::from_secs(1), codec.read(&mut buffer)), answer);
+    assert_eq!((read.expect("woken").unwrap(), &buffer), (4, b"POST"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_keeps_no_buffer() {
     let (mut client, server) = duplex(1024);
     let vitals = Vitals::new(Instant::now(), Codec::Http1);
