@@ -6,5 +6,6 @@ mod certs;
 mod metrics;
 pub mod model;
 mod server;
+mod tenants;
 
 pub(crate) use server::{AdminSockets, serve};

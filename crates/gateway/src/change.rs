@@ -34,6 +34,8 @@ use crate::{
     fault::chain,
     ledger::{Entry, Ledger, LedgerError, Version},
     live::{Counters, LiveSite},
+    tenancy::Tenancy,
+    tenant::Tenants,
 };
 use vestibule_acme::config::SiteOptions;
 
@@ -65,6 +67,8 @@ pub(crate) struct Sites {
     claims: Claims,
     /// Sites whose certificate files are to be looked at.
     with_files: BTreeSet<SiteId>,
+    /// Whose the live sites are.
+    tenants: Tenants,
     surroundings: Surroundings,
 }
 
@@ -78,6 +82,8 @@ pub(crate) struct Surroundings {
     pub(crate) admin_socket: PathBuf,
     /// Public CAs; `None`: none is configured.
     pub(crate) acme: Option<AcmeStanding>,
+    /// What tenants may do.
+    pub(crate) tenancy: Tenancy,
 }
 
 /// Who judges certificates.
@@ -103,7 +109,13 @@ pub(crate) struct Step {
 impl Sites {
     /// No sites yet; claims as the ledger (or a running gateway) tells them.
     pub(crate) fn new(surroundings: Surroundings, claims: Vec<(HostPattern, Claim)>) -> Self {
-        Self { records: BTreeMap::new(), claims: Claims::restore(claims), with_files: BTreeSet::new(), surroundings }
+        Self {
+            records: BTreeMap::new(),
+            claims: Claims::restore(claims),
+            with_files: BTreeSet::new(),
+            tenants: Tenants::new(surroundings.tenancy.clone()),
+            surroundings,
+        }
     }
 
     /// Takes changes in. Sites that are woken by a released name come after the batch, so that a renamed file keeps its

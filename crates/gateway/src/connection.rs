@@ -1,4 +1,5 @@
-//! The connection walk: preface → challenge of a CA → site → first certificate → TLS → serve. Step by step in [`walk`]; the permit is held to the end.
+//! The connection walk: preface → challenge of a CA → site → tenant's budget → first certificate → TLS → serve. Step by
+//! step in [`walk`]; the permit and the tenant's place are held to the end.
 
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
@@ -16,12 +17,14 @@ use vestibule_preface::{self as preface, ClientHello, Preface, PrefaceError, Pro
 use vestibule_proxy::Scheme;
 
 use crate::{
+    admission,
     config::WithoutCertificate,
     first_certificate,
     live::LiveSite,
-    request::{ConnectionFacts, Handshake},
+    request::{ConnectionFacts, Handshake, Held},
     serve::{Outcome, serve},
     stream::Rewound,
+    tenant::Seat,
     vitals::Codec,
     worker::Worker,
 };
@@ -51,7 +54,7 @@ pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
     let facts = ConnectionFacts { client, local, scheme: Scheme::Http, handshake: None };
     match protocol {
         Protocol::Http => match timeout(handshake, clear(stream)).await {
-            Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts, permit).await,
+            Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts, Held { permit, seat: None }).await,
             Ok(Err(outcome)) => outcome,
             Err(_) => Outcome::HandshakeTimeout,
         },
@@ -59,7 +62,8 @@ pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
             Ok(Ok(secured)) => {
                 let codec = codec_of(&secured.stream);
                 let facts = ConnectionFacts { scheme: Scheme::Https, handshake: Some(secured.handshake), ..facts };
-                serve(worker, secured.stream, codec, facts, permit).await
+                let held = Held { permit, seat: Some(secured.seat) };
+                serve(worker, secured.stream, codec, facts, held).await
             }
             Ok(Err(outcome)) => outcome,
             Err(_) => Outcome::HandshakeTimeout,
@@ -88,9 +92,10 @@ async fn clear(mut stream: TcpStream) -> Result<(Rewound<TcpStream>, Codec), Out
 struct Secured {
     stream: TlsStream<Rewound<TcpStream>>,
     handshake: Handshake,
+    seat: Seat,
 }
 
-/// Steps 1 to 5 on a TLS port: ClientHello, challenge, site, certificate, handshake with that site's configuration.
+/// Steps 1 to 6 on a TLS port: ClientHello, challenge, site, tenant's budget, certificate, handshake with that site's configuration.
 async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts) -> Result<Secured, Outcome> {
     let (bytes, hello) = match first_bytes(&mut stream, preface::read_tls).await {
         Ok((bytes, Preface::Tls(hello))) => (bytes, hello),
@@ -110,6 +115,14 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
     let Some((host, site)) = site_for(worker, &hello, facts) else {
         last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
         return Err(Outcome::UnknownName);
+    };
+    let seat = match admission::greet(worker, &site).await {
+        Ok(seat) => seat,
+        Err(_) => {
+            // There is no alert for it; this one blames nobody (RFC 8446 section 6.2).
+            last_words(stream, &preface::alert(INTERNAL_ERROR)).await;
+            return Err(Outcome::TenantLimit);
+        }
     };
     let (site, shows) = match first_certificate(worker, &host, site).await {
         Ok(found) => found,
@@ -132,7 +145,7 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
         }
     };
     match TlsAcceptor::from(config).accept(Rewound::new(bytes, stream)).await {
-        Ok(stream) => Ok(Secured { stream, handshake: Handshake { host, shows } }),
+        Ok(stream) => Ok(Secured { stream, handshake: Handshake { host, shows }, seat }),
         Err(error) => {
             tracing::debug!(client = %facts.client, %error, "handshake failed");
             Err(Outcome::HandshakeFailed)
@@ -164,7 +177,7 @@ async fn challenge(worker: &Worker, stream: TcpStream, hello_bytes: Bytes, hello
     }
 }
 
-/// Step 4: the certificate, waited for a moment if it is on its way; without one, what the operator's policy says. The
+/// Step 5: the certificate, waited for a moment if it is on its way; without one, what the operator's policy says. The
 /// table is asked anew after the wait: the site may have changed.
 async fn first_certificate(
     worker: &Worker,

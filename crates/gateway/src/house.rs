@@ -153,6 +153,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         listen: http.iter().chain(&*https).copied().chain(admin_address).collect(),
         admin_socket: shared.config.admin_socket.clone(),
         acme: shared.config.acme.as_ref().map(AcmePolicy::standing),
+        tenancy: shared.config.tenancy.clone(),
     };
     let house = House {
         shared,

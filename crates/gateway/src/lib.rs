@@ -10,6 +10,7 @@
 
 mod access;
 pub mod admin;
+mod admission;
 mod certificates;
 mod challenge;
 mod change;
@@ -30,7 +31,9 @@ pub mod review;
 mod serve;
 mod stream;
 pub mod tenancy;
+mod tenant;
 mod totals;
+mod turnstile;
 pub mod users;
 mod vitals;
 mod worker;

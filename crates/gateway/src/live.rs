@@ -9,6 +9,8 @@ use rustls::ServerConfig;
 use vestibule_certs::{Identity, IdentityError, Shows};
 use vestibule_vhost::{LiveTable, TableReader, Vhost};
 
+use crate::tenant::Tenant;
+
 /// The table of the gateway.
 pub(crate) type SiteTable = LiveTable<LiveSite>;
 /// A worker's view of it.
@@ -22,6 +24,8 @@ pub(crate) struct LiveSite {
     pub(crate) identity: Option<Arc<Identity>>,
     /// Shared by all versions of the site.
     pub(crate) counters: Arc<Counters>,
+    /// Shared by all sites of the tenant.
+    pub(crate) tenant: Arc<Tenant>,
 }
 
 impl LiveSite {

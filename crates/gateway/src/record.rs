@@ -22,6 +22,7 @@ use crate::{
     access::AccessEvent,
     live::{LiveSite, Place},
     request::Walker,
+    tenant::Seat,
 };
 
 /// Logged for a client that left before a response began.
@@ -33,7 +34,7 @@ pub(crate) struct Record {
     pub(crate) id: RequestId,
     /// Whom a trusted proxy saw; `None` without one.
     pub(crate) client: Option<IpAddr>,
-    started: Instant,
+    pub(crate) started: Instant,
     /// `None` when no access log wants it.
     seen: Option<Seen>,
     pub(crate) site: Option<Arc<LiveSite>>,
@@ -45,6 +46,8 @@ pub(crate) struct Record {
     /// What a handshake for the host of this request would be shown.
     pub(crate) shows: Shows,
     pub(crate) place: Option<Place>,
+    /// Its place among the requests of the tenant.
+    pub(crate) seat: Option<Seat>,
     status: u16,
     bytes: u64,
     complete: bool,
@@ -88,6 +91,7 @@ impl Record {
             challenge: None,
             shows: Shows::Certificate,
             place: None,
+            seat: None,
             status: CLIENT_GONE,
             bytes: 0,
             complete: false,

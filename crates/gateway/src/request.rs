@@ -1,7 +1,7 @@
-//! The request walk: authority → challenge of a CA → site → certificate → TLS and canonical redirects → route → budget →
+//! The request walk: authority → challenge of a CA → site → tenant's budget → certificate → TLS and canonical redirects → route → budget →
 //! answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
 
-use std::{convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri};
@@ -14,11 +14,12 @@ use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme};
 use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 
 use crate::{
-    challenge,
+    admission, challenge,
     fault::chain,
     intake,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
+    tenant::{Limit, Seat, Tenant},
     vitals::Vitals,
     worker::{OpenConnection, Worker},
 };
@@ -54,11 +55,30 @@ struct Inner {
     vitals: Arc<Vitals>,
     /// Held by the connection, and after an upgrade by its tunnel.
     _permit: Permit,
+    /// Whom the connection counts for: the tenant of the handshake, or of the latest request.
+    seat: RefCell<Option<Seat>>,
+}
+
+/// What a connection holds until its end.
+pub(crate) struct Held {
+    pub(crate) permit: Permit,
+    /// Of the tenant of the handshake; a clear connection is nobody's before its first request.
+    pub(crate) seat: Option<Seat>,
 }
 
 impl Walker {
-    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>, permit: Permit) -> Self {
-        Self { inner: Rc::new(Inner { worker, facts, vitals, _permit: permit }) }
+    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>, held: Held) -> Self {
+        let Held { permit, seat } = held;
+        Self { inner: Rc::new(Inner { worker, facts, vitals, _permit: permit, seat: RefCell::new(seat) }) }
+    }
+    /// The connection counts for this tenant from now on.
+    pub(crate) fn sit(&self, tenant: &Arc<Tenant>) -> Result<(), Limit> {
+        let mut seat = self.inner.seat.borrow_mut();
+        if !seat.as_ref().is_some_and(|seat| seat.is_of(tenant)) {
+            *seat = None; // it does not count for two
+            *seat = Some(tenant.begin_connection(self.worker().free_connections())?);
+        }
+        Ok(())
     }
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.inner.worker
@@ -81,11 +101,15 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
     }
     let mut response = match answer(&walker, Undelivered(Some(request)), &mut record).await {
         Ok(Answer::Response(response)) => response,
-        Ok(Answer::Tunnel(response, tunnel, place)) => {
-            return Ok(open_tunnel(&walker, record, response, tunnel, place));
+        Ok(Answer::Tunnel(response, tunnel, places)) => {
+            return Ok(open_tunnel(&walker, record, response, tunnel, places));
         }
         Err(refusal) => {
             record.refusal = Some(refusal);
+            record.seat = None; // what is refused is in flight no more
+            if let (Some(limit), Some(site)) = (Limit::behind(refusal), &record.site) {
+                admission::hold_back(&walker, &site.tenant, limit).await;
+            }
             proxy::refuse(refusal, accept.as_ref(), record.id)
         }
     };
@@ -107,8 +131,11 @@ fn turned_away(mut record: Record, refusal: Refusal) -> Response<Tracked> {
 /// What a request gets.
 enum Answer {
     Response(Response<Body>),
-    Tunnel(Response<Body>, proxy::Tunnel, Place),
+    Tunnel(Response<Body>, proxy::Tunnel, TunnelPlaces),
 }
+
+/// What a tunnel holds until its end: of its site, and of its tenant.
+type TunnelPlaces = (Place, Seat);
 
 /// A request that nobody has taken yet. When we answer it ourselves, the rest of its body is discarded.
 struct Undelivered(Option<Request<Incoming>>);
@@ -157,6 +184,7 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
     within_limits(walker.worker(), request)?;
     let site = site_of(walker, &authority)?;
     record.site = Some(Arc::clone(&site));
+    admission::admit(walker, &site, record).await?;
     record.shows = certificate(walker, &site, &authority)?;
     let scheme = told.scheme.unwrap_or(walker.facts().scheme);
     if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
@@ -179,6 +207,7 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
                 authority: &asked,
                 trust,
                 request_id: record.id,
+                account: site.tenant.account(),
             };
             forward(walker, undelivered.deliver(), &path, &site, &route, caller, record).await
         }
@@ -373,8 +402,9 @@ async fn forward(
     caller: Caller<'_>,
     record: &mut Record,
 ) -> Result<Answer, Refusal> {
-    let tunnel_place = if proxy::asks_for_websocket(&request) {
-        Some(site.counters.begin_tunnel(site.vhost.limits.tunnels).ok_or(Refusal::SiteBusy)?)
+    let tunnel_places = if proxy::asks_for_websocket(&request) {
+        let place = site.counters.begin_tunnel(site.vhost.limits.tunnels).ok_or(Refusal::SiteBusy)?;
+        Some((place, site.tenant.begin_tunnel().map_err(Limit::refusal)?))
     } else {
         None
     };
@@ -382,7 +412,7 @@ async fn forward(
         walker.worker().proxy().forward(request, path, &site.vhost, route, caller).await.map_err(|error| {
             let request_id = record.id;
             match error.fault() {
-                proxy::Fault::Downstream => {
+                proxy::Fault::Downstream | proxy::Fault::Tenant => {
                     tracing::debug!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded")
                 }
                 _ => tracing::warn!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded"),
@@ -390,8 +420,8 @@ async fn forward(
             error.refusal()
         })?;
     record.upstream = Some(forwarded.upstream);
-    Ok(match (forwarded.tunnel, tunnel_place) {
-        (Some(tunnel), Some(place)) => Answer::Tunnel(forwarded.response, tunnel, place),
+    Ok(match (forwarded.tunnel, tunnel_places) {
+        (Some(tunnel), Some(places)) => Answer::Tunnel(forwarded.response, tunnel, places),
         _ => Answer::Response(forwarded.response),
     })
 }
@@ -402,15 +432,15 @@ fn open_tunnel(
     mut record: Record,
     response: Response<Body>,
     tunnel: proxy::Tunnel,
-    place: Place,
+    places: TunnelPlaces,
 ) -> Response<Tracked> {
     walker.vitals().become_tunnel();
-    record.place = None; // it is no request in flight any more
+    (record.place, record.seat) = (None, None); // it is no request in flight any more
     let guard = OpenConnection::new(walker.worker());
     tokio::task::spawn_local(async move {
         let end = tunnel.run().await;
         record.tunnelled(end.bytes_down);
-        drop((place, guard));
+        drop((places, guard));
     });
     response.map(Tracked::untracked)
 }

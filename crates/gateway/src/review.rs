@@ -141,6 +141,7 @@ impl Context {
             listen: self.listen.clone(),
             admin_socket: self.admin_socket.clone(),
             acme: self.acme.clone(),
+            tenancy: self.tenancy.clone(),
         };
         Sites::new(surroundings, claims)
     }

@@ -20,11 +20,9 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use vestibule_listener::Permit;
-
 use crate::{
     intake::Intake,
-    request::{self, ConnectionFacts, Walker},
+    request::{self, ConnectionFacts, Held, Walker},
     stream::Watched,
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
@@ -53,13 +51,15 @@ pub(crate) enum Outcome {
     Challenge,
     /// Refused because there is no certificate for the name yet.
     NoCertificate,
+    /// Refused because the tenant of the name is over a limit.
+    TenantLimit,
     /// A bug of ours: it ended this connection only.
     Panicked,
 }
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Closed,
         Self::Upgraded,
         Self::Broken,
@@ -70,6 +70,7 @@ impl Outcome {
         Self::TlsOnClearPort,
         Self::Challenge,
         Self::NoCertificate,
+        Self::TenantLimit,
         Self::Panicked,
     ];
 
@@ -86,26 +87,21 @@ impl Outcome {
             Self::TlsOnClearPort => "tls_on_clear_port",
             Self::Challenge => "challenge",
             Self::NoCertificate => "no_certificate",
+            Self::TenantLimit => "tenant_limit",
             Self::Panicked => "panicked",
         }
     }
 }
 
 /// Serves HTTP on a stream that is ready for it.
-pub(crate) async fn serve<S>(
-    worker: Rc<Worker>,
-    stream: S,
-    codec: Codec,
-    facts: ConnectionFacts,
-    permit: Permit,
-) -> Outcome
+pub(crate) async fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts, held: Held) -> Outcome
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
     let intake = (codec == Codec::Http1).then(|| Intake::new(wire_limits(&worker)));
     let io = Watched::new(stream, intake, Arc::clone(&vitals));
-    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), permit);
+    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), held);
     // Boxed: hyper moves the future of a request several times, and an idle connection keeps room for one.
     let service = service_fn(move |request| Box::pin(request::walk(walker.clone(), request)));
     match codec {

@@ -31,6 +31,7 @@ use crate::{
     live::{LiveSite, SiteReader, SiteTable},
     serve::Outcome,
     totals::Totals,
+    turnstile::Turnstile,
 };
 
 /// What every worker of a gateway shares.
@@ -88,6 +89,7 @@ pub(crate) struct Worker {
     open: Cell<usize>,
     empty: Notify,
     next_request: Cell<u64>,
+    turnstile: Turnstile,
 }
 
 /// How often lines of the access log leave a worker.
@@ -210,6 +212,7 @@ impl Worker {
             open: Cell::new(0),
             empty: Notify::new(),
             next_request: Cell::new(first_request_id()),
+            turnstile: Turnstile::default(),
             shared,
         }
     }
@@ -224,6 +227,16 @@ impl Worker {
 
     pub(crate) fn proxy(&self) -> &Proxy {
         &self.proxy
+    }
+
+    /// Whose turn it is here.
+    pub(crate) fn turnstile(&self) -> &Turnstile {
+        &self.turnstile
+    }
+
+    /// Client connections that the whole gateway could take beside those that are open.
+    pub(crate) fn free_connections(&self) -> u64 {
+        self.shared.permits.free()
     }
 
     /// Public CAs, if any is configured.

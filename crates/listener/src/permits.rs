@@ -111,6 +111,11 @@ impl Permits {
         self.counts.open.load(Relaxed)
     }
 
+    /// How many more there may be now.
+    pub fn free(&self) -> u64 {
+        u64::from(self.counts.limits.total).saturating_sub(self.open())
+    }
+
     /// Connections refused by a limit so far: (in all, per client).
     pub fn refused(&self) -> (u64, u64) {
         (self.counts.refused_total.load(Relaxed), self.counts.refused_per_client.load(Relaxed))
@@ -165,9 +170,9 @@ mod tests {
         assert_eq!(permits.acquire(client("192.0.2.1")).unwrap_err(), OverLimit::PerClient);
         let third = permits.acquire(client("192.0.2.2")).unwrap();
         assert_eq!(permits.acquire(client("192.0.2.3")).unwrap_err(), OverLimit::Total);
-        assert_eq!((permits.open(), permits.refused()), (3, (1, 1)));
+        assert_eq!((permits.open(), permits.free(), permits.refused()), (3, 0, (1, 1)));
         drop(first);
-        assert_eq!(permits.open(), 2);
+        assert_eq!((permits.open(), permits.free()), (2, 1));
         let again = permits.acquire(client("192.0.2.1")).unwrap();
         drop((second, third, again));
         assert_eq!(permits.open(), 0);

@@ -3,15 +3,21 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{Fault, ForwardError, law::retain_trailers, pool::Lease, wait::IdleWait};
+use crate::{
+    Fault, ForwardError,
+    flow::{Flow, Last},
+    law::retain_trailers,
+    pool::Lease,
+    wait::IdleWait,
+};
 
 /// A response body: our own bytes, or a backend's stream with its timeouts.
 ///
@@ -33,6 +39,8 @@ enum Kind {
 struct Streaming {
     incoming: Incoming,
     wait: IdleWait,
+    /// `None`: nobody counts.
+    flow: Option<Flow>,
     lease: Lease,
     after: After,
 }
@@ -81,8 +89,9 @@ impl Body {
     }
 
     pub(crate) fn streaming(incoming: Incoming, lease: Lease, after: After, idle: Duration) -> Self {
-        let streaming = Streaming { incoming, wait: IdleWait::new(idle), lease, after };
-        if http_body::Body::is_end_stream(&streaming.incoming) {
+        let flow = Flow::of(&lease.backend.account);
+        let streaming = Streaming { incoming, wait: IdleWait::new(idle), flow, lease, after };
+        if streaming.incoming.is_end_stream() {
             streaming.finish();
             return Self::empty();
         }
@@ -120,13 +129,36 @@ impl Body {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Yes,
-    No,
-}
-
 impl Streaming {
+    fn last(&self) -> Last {
+        if self.incoming.is_end_stream() { Last::Yes } else { Last::No }
+    }
+
+    /// The next frame that may go on: nothing is asked of the backend while one waits for its turn.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(flow) = &mut self.flow
+            && let Some(data) = ready!(flow.poll(cx))
+        {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        self.wait.progress();
+        let last = self.last();
+        match (frame, &mut self.flow) {
+            (Some(Ok(frame)), Some(flow)) => match frame.into_data() {
+                Ok(data) => flow.pass(cx, data, last).map(|data| Some(Ok(Frame::data(data)))),
+                Err(frame) => Poll::Ready(Some(Ok(frame))),
+            },
+            (frame, _) => Poll::Ready(frame),
+        }
+    }
+
+    /// Does the backend keep us waiting, and not the tenant's turn or the client?
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        let asked = self.flow.as_ref().is_none_or(Flow::is_open);
+        asked && self.wait.poll_elapsed(cx).is_ready()
+    }
+
     fn finish(self) {
         match self.after {
             After::Keep => self.lease.give_back(),
@@ -153,10 +185,9 @@ impl http_body::Body for Body {
                 return Poll::Ready(Some(Err(error)));
             }
         };
-        match Pin::new(&mut streaming.incoming).poll_frame(cx) {
+        match streaming.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                streaming.wait.progress();
-                let last = if streaming.incoming.is_end_stream() { Last::Yes } else { Last::No };
+                let last = streaming.last();
                 self.pass(frame, last)
             }
             Poll::Ready(Some(Err(error))) => self.fail(BodyError::Upstream(error), cx),
@@ -164,7 +195,7 @@ impl http_body::Body for Body {
                 self.finish();
                 Poll::Ready(None)
             }
-            Poll::Pending if streaming.wait.poll_elapsed(cx).is_ready() => self.fail(BodyError::UpstreamIdle, cx),
+            Poll::Pending if streaming.is_overdue(cx) => self.fail(BodyError::UpstreamIdle, cx),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -173,7 +204,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Full(_) | Kind::Failing(_) => false,
-            Kind::Streaming(streaming) => streaming.incoming.is_end_stream(),
+            Kind::Streaming(streaming) => Flow::is_done(streaming.flow.as_ref()) && streaming.incoming.is_end_stream(),
         }
     }
 
@@ -181,7 +212,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Streaming(streaming) => streaming.incoming.size_hint(),
+            Kind::Streaming(streaming) => Flow::size_hint(streaming.flow.as_ref(), streaming.incoming.size_hint()),
             Kind::Failing(_) => SizeHint::default(),
         }
     }

@@ -11,6 +11,8 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
+use crate::account::{Account, Spent};
+
 /// A count of upstream sockets and its limit, shared by all workers. Cheap to clone; clones count together.
 ///
 /// It is touched when a socket is opened or closed, never for a request on a connection that is already there.
@@ -27,9 +29,12 @@ struct Shared {
     wanted: Notify,
 }
 
-/// The right to have one socket open; given back when it is dropped.
+/// The right to have one socket open, of the gateway and of a tenant; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Shared>);
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    account: Arc<Account>,
+}
 
 impl UpstreamBudget {
     /// A budget of so many sockets.
@@ -48,14 +53,19 @@ impl UpstreamBudget {
         self.shared.refused.load(Ordering::Relaxed)
     }
 
-    /// A place, if there is one.
-    pub(crate) fn take(&self) -> Option<Place> {
+    /// A place for a tenant, if there is one.
+    pub(crate) fn take(&self, account: &Arc<Account>) -> Result<Place, Spent> {
+        let shared = &self.shared;
+        account.open(u64::from(shared.limit.saturating_sub(self.open())))?;
         // A count alone: nothing else is published by it, so no order is asked for.
-        self.shared
+        let taken = shared
             .open
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < self.shared.limit).then(|| open + 1))
-            .ok()
-            .map(|_| Place(Arc::clone(&self.shared)))
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < shared.limit).then(|| open + 1));
+        if taken.is_err() {
+            account.close();
+            return Err(Spent::Box);
+        }
+        Ok(Place { shared: Arc::clone(shared), account: Arc::clone(account) })
     }
 
     /// Counts a request that got no place, and asks every pool to let go of something idle: this worker has nothing
@@ -80,35 +90,51 @@ impl Default for UpstreamBudget {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.account.close();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use vestibule_names::TenantId;
+
     use super::*;
+    use crate::{AccountLimits, account::free};
 
     #[test]
     fn clones_share_places_and_never_exceed_the_limit() {
         for limit in [0, 1, 7] {
             let budget = UpstreamBudget::new(limit);
-            let places: Vec<Place> = (0..=limit).filter_map(|_| budget.clone().take()).collect();
+            let account = free();
+            let places: Vec<Place> = (0..=limit).filter_map(|_| budget.clone().take(&account).ok()).collect();
             assert_eq!((places.len(), budget.open()), (limit as usize, limit));
-            assert!(budget.take().is_none());
+            assert_eq!(budget.take(&account).err(), Some(Spent::Box));
             drop(places);
-            assert_eq!(budget.open(), 0);
+            assert_eq!((budget.open(), account.upstreams()), (0, 0));
         }
     }
 
     #[test]
     fn threads_take_no_more_than_there_is() {
-        let budget = UpstreamBudget::new(100);
+        let (budget, account) = (UpstreamBudget::new(100), free());
         let taken: usize = std::thread::scope(|scope| {
-            let takers: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| (0..100).filter_map(|_| budget.take()).collect::<Vec<_>>())).collect();
+            let takers: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..100).filter_map(|_| budget.take(&account).ok()).collect::<Vec<_>>()))
+                .collect();
             let places: Vec<_> = takers.into_iter().map(|taker| taker.join().unwrap()).collect();
             places.iter().map(Vec::len).sum()
         });
-        assert_eq!((taken, budget.open()), (100, 0));
+        assert_eq!((taken, budget.open(), account.upstreams()), (100, 0, 0));
+    }
+
+    #[test]
+    fn a_tenant_leaves_places_to_the_others() {
+        let limits = AccountLimits { upstreams: 1000, ..AccountLimits::UNLIMITED };
+        let (hog, other) = (Account::new(TenantId(1), limits), Account::new(TenantId(2), limits));
+        let budget = UpstreamBudget::new(100);
+        let hogged: Vec<Place> = (0..1000).filter_map(|_| budget.take(&hog).ok()).collect();
+        assert_eq!((hogged.len(), budget.take(&hog).err()), (80, Some(Spent::Share)));
+        assert!(budget.take(&other).is_ok());
     }
 }

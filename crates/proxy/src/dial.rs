@@ -32,6 +32,7 @@ use vestibule_vhost::UpstreamTls;
 
 use crate::{
     ForwardError, ProxyConfig,
+    account::Spent,
     budget::Place,
     pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
     stream::{End, Socket, Stream},
@@ -92,7 +93,7 @@ impl Dialler {
     }
 
     async fn connect(&self, pool: &Pool, backend: &Backend) -> Result<Stream, ForwardError> {
-        let place = place(pool).await?;
+        let place = place(pool, backend).await?;
         let end = open(&backend.addr.target).await.map_err(refused)?;
         let socket = Socket { end, _place: place };
         if backend.addr.scheme == UpstreamScheme::Http {
@@ -123,17 +124,29 @@ impl Dialler {
     }
 }
 
-/// A place in the budget; when there is none, what has been idle for the longest on this worker makes room.
-async fn place(pool: &Pool) -> Result<Place, ForwardError> {
+/// A place in the budget; when there is none, what has been idle for the longest on this worker makes room: the tenant's
+/// own, where it is the tenant who has too much.
+async fn place(pool: &Pool, backend: &Backend) -> Result<Place, ForwardError> {
     let budget = &pool.config.budget;
     loop {
-        if let Some(place) = budget.take() {
-            return Ok(place);
-        }
+        let spent = match budget.take(&backend.account) {
+            Ok(place) => return Ok(place),
+            Err(spent) => spent,
+        };
         // Another may be faster with the place that becomes free. Every round closes something, so there is an end.
-        let Some(link) = pool.evict() else {
-            budget.refuse();
-            return Err(ForwardError::BudgetSpent);
+        let evicted = match spent {
+            Spent::Box => pool.evict(None),
+            Spent::Share | Spent::Limit => pool.evict(Some(backend.account.tenant())),
+        };
+        let Some(link) = evicted else {
+            return Err(match spent {
+                Spent::Box => {
+                    budget.refuse();
+                    ForwardError::BudgetSpent
+                }
+                Spent::Share => ForwardError::TenantShare,
+                Spent::Limit => ForwardError::TenantUpstreams,
+            });
         };
         link.close().await;
     }

@@ -15,6 +15,8 @@ pub enum Fault {
     Upstream,
     /// We, or the machine we run on.
     Gateway,
+    /// The tenant has used up what it may have.
+    Tenant,
 }
 
 /// Why a request could not be forwarded. [`ForwardError::refusal`] says what the client sees.
@@ -47,6 +49,12 @@ pub enum ForwardError {
     /// The gateway has as many sockets to backends as it may have, and none of them is idle.
     #[error("the gateway has as many connections to backends as it may have")]
     BudgetSpent,
+    /// The tenant has as many sockets to backends as it may have, and none of them is idle.
+    #[error("the tenant has as many connections to backends as it may have")]
+    TenantUpstreams,
+    /// The gateway has few sockets to backends left, and the tenant has many.
+    #[error("few connections to backends are left, and the tenant has many")]
+    TenantShare,
     /// Not connected within `timeouts.connect`, TLS included.
     #[error("no backend accepted a connection in time")]
     ConnectTimeout,
@@ -95,6 +103,7 @@ impl ForwardError {
             | Self::Malformed(_)
             | Self::Breach(_) => Fault::Upstream,
             Self::NoUpstream | Self::Exhausted(_) | Self::BudgetSpent | Self::TlsRootsLost(_) => Fault::Gateway,
+            Self::TenantUpstreams | Self::TenantShare => Fault::Tenant,
         }
     }
 
@@ -108,6 +117,8 @@ impl ForwardError {
             Self::NoUpstream | Self::TlsRootsLost(_) => Refusal::Internal,
             Self::Connect(_) => Refusal::UpstreamUnreachable,
             Self::Exhausted(_) | Self::BudgetSpent => Refusal::GatewayBusy,
+            Self::TenantUpstreams => Refusal::TenantUpstreams,
+            Self::TenantShare => Refusal::TenantShare,
             Self::ConnectTimeout => Refusal::ConnectTimeout,
             Self::Tls(_) | Self::TlsName | Self::TlsRoots(_) => Refusal::UpstreamTls,
             Self::ResponseTimeout => Refusal::UpstreamTimeout,

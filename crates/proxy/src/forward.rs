@@ -25,9 +25,10 @@ use vestibule_vhost::{
 };
 
 use crate::{
-    Body, Caller, Fault, ForwardError, ProxyConfig, Spawn, Tunnel,
+    Account, Body, Caller, Fault, ForwardError, ProxyConfig, Spawn, Tunnel,
     body::After,
     dial::{Dialler, Roots},
+    flow::Flow,
     law::{Answer, Handshake, Order, rewrite_request, rewrite_response},
     pool::{Lease, Origin, Pool},
     target::{rewrite_target, strip},
@@ -128,14 +129,15 @@ impl Proxy {
 
     #[cfg(test)]
     pub(crate) fn is_down(&self, addr: &UpstreamAddr) -> bool {
-        self.inner.pool.backend(addr, &vestibule_vhost::UpstreamTls::default()).is_down(Instant::now())
+        let known = self.inner.pool.known(addr);
+        known.is_some_and(|backend| backend.is_down(Instant::now()))
     }
 
     /// The walk: prepare, send, receive.
     pub(crate) async fn carry(&self, request: Request<Incoming>, terms: &Terms<'_>) -> Result<Forwarded, ForwardError> {
         let Action::Upstream(group) = &terms.route.action else { return Err(ForwardError::NoUpstream) };
         let Parcel { request, exchange, handshake, client } = prepare(request, terms, &self.inner.pool.spawn)?;
-        let (lease, response) = self.send(request, exchange, group, terms.timeouts).await?;
+        let (lease, response) = self.send(request, exchange, group, terms).await?;
         receive(lease, response, handshake.map(|handshake| (handshake, client)), terms)
     }
 
@@ -147,9 +149,10 @@ impl Proxy {
         request: Request<Upload>,
         exchange: Option<Rc<Exchange>>,
         group: &UpstreamGroup,
-        timeouts: &Timeouts,
+        terms: &Terms<'_>,
     ) -> Result<(Lease, Response<Incoming>), ForwardError> {
-        let lease = self.connection(group, timeouts.connect, Reuse::Allowed).await?;
+        let (timeouts, account) = (terms.timeouts, terms.caller.account);
+        let lease = self.connection(group, account, timeouts.connect, Reuse::Allowed).await?;
         if lease.origin == Origin::Fresh {
             return self.attempt(lease, request, exchange, timeouts.response).await.map_err(|failed| failed.error);
         }
@@ -162,18 +165,24 @@ impl Proxy {
         let Some(request) = again.filter(|_| matches!(failed.error, ForwardError::Reset(_))) else {
             return Err(failed.error);
         };
-        let lease = self.connection(group, timeouts.connect, Reuse::Forbidden).await?;
+        let lease = self.connection(group, account, timeouts.connect, Reuse::Forbidden).await?;
         self.attempt(lease, request, exchange, timeouts.response).await.map_err(|failed| failed.error)
     }
 
     /// A connection to a backend of the group: the next one in turn, those that refused a moment ago last.
-    async fn connection(&self, group: &UpstreamGroup, limit: Duration, reuse: Reuse) -> Result<Lease, ForwardError> {
+    async fn connection(
+        &self,
+        group: &UpstreamGroup,
+        account: &Arc<Account>,
+        limit: Duration,
+        reuse: Reuse,
+    ) -> Result<Lease, ForwardError> {
         let Inner { pool, dialler } = &*self.inner;
         let start = pool.turn(group.addrs.len());
         let mut failure = None;
         for asks_the_down in [false, true] {
             for addr in group.addrs.iter().cycle().skip(start).take(group.addrs.len()) {
-                let backend = pool.backend(addr, &group.tls);
+                let backend = pool.backend(addr, &group.tls, account);
                 if reuse == Reuse::Allowed
                     && let Some(lease) = pool.take(&backend)
                 {
@@ -188,7 +197,9 @@ impl Proxy {
                         return Ok(lease);
                     }
                     // No backend changes it, and none is to blame.
-                    Err(error @ ForwardError::BudgetSpent) => return Err(error),
+                    Err(
+                        error @ (ForwardError::BudgetSpent | ForwardError::TenantShare | ForwardError::TenantUpstreams),
+                    ) => return Err(error),
                     Err(error) => {
                         if error.fault() == Fault::Upstream {
                             backend.mark_down();
@@ -240,6 +251,7 @@ fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>, spawn: &Spawn) -> 
         (Upload::none(), None)
     } else {
         let (upload, exchange) = Upload::new(incoming, version, limit, terms.timeouts.request_body, Rc::clone(spawn));
+        let upload = upload.through(Flow::of(terms.caller.account));
         (upload, Some(exchange))
     };
     if let (Length::Exact(length), Some(limit)) = (body, limit)

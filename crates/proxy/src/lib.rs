@@ -1,7 +1,8 @@
 //! Forward a request, splice a stream, and make our own responses.
 //!
 //! Everything here belongs to one worker (a current-thread run time with a `LocalSet`): pools are `Rc`, nothing is
-//! `Send`, no lock is taken. All workers share one thing, the count of their sockets ([`UpstreamBudget`]). The crate never decides *where* a request goes (that is the map's) and never spawns by
+//! `Send`, no lock is taken. All workers share two things: the count of their sockets ([`UpstreamBudget`]), and what
+//! forwarding costs each tenant ([`Account`]). The crate never decides *where* a request goes (that is the map's) and never spawns by
 //! itself: it is given a [`Spawn`]. The one exception is tokio's blocking pool, on which names are resolved and roots
 //! of `https://` backends are read, so that neither can hold a worker up.
 //!
@@ -11,9 +12,9 @@
 //! |---|---|
 //! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
 //! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
-//! | a connection is taken from the pool or dialled | `pool`, `dial`, [`mod@budget`], `stream` |
+//! | a connection is taken from the pool or dialled | `pool`, `dial`, [`mod@budget`], [`mod@account`], `stream` |
 //! | the request is sent, once more only where that is safe | `forward` |
-//! | what comes back is judged and streamed | [`mod@law`] (response), [`mod@body`] |
+//! | what comes back is judged and streamed | [`mod@law`] (response), [`mod@body`], `flow` |
 //! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
 //! | everything else becomes a page of our own | [`mod@error`], [`mod@refusal`], [`mod@pages`] |
 //!
@@ -32,12 +33,13 @@
 //! # }
 //! ```
 
-use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
 use vestibule_names::{ClientAddr, RequestId};
 
 mod dial;
 mod discard;
+mod flow;
 mod forward;
 mod pool;
 mod stream;
@@ -45,17 +47,20 @@ mod target;
 mod upload;
 mod wait;
 
+pub mod account;
 pub mod body;
 pub mod budget;
 pub mod error;
 pub mod law;
 pub mod pages;
+pub mod rate;
 pub mod refusal;
 pub mod tunnel;
 
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, AccountLimits};
 pub use body::{Body, BodyError};
 pub use budget::UpstreamBudget;
 pub use discard::discard;
@@ -63,6 +68,7 @@ pub use error::{Fault, ForwardError};
 pub use forward::{Forwarded, Proxy};
 pub use law::{Told, asks_for_websocket, forbids_trailer, inspect, told};
 pub use pages::refuse;
+pub use rate::Rate;
 pub use refusal::Refusal;
 pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
 
@@ -106,6 +112,8 @@ pub struct Caller<'a> {
     pub trust: Trust,
     /// For logs and `X-Request-Id`.
     pub request_id: RequestId,
+    /// Whom it costs.
+    pub account: &'a Arc<Account>,
 }
 
 /// How the client reached us.

@@ -20,11 +20,11 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
-use vestibule_names::{UpstreamAddr, UpstreamScheme};
+use vestibule_names::{TenantId, UpstreamAddr, UpstreamScheme};
 use vestibule_vhost::UpstreamTls;
 
 use crate::{
-    ProxyConfig, Spawn, UpstreamBudget,
+    Account, ProxyConfig, Spawn, UpstreamBudget,
     stream::Gauge,
     upload::{Exchange, Upload},
 };
@@ -57,6 +57,8 @@ enum Sweeper {
 pub(crate) struct Backend {
     pub(crate) addr: UpstreamAddr,
     pub(crate) tls: UpstreamTls,
+    /// Whom its sockets cost. What is idle here is used for this tenant's requests only.
+    pub(crate) account: Arc<Account>,
     idle: RefCell<VecDeque<Idle>>,
     open: Cell<usize>,
     down_until: Cell<Option<Instant>>,
@@ -118,17 +120,25 @@ impl Pool {
         turn % count
     }
 
-    /// The backend of that address and verification.
-    pub(crate) fn backend(self: &Rc<Self>, addr: &UpstreamAddr, tls: &UpstreamTls) -> Rc<Backend> {
+    /// The backend of that address and verification, for that tenant.
+    pub(crate) fn backend(
+        self: &Rc<Self>,
+        addr: &UpstreamAddr,
+        tls: &UpstreamTls,
+        account: &Arc<Account>,
+    ) -> Rc<Backend> {
         let mut backends = self.backends.borrow_mut();
         // Verification says nothing of a clear connection.
-        let same = |backend: &&Rc<Backend>| addr.scheme == UpstreamScheme::Http || backend.tls == *tls;
+        let same = |backend: &&Rc<Backend>| {
+            Arc::ptr_eq(&backend.account, account) && (addr.scheme == UpstreamScheme::Http || backend.tls == *tls)
+        };
         if let Some(backend) = backends.get(addr).and_then(|known| known.iter().find(same)) {
             return Rc::clone(backend);
         }
         let backend = Rc::new(Backend {
             addr: addr.clone(),
             tls: tls.clone(),
+            account: Arc::clone(account),
             idle: RefCell::default(),
             open: Cell::new(0),
             down_until: Cell::new(None),
@@ -140,6 +150,12 @@ impl Pool {
             (self.spawn)(Box::pin(sweep(Rc::downgrade(self), every, self.config.budget.clone())));
         }
         backend
+    }
+
+    /// The first backend of that address, if any is known.
+    #[cfg(test)]
+    pub(crate) fn known(&self, addr: &UpstreamAddr) -> Option<Rc<Backend>> {
+        self.backends.borrow().get(addr)?.first().cloned()
     }
 
     /// The idle connection of a backend that was used last, if one is still good.
@@ -157,11 +173,12 @@ impl Pool {
         None
     }
 
-    /// Takes the connection that has been idle for the longest, of whichever backend. A walk over the backends: only
-    /// for a budget that is spent, which also bounds how many of them have a connection.
-    pub(crate) fn evict(&self) -> Option<Link> {
+    /// Takes the connection that has been idle for the longest, of whichever backend, or of a tenant's. A walk over the
+    /// backends: only for a budget that is spent, which also bounds how many of them have a connection.
+    pub(crate) fn evict(&self, tenant: Option<TenantId>) -> Option<Link> {
         let backends = self.backends.borrow();
-        let oldest = backends.values().flatten().min_by_key(|backend| {
+        let asked = |backend: &&Rc<Backend>| tenant.is_none_or(|tenant| backend.account.tenant() == tenant);
+        let oldest = backends.values().flatten().filter(asked).min_by_key(|backend| {
             // The front is the oldest of its backend; a backend without any comes after all others.
             let since = backend.idle.borrow().front().map(|idle| idle.since);
             (since.is_none(), since)
@@ -224,7 +241,7 @@ async fn sweep(pool: Weak<Pool>, every: Duration, budget: UpstreamBudget) {
             () = &mut round => round.set(sleep(every)),
             () = budget.wanted() => {
                 let Some(pool) = pool.upgrade() else { return };
-                drop(pool.evict());
+                drop(pool.evict(None));
                 continue;
             }
         }

@@ -38,6 +38,8 @@ pub enum Refusal {
     Misdirected,
     /// 429: the client is over its rate.
     TooManyRequests,
+    /// 429: the tenant's sites are over their rate of requests.
+    TenantRate,
     /// 431: too many or too large header fields.
     HeadersTooLarge,
     /// 500: our fault.
@@ -54,6 +56,18 @@ pub enum Refusal {
     UpstreamTls,
     /// 503: the site is over its budget.
     SiteBusy,
+    /// 503: the tenant has as many requests in flight as it may have.
+    TenantRequests,
+    /// 503: the tenant has as many client connections as it may have.
+    TenantConnections,
+    /// 503: the tenant has as many tunnels as it may have.
+    TenantTunnels,
+    /// 503: the tenant has as many connections to backends as it may have.
+    TenantUpstreams,
+    /// 503: as many bytes of the tenant's bodies are held in memory as may be.
+    TenantBuffers,
+    /// 503: the gateway has little of something left, and the tenant has much of it.
+    TenantShare,
     /// 503: the gateway itself is out of something.
     GatewayBusy,
     /// 503: the gateway is about to stop.
@@ -71,7 +85,7 @@ struct Facts(StatusCode, &'static str, &'static str, &'static str);
 
 impl Refusal {
     /// All of them, in order of status.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 35] = [
         Self::BadRequest,
         Self::BadFraming,
         Self::BadHost,
@@ -87,6 +101,7 @@ impl Refusal {
         Self::ExpectationFailed,
         Self::Misdirected,
         Self::TooManyRequests,
+        Self::TenantRate,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::UnsupportedCoding,
@@ -95,6 +110,12 @@ impl Refusal {
         Self::UpstreamReset,
         Self::UpstreamTls,
         Self::SiteBusy,
+        Self::TenantRequests,
+        Self::TenantConnections,
+        Self::TenantTunnels,
+        Self::TenantUpstreams,
+        Self::TenantBuffers,
+        Self::TenantShare,
         Self::GatewayBusy,
         Self::ShuttingDown,
         Self::NoCertificate,
@@ -126,10 +147,25 @@ impl Refusal {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Self::TooManyRequests | Self::SiteBusy | Self::GatewayBusy => Some(1),
+            _ if self.is_tenants() => Some(1),
             Self::ShuttingDown => Some(5),
             Self::NoCertificate => Some(30),
             _ => None,
         }
+    }
+
+    /// Is it for what a tenant has used up?
+    pub const fn is_tenants(self) -> bool {
+        matches!(
+            self,
+            Self::TenantRate
+                | Self::TenantRequests
+                | Self::TenantConnections
+                | Self::TenantTunnels
+                | Self::TenantUpstreams
+                | Self::TenantBuffers
+                | Self::TenantShare
+        )
     }
 
     /// Must the client's HTTP/1.1 connection end with it? True where the end of the request is not known for sure
@@ -152,6 +188,7 @@ impl Refusal {
                 | Self::UnsupportedCoding
                 | Self::ShuttingDown
                 | Self::NoCertificate
+                | Self::TenantConnections
         )
     }
 
@@ -189,6 +226,8 @@ impl Refusal {
                 "The host of the request is not the one this connection was opened for. Try again on a new connection."),
             Self::TooManyRequests => Facts(S::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests",
                 "Requests arrive faster than is allowed. Try again in a moment."),
+            Self::TenantRate => Facts(S::TOO_MANY_REQUESTS, "tenant_rate", "Too many requests",
+                "The sites of this owner are asked more often than is allowed. Try again in a moment."),
             Self::HeadersTooLarge => Facts(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The header is too large",
                 "The request has too many header fields, or too long ones."),
             Self::Internal => Facts(S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here",
@@ -205,6 +244,18 @@ impl Refusal {
                 "The TLS connection to the program behind this site failed."),
             Self::SiteBusy => Facts(S::SERVICE_UNAVAILABLE, "site_busy", "The site is busy",
                 "This site has as many requests in flight as it may have. Try again in a moment."),
+            Self::TenantRequests => Facts(S::SERVICE_UNAVAILABLE, "tenant_requests", "The site is busy",
+                "The sites of this owner have as many requests in flight as they may have. Try again in a moment."),
+            Self::TenantConnections => Facts(S::SERVICE_UNAVAILABLE, "tenant_connections", "The site is busy",
+                "The sites of this owner have as many visitors connected as they may have. Try again in a moment."),
+            Self::TenantTunnels => Facts(S::SERVICE_UNAVAILABLE, "tenant_tunnels", "The site is busy",
+                "The sites of this owner have as many WebSockets open as they may have. Try again in a moment."),
+            Self::TenantUpstreams => Facts(S::SERVICE_UNAVAILABLE, "tenant_upstreams", "The site is busy",
+                "The sites of this owner have as many connections to their programs as they may have. Try again in a moment."),
+            Self::TenantBuffers => Facts(S::SERVICE_UNAVAILABLE, "tenant_buffers", "The site is busy",
+                "The sites of this owner have more under way to slow readers than they may have. Try again in a moment."),
+            Self::TenantShare => Facts(S::SERVICE_UNAVAILABLE, "tenant_share", "The site is busy",
+                "The server is nearly full, and the sites of this owner take much of it. Try again in a moment."),
             Self::GatewayBusy => Facts(S::SERVICE_UNAVAILABLE, "gateway_busy", "The server is busy",
                 "The gateway cannot open another connection right now. Try again in a moment."),
             Self::ShuttingDown => Facts(S::SERVICE_UNAVAILABLE, "shutting_down", "The server is about to stop",

@@ -10,6 +10,7 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -18,10 +19,10 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 
-use crate::pool::Lease;
+use crate::{Account, pool::Lease};
 
 /// The most that is read at once, and so the most that one direction keeps.
 const CHUNK: usize = 16 * 1024;
@@ -80,13 +81,17 @@ impl Tunnel {
         let Ok(Ok((client, backend))) = timeout(HANDOVER_TIMEOUT, handover).await else {
             return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
         };
+        let account = Arc::clone(&self.lease.backend.account);
         drop(self.lease);
-        splice(TokioIo::new(client), TokioIo::new(backend), self.idle).await
+        splice(TokioIo::new(client), TokioIo::new(backend), self.idle, &account).await
     }
 }
 
-async fn splice<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut backend: S, idle: Duration) -> TunnelEnd {
-    let (mut up, mut down) = (Direction::new(), Direction::new());
+async fn splice<S>(mut client: S, mut backend: S, idle: Duration, account: &Account) -> TunnelEnd
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut up, mut down) = (Direction::new(account), Direction::new(account));
     let mut timer = pin!(sleep(idle));
     let close = poll_fn(|cx| {
         let before = up.moved + down.moved;
@@ -106,7 +111,10 @@ async fn splice<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut backend: S
 }
 
 /// One direction of a tunnel.
-struct Direction {
+struct Direction<'a> {
+    account: &'a Account,
+    /// Until the tenant's bandwidth has paid for what was read last. Made when that must be waited for.
+    turn: Option<Pin<Box<Sleep>>>,
     /// Read and not yet written.
     stuck: Vec<u8>,
     /// How much of it is written.
@@ -125,9 +133,9 @@ enum State {
     Closed,
 }
 
-impl Direction {
-    fn new() -> Self {
-        Self { stuck: Vec::new(), written: 0, moved: 0, state: State::Flowing }
+impl<'a> Direction<'a> {
+    fn new(account: &'a Account) -> Self {
+        Self { account, turn: None, stuck: Vec::new(), written: 0, moved: 0, state: State::Flowing }
     }
 
     /// Moves what can be moved; ready when the direction has ended and the end was passed on.
@@ -139,7 +147,10 @@ impl Direction {
         loop {
             ready!(self.poll_stuck(cx, to))?;
             match self.state {
-                State::Flowing => ready!(self.poll_read(cx, from, to))?,
+                State::Flowing => {
+                    ready!(self.poll_turn(cx));
+                    ready!(self.poll_read(cx, from, to))?;
+                }
                 State::Flushing => {
                     ready!(Pin::new(&mut *to).poll_flush(cx))?;
                     self.state = State::Flowing;
@@ -151,6 +162,15 @@ impl Direction {
                 State::Closed => return Poll::Ready(Ok(())),
             }
         }
+    }
+
+    /// Ready when what was read before is paid for.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(turn) = &mut self.turn {
+            ready!(turn.as_mut().poll(cx));
+            self.turn = None;
+        }
+        Poll::Ready(())
     }
 
     /// Reads once, and writes at once what the other side takes at once.
@@ -168,12 +188,19 @@ impl Direction {
             return Poll::Ready(Ok(()));
         }
         self.state = State::Flushing;
+        let wait = self.account.pass(bytes.len());
+        if !wait.is_zero() {
+            self.turn = Some(Box::pin(sleep(wait)));
+        }
         let count = match Pin::new(to).poll_write(cx, bytes) {
             Poll::Ready(count) => count?,
             Poll::Pending => 0,
         };
         self.moved += count as u64;
-        self.stuck.extend_from_slice(&bytes[count..]);
+        if count < bytes.len() {
+            self.stuck.extend_from_slice(&bytes[count..]);
+            self.account.hold(self.stuck.len());
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -188,24 +215,57 @@ impl Direction {
         }
         if !self.stuck.is_empty() {
             // Given back, not kept for the next time: most tunnels are idle most of the time.
+            self.account.release(self.stuck.len());
             (self.stuck, self.written) = (Vec::new(), 0);
         }
         Poll::Ready(Ok(()))
     }
 }
 
+impl Drop for Direction<'_> {
+    fn drop(&mut self) {
+        self.account.release(self.stuck.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use vestibule_names::TenantId;
 
     use super::*;
+    use crate::AccountLimits;
 
     const IDLE: Duration = Duration::from_secs(60);
+
+    async fn spliced(client: DuplexStream, backend: DuplexStream) -> TunnelEnd {
+        let account = Account::new(TenantId::OPERATOR, AccountLimits::UNLIMITED);
+        let end = splice(client, backend, IDLE, &account).await;
+        assert_eq!(account.held(), 0, "nothing is held after the end");
+        end
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_keeps_to_its_tenants_bandwidth() {
+        let limits = AccountLimits { bandwidth: 100_000, ..AccountLimits::UNLIMITED };
+        let account = Account::new(TenantId(7), limits);
+        let ((mut client, ours), (mut backend, theirs)) = (duplex(1 << 20), duplex(1 << 20));
+        let began = std::time::Instant::now();
+        let tunnel = tokio::spawn(async move { splice(ours, theirs, IDLE, &account).await });
+        client.write_all(&[0; 130_000]).await.unwrap();
+        drop(client);
+        let mut heard = Vec::new();
+        backend.read_to_end(&mut heard).await.unwrap();
+        drop(backend);
+        assert_eq!((heard.len(), tunnel.await.unwrap().bytes_up), (130_000, 130_000));
+        // A second's worth at once, and the last piece is read before it is paid for.
+        assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn whatever_moves_keeps_a_tunnel_open() {
         let ((mut client, ours), (mut backend, theirs)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(splice(ours, theirs, IDLE));
+        let tunnel = tokio::spawn(spliced(ours, theirs));
         let begin = Instant::now();
         for _ in 0..3 {
             tokio::time::sleep(IDLE * 2 / 3).await;
@@ -223,7 +283,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_stops_makes_a_tunnel_idle() {
         let ((mut client, ours), (_backend, theirs)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(splice(ours, theirs, IDLE));
+        let tunnel = tokio::spawn(spliced(ours, theirs));
         let sending = tokio::spawn(async move { client.write_all(&[0; 100_000]).await });
         let end = tunnel.await.unwrap();
         assert_eq!((end.bytes_up, end.close), (64, TunnelClose::Idle));
@@ -233,7 +293,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn half_a_close_leaves_the_other_half() {
         let ((mut client, ours), (mut backend, theirs)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(splice(ours, theirs, IDLE));
+        let tunnel = tokio::spawn(spliced(ours, theirs));
         client.write_all(b"question").await.unwrap();
         client.shutdown().await.unwrap();
         let mut heard = String::new();

@@ -18,7 +18,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::{ForwardError, Spawn, discard, law::retain_trailers, wait::IdleWait};
+use crate::{
+    ForwardError, Spawn, discard,
+    flow::{Flow, Last},
+    law::retain_trailers,
+    wait::IdleWait,
+};
 
 /// How long a body is, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,8 @@ struct Streaming {
     /// How much more is allowed.
     allowance: u64,
     wait: IdleWait,
+    /// `None`: nobody counts.
+    flow: Option<Flow>,
     exchange: Rc<Exchange>,
     spawn: Spawn,
 }
@@ -103,10 +110,19 @@ impl Upload {
             version,
             allowance: limit.unwrap_or(u64::MAX),
             wait: IdleWait::new(idle),
+            flow: None,
             exchange: Rc::clone(&exchange),
             spawn,
         };
         (Self(Some(streaming)), exchange)
+    }
+
+    /// The same body, within what its tenant may have.
+    pub(crate) fn through(mut self, flow: Option<Flow>) -> Self {
+        if let Some(body) = &mut self.0 {
+            body.flow = flow;
+        }
+        self
     }
 }
 
@@ -158,19 +174,38 @@ impl Streaming {
         Poll::Ready(Some(Err(Broken)))
     }
 
-    fn pass(&mut self, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn pass(&mut self, cx: &mut Context<'_>, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         self.wait.progress();
         if let Some(data) = frame.data_ref() {
             let Some(rest) = self.allowance.checked_sub(data.len() as u64) else {
                 return self.fail(UploadFault::TooLarge);
             };
             self.allowance = rest;
-            self.exchange.note(if self.incoming.is_end_stream() { Phase::Done } else { Phase::Sending });
         } else if let Some(trailers) = frame.trailers_mut() {
             retain_trailers(trailers);
             self.exchange.note(Phase::Done);
         }
-        Poll::Ready(Some(Ok(frame)))
+        let last = if self.incoming.is_end_stream() { Last::Yes } else { Last::No };
+        match (&mut self.flow, frame.into_data()) {
+            (Some(flow), Ok(data)) => match flow.pass(cx, data, last) {
+                Poll::Ready(data) => self.send(data),
+                Poll::Pending => self.waits(),
+            },
+            (None, Ok(data)) => self.send(data),
+            (_, Err(frame)) => Poll::Ready(Some(Ok(frame))),
+        }
+    }
+
+    /// Hands data over to the connection.
+    fn send(&mut self, data: Bytes) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.exchange.note(if self.incoming.is_end_stream() { Phase::Done } else { Phase::Sending });
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    /// The backend has to wait, for the client or for the tenant's turn, and is not to blame: its time stands still.
+    fn waits<T>(&self) -> Poll<T> {
+        self.exchange.phase.set(Phase::WaitingForClient);
+        Poll::Pending
     }
 
     fn end(&mut self) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
@@ -190,23 +225,26 @@ impl Body for Upload {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        match body.flow.as_mut().map(|flow| flow.poll(cx)) {
+            None | Some(Poll::Ready(None)) => {}
+            Some(Poll::Ready(Some(data))) => return body.send(data),
+            Some(Poll::Pending) => return body.waits(),
+        }
         match Pin::new(&mut body.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => body.pass(frame),
+            Poll::Ready(Some(Ok(frame))) => body.pass(cx, frame),
             Poll::Ready(Some(Err(error))) => body.fail(UploadFault::Client(error)),
             Poll::Ready(None) => body.end(),
             Poll::Pending if body.wait.poll_elapsed(cx).is_ready() => body.fail(UploadFault::Idle),
-            Poll::Pending => {
-                body.exchange.phase.set(Phase::WaitingForClient);
-                Poll::Pending
-            }
+            Poll::Pending => body.waits(),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|body| body.incoming.is_end_stream())
+        self.0.as_ref().is_none_or(|body| Flow::is_done(body.flow.as_ref()) && body.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.incoming.size_hint())
+        let left = |body: &Streaming| Flow::size_hint(body.flow.as_ref(), body.incoming.size_hint());
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), left)
     }
 }

@@ -10,7 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::acme_metrics;
+use super::{acme_metrics, tenants};
 use crate::{house::House, live::Counters};
 
 /// What the text is.
@@ -39,6 +39,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.whole(&mut encoder)?;
         acme_metrics::encode(&self.0, &mut encoder)?;
+        tenants::encode(&self.0, &mut encoder)?;
         self.sites(&mut encoder)
     }
 }

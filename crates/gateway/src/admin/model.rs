@@ -50,8 +50,32 @@ pub struct Status {
     /// Public CAs; absent while none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<AcmeStatus>,
+    /// Tenants that were refused something, those most often first, at most 20.
+    #[serde(default)]
+    pub tenants: Vec<TenantRow>,
     /// Sites that are not `live`, with what to do: the same as in `sites`, at most 100.
     pub attention: Vec<SiteRow>,
+}
+
+/// What one tenant has of the box now, and what it was refused since the start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct TenantRow {
+    /// The uid.
+    pub tenant: u32,
+    /// Open client connections.
+    pub connections: u32,
+    /// Requests being answered.
+    pub requests_in_flight: u32,
+    /// Open tunnels.
+    pub tunnels: u32,
+    /// Open connections to backends.
+    pub upstream_connections: u32,
+    /// Bytes of bodies held in memory.
+    pub buffered_bytes: u64,
+    /// Pieces of bodies that waited for the bandwidth.
+    pub bandwidth_waits: u64,
+    /// How often each limit refused something; `share` is what the other tenants must find left.
+    pub refused: std::collections::BTreeMap<String, u64>,
 }
 
 /// How certificates from public CAs stand.

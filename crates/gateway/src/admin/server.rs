@@ -27,6 +27,7 @@ use tokio::{
 use super::{
     certs, metrics,
     model::{AcmeStatus, AdminFailure, Status},
+    tenants,
 };
 use crate::{StartError, config::AcmePolicy, explain::explain, house::House};
 
@@ -346,6 +347,7 @@ fn status(house: &House) -> Status {
         requests: house.shared.totals.requests(),
         uncommitted,
         acme: acme_status(house),
+        tenants: tenants::rows(house),
         attention,
     }
 }

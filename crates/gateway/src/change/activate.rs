@@ -75,9 +75,12 @@ impl Sites {
         let gone = before.iter().flat_map(|live| &live.vhost.hosts).filter(|host| !vhost.hosts.contains(host));
         step.table.extend(gone.cloned().map(TableChange::Remove));
         if !vhost.hosts.is_empty() {
-            let live = Arc::new(LiveSite { vhost: Arc::new(vhost), identity, counters: Arc::clone(&record.counters) });
+            let counters = Arc::clone(&record.counters);
+            let tenant = self.tenants.of(owner);
+            let live = Arc::new(LiveSite { vhost: Arc::new(vhost), identity, counters, tenant });
             let puts = live.vhost.hosts.iter().map(|host| TableChange::Put(host.clone(), Arc::clone(&live)));
             step.table.extend(puts);
+            let record = self.record(id, owner);
             record.live = Some(live);
             record.options = options;
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     ops::Bound,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -14,6 +15,7 @@ use super::{Record, Sites, source};
 use crate::{
     admin::model::{CertRow, CertStep, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
     live::{Counters, LiveSite},
+    tenant::Tenant,
 };
 
 /// Sites named to the holder of a name that they ask for: anybody may write any number of files that ask.
@@ -39,6 +41,11 @@ impl Sites {
             }
         }
         standing
+    }
+
+    /// Every tenant with a live site, in order of uid.
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.iter()
     }
 
     /// Rows in order of site, after a given one.

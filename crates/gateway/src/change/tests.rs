@@ -70,6 +70,7 @@ fn open(dir: &std::path::Path) -> (Sites, LiveTable<LiveSite>) {
         listen: vec!["0.0.0.0:443".parse().expect("an address")],
         admin_socket: dir.join("admin.sock"),
         acme: None,
+        tenancy: Tenancy::default(),
     };
     (Sites::new(surroundings, claims), LiveTable::new())
 }

@@ -58,6 +58,7 @@ impl Gate {
             listen: Vec::new(),
             admin_socket: dir.path().join("admin.sock"),
             acme: Some(AcmeStanding { dns: Vec::new(), without_certificate }),
+            tenancy: crate::tenancy::Tenancy::default(),
         };
         let changes = sites.iter().enumerate().map(|(number, text)| {
             let id = SiteId::new(&format!("{number}.yaml"));

@@ -157,6 +157,7 @@ mod tests {
             authority,
             trust,
             request_id: RequestId(7),
+            account: &crate::account::free(),
         };
         let mut headers = HeaderMap::new();
         for (name, value) in before {

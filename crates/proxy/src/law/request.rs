@@ -165,6 +165,7 @@ mod tests {
             authority: "a.test",
             trust,
             request_id: RequestId(1),
+            account: &crate::account::free(),
         };
         let order = Order { caller: &caller, stripped: None, changes, handshake: handshake.as_ref(), body };
         rewrite_request(&mut head, &order).map(|()| head)

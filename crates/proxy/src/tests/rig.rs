@@ -21,15 +21,15 @@ use tokio::{
     task::LocalSet,
     time::timeout,
 };
-use vestibule_names::{ClientAddr, RequestId, RoutePath, UpstreamAddr, UpstreamScheme, UpstreamTarget};
+use vestibule_names::{ClientAddr, RequestId, RoutePath, TenantId, UpstreamAddr, UpstreamScheme, UpstreamTarget};
 use vestibule_vhost::{
     Action, HeaderChanges, Route, UpstreamGroup, UpstreamTls,
     vhost::{Limits, Prefix, Timeouts},
 };
 
 use crate::{
-    Body, Caller, Fault, Proxy, ProxyConfig, Refusal, Scheme, Spawn, Trust, TunnelEnd, dial::Roots, forward::Terms,
-    inspect, refuse,
+    Account, AccountLimits, Body, Caller, Fault, Proxy, ProxyConfig, Refusal, Scheme, Spawn, Trust, TunnelEnd,
+    dial::Roots, forward::Terms, inspect, refuse,
 };
 
 /// No wait of a test is longer; a hang becomes a failure.
@@ -54,6 +54,7 @@ pub(super) struct Plan {
     pub(super) trust: Trust,
     pub(super) route: Route,
     pub(super) roots: Roots,
+    pub(super) account: Arc<Account>,
 }
 
 impl Plan {
@@ -71,6 +72,7 @@ impl Plan {
                 headers: Arc::new(HeaderChanges::default()),
             },
             roots: Arc::new(|_: Option<&Path>| panic!("no TLS in this test")),
+            account: Account::new(TenantId::OPERATOR, AccountLimits::UNLIMITED),
         }
     }
 
@@ -191,6 +193,7 @@ async fn answer(state: Rc<State>, peer: SocketAddr, request: Request<Incoming>) 
         authority: &authority,
         trust: state.plan.trust,
         request_id: id,
+        account: &state.plan.account,
     };
     let plan = &state.plan;
     let terms =

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use vestibule_gateway::admin::model::{AcmeStatus, SiteRow, SiteState, Status};
+use vestibule_gateway::admin::model::{AcmeStatus, SiteRow, SiteState, Status, TenantRow};
 
 use crate::{
     admin_client::AdminClient,
@@ -63,6 +63,7 @@ fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), 
         let what = counted(status.uncommitted, "change");
         line("ledger", &format!("cannot be written: {what} would be missing after a restart; is the disk full?"))?;
     }
+    write_tenants(&status.tenants, out, paint)?;
     write_attention(&status.attention, status.stale + status.broken, out, paint)
 }
 
@@ -99,6 +100,19 @@ fn sites_in_words(status: &Status) -> String {
         }
     }
     words
+}
+
+fn write_tenants(rows: &[TenantRow], out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", paint.strong("Refused for a limit of the tenant, since the start:"))?;
+    for row in rows {
+        let refused: Vec<_> =
+            row.refused.iter().map(|(limit, count)| format!("{count} by {}", escaped(limit))).collect();
+        writeln!(out, "  uid {}: {}", row.tenant, refused.join(", "))?;
+    }
+    Ok(())
 }
 
 fn write_attention(rows: &[SiteRow], known: usize, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
@@ -170,6 +184,7 @@ mod tests {
             uncommitted: 0,
             acme: None,
             draining: false,
+            tenants: vec![],
             attention,
         }
     }
@@ -217,6 +232,15 @@ vestibule 0.1.0, ready, pid 42, up 1h 2m
             "no names, one ran out 1m 0s ago (from letsencrypt); NOTHING IS RENEWED: the thread has ended, start the \
              gateway again"
         );
+    }
+
+    #[test]
+    fn tenants_at_their_limits_are_told() {
+        let refused = [("requests_per_second".to_owned(), 12), ("share".to_owned(), 3)].into();
+        let tenants = vec![TenantRow { tenant: 1001, refused, ..TenantRow::default() }];
+        let text = text(&Status { tenants, ..status(vec![]) });
+        let told = "\nRefused for a limit of the tenant, since the start:\n  uid 1001: 12 by requests_per_second, 3 by share\n";
+        assert!(text.ends_with(told), "{text}");
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! What each tenant has of the box and was refused, for metrics and `status`. The number of series is bounded: beyond a
+//! thousand tenants the rest is told together.
+
+use std::{cmp::Reverse, fmt, sync::Arc};
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use super::model::TenantRow;
+use crate::{
+    house::House,
+    tenant::{Kind, Limit, Tenant},
+};
+
+/// Tenants with series of their own.
+const SERIES_LIMIT: usize = 1000;
+/// How the others are called together.
+const OTHERS: &str = "other";
+/// Tenants in `status`.
+const STATUS_LIMIT: usize = 20;
+
+/// Name, help, and how to read it.
+type Figure = (&'static str, &'static str, fn(&Tenant) -> u64);
+
+const GAUGES: [Figure; 5] = [
+    ("tenant_connections", "Open client connections", |tenant| tenant.taken(Kind::Connection).into()),
+    ("tenant_requests_in_flight", "Requests being answered", |tenant| tenant.taken(Kind::Request).into()),
+    ("tenant_tunnels", "Open tunnels (WebSockets)", |tenant| tenant.taken(Kind::Tunnel).into()),
+    ("tenant_upstream_connections", "Open connections to backends", |tenant| tenant.account().upstreams().into()),
+    ("tenant_buffered_bytes", "Bytes of bodies held in memory", |tenant| tenant.account().held()),
+];
+const WAITS: Figure =
+    ("tenant_bandwidth_waits", "Pieces of bodies that waited for the bandwidth", |tenant| tenant.account().waits());
+
+/// Tenants that have anything or were refused anything: one by one, then the rest together.
+fn groups(house: &House) -> Vec<(String, Vec<Arc<Tenant>>)> {
+    let used: Vec<_> = house.sites().tenants().filter(|tenant| tenant.is_used()).cloned().collect();
+    let (own, others) = used.split_at(used.len().min(SERIES_LIMIT));
+    let mut groups: Vec<_> = own.iter().map(|tenant| (tenant.id().to_string(), vec![Arc::clone(tenant)])).collect();
+    if !others.is_empty() {
+        groups.push((OTHERS.to_owned(), others.to_vec()));
+    }
+    groups
+}
+
+/// The series of tenants.
+pub(super) fn encode(house: &House, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let groups = groups(house);
+    let sum = |tenants: &[Arc<Tenant>], read: &dyn Fn(&Tenant) -> u64| tenants.iter().map(|t| read(t)).sum::<u64>();
+    for (name, help, read) in GAUGES {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (tenant, members) in &groups {
+            let value = i64::try_from(sum(members, &read)).unwrap_or(i64::MAX);
+            ConstGauge::new(value).encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
+        }
+    }
+    let (name, help, read) = WAITS;
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (tenant, members) in &groups {
+        ConstCounter::new(sum(members, &read)).encode(family.encode_family(&[("tenant", tenant.as_str())])?)?;
+    }
+    let help = "Connections, handshakes and requests refused for a limit of the tenant";
+    let mut family = encoder.encode_descriptor("tenant_refused", help, None, MetricType::Counter)?;
+    for (tenant, members) in &groups {
+        for limit in Limit::ALL {
+            let refused = sum(members, &|tenant| tenant.refused(limit));
+            if refused > 0 {
+                let labels = [("tenant", tenant.as_str()), ("limit", limit.word())];
+                ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tenants that were refused something, those most often first.
+pub(super) fn rows(house: &House) -> Vec<TenantRow> {
+    let mut rows: Vec<_> = house.sites().tenants().map(|tenant| row(tenant)).collect();
+    rows.retain(|row| !row.refused.is_empty());
+    rows.sort_by_key(|row| Reverse(row.refused.values().sum::<u64>()));
+    rows.truncate(STATUS_LIMIT);
+    rows
+}
+
+fn row(tenant: &Tenant) -> TenantRow {
+    let refused = Limit::ALL.into_iter().map(|limit| (limit.word().to_owned(), tenant.refused(limit)));
+    TenantRow {
+        tenant: tenant.id().0,
+        connections: tenant.taken(Kind::Connection),
+        requests_in_flight: tenant.taken(Kind::Request),
+        tunnels: tenant.taken(Kind::Tunnel),
+        upstream_connections: tenant.account().upstreams(),
+        buffered_bytes: tenant.account().held(),
+        bandwidth_waits: tenant.account().waits(),
+        refused: refused.filter(|(_, count)| *count > 0).collect(),
+    }
+}
