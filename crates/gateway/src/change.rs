@@ -5,13 +5,14 @@
 
 mod activate;
 mod public;
+mod records;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod unproven;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     net::SocketAddr,
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -27,7 +28,10 @@ use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
 use vestibule_watch::{Change, OpenError, SiteFile};
 
 pub(crate) use self::public::Wish;
-use self::unproven::{Files, Unproven};
+use self::{
+    records::Records,
+    unproven::{Files, Unproven},
+};
 use crate::{
     admin::model::SiteState,
     config::AcmeStanding,
@@ -63,7 +67,7 @@ const UNKNOWN_OWNER: TenantId = TenantId(u32::MAX);
 
 /// Every site that the gateway knows of, live or not. Only the control side touches it.
 pub(crate) struct Sites {
-    records: BTreeMap<SiteId, Record>,
+    records: Records,
     claims: Claims,
     /// Sites whose certificate files are to be looked at.
     with_files: BTreeSet<SiteId>,
@@ -110,7 +114,7 @@ impl Sites {
     /// No sites yet; claims as the ledger (or a running gateway) tells them.
     pub(crate) fn new(surroundings: Surroundings, claims: Vec<(HostPattern, Claim)>) -> Self {
         Self {
-            records: BTreeMap::new(),
+            records: Records::default(),
             claims: Claims::restore(claims),
             with_files: BTreeSet::new(),
             tenants: Tenants::new(surroundings.tenancy.clone()),
@@ -377,19 +381,7 @@ impl Sites {
 
     /// The record of a site, made when missing. The owner is the file's as it is now.
     fn record(&mut self, id: &SiteId, owner: TenantId) -> &mut Record {
-        let record = self.records.entry(id.clone()).or_insert_with(|| Record {
-            owner,
-            state: SiteState::Broken,
-            live: None,
-            options: None,
-            counters: Arc::default(),
-            reports: Box::default(),
-            waiting: None,
-            unproven_file: None,
-            unproven_good: None,
-        });
-        record.owner = owner;
-        record
+        self.records.of(id, owner)
     }
 }
 
@@ -407,7 +399,7 @@ pub(crate) fn change_id(change: &Change) -> &SiteId {
     }
 }
 
-fn source(id: &SiteId, bytes: &[u8]) -> Source {
+pub(crate) fn source(id: &SiteId, bytes: &[u8]) -> Source {
     Source { name: Arc::from(id.as_str()), text: Arc::from(String::from_utf8_lossy(bytes)) }
 }
 

@@ -8,7 +8,7 @@ use vestibule_acme::config::NamedProvider;
 pub use vestibule_certs::store::{CaId, KeyType};
 use vestibule_names::{ClientNetwork, ListenAddr};
 pub use vestibule_site::acme::WithoutCertificate;
-pub use vestibule_site::settings::{AccessLog, Limits, Timeouts};
+pub use vestibule_site::settings::{AccessLog, AddressMetrics, Limits, Timeouts};
 
 pub use crate::tenancy::Tenancy;
 
@@ -29,10 +29,14 @@ pub struct Config {
     pub limits: Limits,
     /// Waits.
     pub timeouts: Timeouts,
-    /// The admin socket.
+    /// The operator's admin socket: nobody else can open it.
     pub admin_socket: PathBuf,
+    /// The tenants' admin socket, which every user can open, and whether a start without it is one; `None`: there is none.
+    pub tenant_socket: Option<(PathBuf, Need)>,
     /// A loopback TCP address that serves metrics and readiness only.
     pub admin_address: Option<ListenAddr>,
+    /// What its metrics tell to whoever asks.
+    pub address_metrics: AddressMetrics,
     /// Where access events go.
     pub access: AccessLog,
     /// Public CAs; `None`: nobody has agreed to a CA's terms, and public names get local certificates.
@@ -41,6 +45,15 @@ pub struct Config {
     pub trusted_proxies: Vec<ClientNetwork>,
     /// What tenants may do.
     pub tenancy: Tenancy,
+}
+
+/// Must a thing be there?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Somebody asked for it: a start without it fails.
+    Required,
+    /// It is a default: a start without it says so.
+    IfPossible,
 }
 
 /// Public CAs, and what a name gets before its first certificate.

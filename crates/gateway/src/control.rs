@@ -1,6 +1,6 @@
 //! The control thread: the admin interface, readiness and stopping told to systemd, and the commands of a [`Stopper`].
 
-use std::{convert::Infallible, fs, io, thread};
+use std::{convert::Infallible, io, thread};
 
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -63,15 +63,9 @@ pub(crate) fn spawn(
 ) -> io::Result<(Stopper, thread::JoinHandle<()>)> {
     let (commands, queue) = unbounded_channel(); // fed by signals, not by clients
     let drain = house.shared.drain.clone();
-    let body = move || {
-        let socket = house.shared.config.admin_socket.clone();
-        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => LocalSet::new().block_on(&runtime, run(house, sockets, watching, queue)),
-            Err(error) => tracing::error!(%error, "the control thread has no run time"),
-        }
-        if let Err(error) = fs::remove_file(socket) {
-            tracing::debug!(%error, "the admin socket stays behind");
-        }
+    let body = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => LocalSet::new().block_on(&runtime, run(house, sockets, watching, queue)),
+        Err(error) => tracing::error!(%error, "the control thread has no run time"),
     };
     let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
     Ok((Stopper { commands, drain }, thread))

@@ -5,7 +5,7 @@ use vestibule_names::{Authority, AuthorityError, HostPattern, HostRef, PathError
 use vestibule_vhost::{Action, Route, TlsPolicy, VhostTable, vhost::RedirectToHttps};
 
 use crate::{
-    admin::model::Explanation,
+    admin::{Caller, model::Explanation},
     challenge,
     config::{AcmeStanding, WithoutCertificate},
     live::LiveSite,
@@ -32,6 +32,7 @@ pub(crate) fn explain(
     url: &str,
     https_port: Option<u16>,
     acme: Option<&AcmeStanding>,
+    caller: Caller,
 ) -> Result<Explanation, ExplainError> {
     let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
         (Some(rest), _) => (true, rest),
@@ -45,7 +46,7 @@ pub(crate) fn explain(
     let raw_path = target.split('?').next().unwrap_or("");
     let path = path::normalise(if raw_path.is_empty() { "/" } else { raw_path })?;
     let host = authority.host.key().into_owned();
-    let asked = Asked { host: &host, path: &path, secure, https_port, acme };
+    let asked = Asked { host: &host, path: &path, secure, https_port, acme, caller };
 
     let scheme = if secure { "https" } else { "http" };
     let shown =
@@ -59,7 +60,12 @@ pub(crate) fn explain(
         outcome: String::new(),
         lost: Vec::new(),
     };
-    match table.resolve(&host) {
+    match table.resolve(&host).filter(|site| caller.may_see(site.vhost.tenant)) {
+        // The same words for what is another's and for what is nobody's.
+        None if caller != Caller::Operator => {
+            told.steps.push(format!("no site of yours has the name {host}, nor a wildcard that covers it"));
+            "nothing of yours answers it".clone_into(&mut told.outcome);
+        }
         None => {
             told.steps.push(format!("no site has the name {host}, nor a wildcard that covers it"));
             told.outcome = if secure {
@@ -80,16 +86,17 @@ struct Asked<'a> {
     secure: bool,
     https_port: Option<u16>,
     acme: Option<&'a AcmeStanding>,
+    caller: Caller,
 }
 
 fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, told: &mut Explanation) {
-    let Asked { host, path, secure, https_port, acme } = *asked;
+    let Asked { host, path, secure, https_port, acme, caller } = *asked;
     let vhost = &site.vhost;
     told.site = Some(vhost.id.to_string());
     let by = vhost.hosts.iter().find(|pattern| pattern.matches(host));
     let by = by.map_or_else(|| host.to_owned(), ToString::to_string);
     told.steps.push(format!("the host {host} belongs to the site {} by its name {by}", vhost.id));
-    told.lost.extend(lost_wildcard(table, site, host));
+    told.lost.extend(lost_wildcard(table, site, host, caller));
     let clear_only = vhost.tls == TlsPolicy::Off;
     if secure && clear_only {
         told.steps.push("the site has `tls: off`".to_owned());
@@ -160,11 +167,11 @@ fn answered_before_the_site(acme: &AcmeStanding, site: &LiveSite, asked: &Asked<
 }
 
 /// A wildcard of another site that covers the host too, and lost to an exact name.
-fn lost_wildcard(table: &VhostTable<LiveSite>, site: &LiveSite, host: &str) -> Option<String> {
+fn lost_wildcard(table: &VhostTable<LiveSite>, site: &LiveSite, host: &str, caller: Caller) -> Option<String> {
     let (_, parent) = host.split_once('.')?;
     // Any name under the same parent that nobody has exactly shows where the wildcard leads.
     let probe = format!("{}.{parent}", "0".repeat(63));
-    let other = table.resolve(&probe)?;
+    let other = table.resolve(&probe).filter(|other| caller.may_see(other.vhost.tenant))?;
     let covers = |pattern: &&HostPattern| matches!(pattern, HostPattern::Wildcard(_)) && pattern.matches(host);
     let wildcard = other.vhost.hosts.iter().find(covers)?;
     (other.vhost.id != site.vhost.id)

@@ -1,17 +1,22 @@
 //! What `check` and `explain` do without a running gateway: the site-change walk, without commit and publish.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use vestibule_diagnostics::{Code, Diagnostic, Report, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_vhost::{Claim, VhostTable};
 use vestibule_watch::{Change, OpenError, SiteFile, WatchConfig};
 
 use crate::{
-    admin::model::{ClaimRow, Explanation, Review},
-    change::{Certifier, Sites, Surroundings, change_id},
+    admin::{
+        Caller,
+        model::{ClaimRow, Explanation, NameRefusal, Review},
+    },
+    change::{Certifier, Sites, Surroundings, change_id, source},
     config::{AcmeStanding, Tenancy},
     explain::{ExplainError, explain as explain_in},
     ledger::read_claims_of,
@@ -38,6 +43,20 @@ pub struct Context {
     pub acme: Option<AcmeStanding>,
     /// What tenants may do.
     pub tenancy: Tenancy,
+    /// The tenant whose files are checked, for whom a running gateway judges names (see [`wanted`]); `None`: all files are,
+    /// and names are judged here.
+    pub tenant: Option<TenantFiles>,
+}
+
+/// What a tenant checks.
+#[derive(Clone, Debug)]
+pub struct TenantFiles {
+    /// Whose files.
+    pub tenant: TenantId,
+    /// The user as whom the gateway runs.
+    pub gateway_uid: u32,
+    /// The names that the gateway would not give to each file (`GET /v1/claims/preview`).
+    pub refused: HashMap<SiteId, Vec<NameRefusal>>,
 }
 
 /// Why nothing could be checked.
@@ -60,14 +79,31 @@ pub enum ReviewError {
     Url(#[from] ExplainError),
 }
 
+/// The names that files ask for, as [`check`] would read them: for a gateway that knows who holds what.
+pub fn wanted(context: &Context, files: &[PathBuf]) -> Result<Vec<(SiteId, Vec<HostPattern>)>, ReviewError> {
+    let changes = if files.is_empty() {
+        context.scan()?
+    } else {
+        files.iter().map(|path| Ok(context.named(path)?.1)).collect::<Result<_, ReviewError>>()?
+    };
+    let names = |change| {
+        let Change::Written(SiteFile { id, bytes, .. }) = change else { return None };
+        let site = vestibule_site::parse_site(&bytes).value?;
+        Some((id, site.hosts.into_iter().map(|host| host.value).collect()))
+    };
+    Ok(changes.into_iter().filter_map(names).collect())
+}
+
 /// Checks these files as `run` would, in context; with no files, every file of the folder.
 pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, ReviewError> {
     let mut sites = context.sites();
     if files.is_empty() {
         let changes = context.scan()?;
+        let refused: Vec<_> = changes.iter().map(|change| context.refused(change)).collect();
         let ids: Vec<_> = changes.iter().map(change_id).cloned().collect();
         drop(sites.apply(changes));
-        return Ok(ids.into_iter().map(|id| review(&sites, &id, id.as_str().to_owned())).collect());
+        let reviews = ids.into_iter().zip(refused);
+        return Ok(reviews.map(|(id, refused)| review(&sites, &id, id.as_str().to_owned(), refused)).collect());
     }
     let named = files.iter().map(|path| context.named(path)).collect::<Result<Vec<_>, _>>()?;
     if !context.knows_claims() {
@@ -78,8 +114,9 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
     }
     let mut reviews = Vec::new();
     for (path, (id, change)) in files.iter().zip(named) {
+        let refused = context.refused(&change);
         drop(sites.apply(vec![change]));
-        reviews.push(review(&sites, &id, path.display().to_string()));
+        reviews.push(review(&sites, &id, path.display().to_string(), refused));
     }
     Ok(reviews)
 }
@@ -88,7 +125,13 @@ pub fn check(context: &Context, files: &[PathBuf]) -> Result<Vec<Review>, Review
 pub fn explain(context: &Context, url: &str) -> Result<Explanation, ReviewError> {
     let mut sites = context.sites();
     let step = sites.apply(context.scan()?);
-    Ok(explain_in(&VhostTable::empty().with(step.table), url, context.https_port, context.acme.as_ref())?)
+    Ok(explain_in(
+        &VhostTable::empty().with(step.table),
+        url,
+        context.https_port,
+        context.acme.as_ref(),
+        Caller::Operator,
+    )?)
 }
 
 /// A public name of a site whose certificate is left to the gateway, if there is one: whom it concerns that no CA is asked.
@@ -102,13 +145,14 @@ pub fn public_name(context: &Context) -> Option<HostPattern> {
     })
 }
 
-fn review(sites: &Sites, id: &SiteId, file: String) -> Review {
+fn review(sites: &Sites, id: &SiteId, file: String, refused: Vec<Report>) -> Review {
     let mut reports = sites.reports_of(id);
+    reports.extend(refused);
     for report in &mut reports {
         report.text = report.text.replacen(&format!("--> {id}"), &format!("--> {file}"), 1);
         report.file.clone_from(&file);
     }
-    Review { valid: !reports.iter().any(vestibule_diagnostics::Report::is_error), file, reports }
+    Review { valid: !reports.iter().any(Report::is_error), file, reports }
 }
 
 impl Context {
@@ -116,18 +160,48 @@ impl Context {
         WatchConfig { dir: self.sites.clone(), file_limit: self.file_limit, rescan: std::time::Duration::MAX }
     }
 
+    /// Every file, or every file of the tenant who checks. Others' are none of theirs, even those that they could read.
     fn scan(&self) -> Result<Vec<Change>, ReviewError> {
-        Ok(vestibule_watch::scan(&self.watch())?)
+        let mut changes = vestibule_watch::scan(&self.watch())?;
+        if let Some(files) = &self.tenant {
+            changes.retain(|change| match change {
+                Change::Written(file) => file.owner == files.tenant,
+                Change::Unreadable(id, _) | Change::Removed(id) => {
+                    let found = std::fs::symlink_metadata(self.sites.join(id.as_str()));
+                    found.is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == files.tenant.0)
+                }
+            });
+        }
+        Ok(changes)
+    }
+
+    /// What the gateway said of the names of a file, at their places in it.
+    fn refused(&self, change: &Change) -> Vec<Report> {
+        let (Some(files), Change::Written(file)) = (&self.tenant, change) else { return Vec::new() };
+        let Some(refused) = files.refused.get(&file.id) else { return Vec::new() };
+        let hosts = vestibule_site::parse_site(&file.bytes).value.map(|site| site.hosts).unwrap_or_default();
+        let source = source(&file.id, &file.bytes);
+        let report = |refusal: &NameRefusal| {
+            let host = hosts.iter().find(|host| host.value.to_string() == refusal.name)?;
+            let code = Code::find(&refusal.code).unwrap_or(catalogue::HOST_CLAIMED);
+            let mut diagnostic = Diagnostic::new(code, refusal.message.clone()).at(host.span, "");
+            (diagnostic.note, diagnostic.help) = (refusal.note.clone(), refusal.help.clone());
+            Some(Report::new(&diagnostic, &source))
+        };
+        refused.iter().filter_map(report).collect()
     }
 
     /// The user as whom the gateway runs: the owner of its folder, or we ourselves before there is one.
     fn gateway_uid(&self) -> u32 {
+        if let Some(files) = &self.tenant {
+            return files.gateway_uid;
+        }
         let owner = std::fs::metadata(&self.state).map(|folder| std::os::unix::fs::MetadataExt::uid(&folder));
         owner.unwrap_or_else(|_| rustix::process::geteuid().as_raw())
     }
 
     fn knows_claims(&self) -> bool {
-        self.claims.is_some() || read_claims_of(&self.state).is_some()
+        self.tenant.is_some() || self.claims.is_some() || read_claims_of(&self.state).is_some()
     }
 
     fn sites(&self) -> Sites {

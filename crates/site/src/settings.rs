@@ -24,8 +24,12 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// `admin.socket`: default `STATE/admin.sock`.
     pub admin_socket: Option<PathBuf>,
+    /// `admin.tenants`: the socket that every user may open.
+    pub tenant_socket: TenantSocket,
     /// `admin.address`: a loopback TCP address for metrics and readiness only.
     pub admin_address: Option<ListenAddr>,
+    /// `admin.metrics`: what the metrics of that address tell.
+    pub address_metrics: AddressMetrics,
     /// `log`.
     pub log: Log,
     /// `trusted_proxies`: networks whose `X-Forwarded-*` and `Forwarded` are believed.
@@ -34,6 +38,28 @@ pub struct Settings {
     pub tenancy: crate::tenancy::Tenancy,
     /// `acme`: public CAs; `None`: not written.
     pub acme: Option<crate::acme::Acme>,
+}
+
+/// The socket on which tenants ask for their own things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TenantSocket {
+    /// A box's gateway has one, a private one has none.
+    #[default]
+    Standard,
+    /// There.
+    At(PathBuf),
+    /// None.
+    Off,
+}
+
+/// What the metrics of the admin address tell to whoever asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressMetrics {
+    /// The gateway as a whole.
+    #[default]
+    Totals,
+    /// Each site too: every user of the machine then learns whose sites there are, and how they fare.
+    Sites,
 }
 
 /// Limits of the gateway.

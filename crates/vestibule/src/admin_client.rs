@@ -15,12 +15,13 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, runtime::Runtime};
 use vestibule_gateway::admin::model::AdminFailure;
+use vestibule_site::Settings;
 
 use crate::{
     cli::{PlaceFlags, ReachFlags},
     decide,
     exit::Exit,
-    place::{ADMIN_SOCKET_NAME, Standing, Surroundings},
+    place::{ADMIN_SOCKET_NAME, Standing, Surroundings, TENANT_SOCKET},
     settings_file::Loaded,
 };
 
@@ -119,9 +120,10 @@ impl AdminError {
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Connect { .. } if self.exit() == Exit::NO_PERMISSION => {
-                Some("the admin socket belongs to the gateway's user: ask as that user or as root")
-            }
+            Self::Connect { .. } if self.exit() == Exit::NO_PERMISSION => Some(
+                "that socket belongs to the gateway's user, and the gateway has none for tenants (`admin: {tenants: \
+                     PATH}` in its settings): ask as that user or as root",
+            ),
             Self::Connect { .. } | Self::NoSocket => {
                 Some("start one with 'vestibule run', or say where it is with --state DIR or --socket PATH")
             }
@@ -152,9 +154,23 @@ impl AdminClient {
         Self::first(sockets(flags, &Surroundings::detect()))
     }
 
-    /// The gateway on this socket, if one listens.
-    pub(crate) fn at(socket: PathBuf) -> Result<Self, AdminError> {
-        Self::first(vec![socket])
+    /// The gateway of these folders; where nothing is said of folders, else that of the box.
+    pub(crate) fn of_place(
+        flags: &PlaceFlags,
+        settings: &Settings,
+        surroundings: &Surroundings,
+    ) -> Result<Self, AdminError> {
+        let mut sockets: Vec<PathBuf> = decide::folders(flags, settings, surroundings).sockets().cloned().collect();
+        if flags.settings.is_none() && flags.sites.is_none() && flags.state.is_none() {
+            sockets.extend(Some(PathBuf::from(TENANT_SOCKET)).filter(|socket| !sockets.contains(socket)));
+        }
+        Self::first(sockets)
+    }
+
+    /// The gateway on the first of these sockets on which one listens.
+    #[cfg(test)]
+    pub(crate) fn at(sockets: Vec<PathBuf>) -> Result<Self, AdminError> {
+        Self::first(sockets)
     }
 
     fn first(sockets: Vec<PathBuf>) -> Result<Self, AdminError> {
@@ -242,14 +258,16 @@ fn sockets(flags: &ReachFlags, surroundings: &Surroundings) -> Vec<PathBuf> {
     if let Some(state) = &flags.state {
         return vec![state.join(ADMIN_SOCKET_NAME)];
     }
+    // The operator's socket of each gateway comes before its tenants': who may open it is told everything there.
     // A settings file that cannot be read or has errors must not keep anybody from asking how things stand.
     let place = PlaceFlags::default();
     let settings = Loaded::find(&place, surroundings).unwrap_or_default().settings;
-    let mut sockets: Vec<PathBuf> = decide::folders(&place, &settings, surroundings).admin_socket.into_iter().collect();
+    let mut sockets: Vec<PathBuf> = decide::folders(&place, &settings, surroundings).sockets().cloned().collect();
     for standing in [Standing::User, Standing::System] {
         let socket = surroundings.state(standing).map(|state| state.join(ADMIN_SOCKET_NAME));
         sockets.extend(socket.filter(|socket| !sockets.contains(socket)));
     }
+    sockets.extend(Some(PathBuf::from(TENANT_SOCKET)).filter(|socket| !sockets.contains(socket)));
     sockets
 }
 

@@ -8,14 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vestibule_gateway::{Config, tenancy::Tenancy, users};
+use vestibule_gateway::{Config, config::Need, tenancy::Tenancy, users};
 use vestibule_names::ListenAddr;
-use vestibule_site::Settings;
+use vestibule_site::{Settings, settings::TenantSocket};
 
 use crate::{
     cli::{ListenFlags, PlaceFlags},
     failure::Failure,
-    place::{ADMIN_SOCKET_NAME, Surroundings},
+    place::{ADMIN_SOCKET_NAME, Standing, Surroundings, TENANT_SOCKET},
 };
 
 /// The folders, decided.
@@ -25,8 +25,17 @@ pub(crate) struct Folders {
     pub(crate) sites: PathBuf,
     /// The gateway's own; `None` when nothing says where and there is no home.
     pub(crate) state: Option<PathBuf>,
-    /// The admin socket, if there is a place for it.
+    /// The operator's admin socket, if there is a place for it.
     pub(crate) admin_socket: Option<PathBuf>,
+    /// The tenants', if there is one.
+    pub(crate) tenant_socket: Option<(PathBuf, Need)>,
+}
+
+impl Folders {
+    /// Where the gateway of these folders answers: the operator's socket, which others cannot open, then the tenants'.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &PathBuf> {
+        self.admin_socket.iter().chain(self.tenant_socket.iter().map(|(path, _)| path))
+    }
 }
 
 /// Decides the folders.
@@ -38,7 +47,15 @@ pub(crate) fn folders(flags: &PlaceFlags, settings: &Settings, surroundings: &Su
     let beside = state.as_deref().map(|state| state.join(ADMIN_SOCKET_NAME));
     // A state folder on the command line is another gateway than the one the settings speak of.
     let admin_socket = if flags.state.is_some() { beside } else { settings.admin_socket.clone().or(beside) };
-    Folders { sites: absolute(sites), state, admin_socket }
+    let tenant_socket = match &settings.tenant_socket {
+        TenantSocket::At(path) => Some((path.clone(), Need::Required)),
+        // A state folder on the command line is a gateway beside the box's.
+        TenantSocket::Standard if standing == Standing::System && flags.state.is_none() => {
+            Some((PathBuf::from(TENANT_SOCKET), Need::IfPossible))
+        }
+        TenantSocket::Standard | TenantSocket::Off => None,
+    };
+    Folders { sites: absolute(sites), state, admin_socket, tenant_socket }
 }
 
 /// Decides where to listen: (clear, TLS).
@@ -62,7 +79,7 @@ pub(crate) fn config(
     surroundings: &Surroundings,
     cores: usize,
 ) -> Result<Config, Failure> {
-    let Folders { sites, state, admin_socket } = folders(place, settings, surroundings);
+    let Folders { sites, state, admin_socket, tenant_socket } = folders(place, settings, surroundings);
     let (state, admin_socket) = state.zip(admin_socket).ok_or(Failure::NoStateFolder)?;
     let (http, https) = listeners(listen, settings, surroundings);
     Ok(Config {
@@ -74,7 +91,9 @@ pub(crate) fn config(
         limits: settings.limits,
         timeouts: settings.timeouts,
         admin_socket,
+        tenant_socket,
         admin_address: settings.admin_address,
+        address_metrics: settings.address_metrics,
         access: settings.log.access.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         tenancy: Tenancy::decide(&settings.tenancy, users::uid_of).0,
@@ -103,6 +122,7 @@ pub(crate) fn review_context(
         https_port,
         acme: acme::policy(settings.acme.as_ref()).map(|policy| policy.standing()),
         tenancy: Tenancy::decide(&settings.tenancy, users::uid_of).0,
+        tenant: None,
     }
 }
 
@@ -124,7 +144,6 @@ pub(crate) fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::Standing;
 
     fn at(standing: Standing) -> Surroundings {
         Surroundings { standing, xdg_state_home: None, home: Some("/home/ann".into()) }
@@ -144,6 +163,7 @@ mod tests {
         assert_eq!((user.http, user.https), (vec![addr("127.0.0.1:8080")], vec![addr("127.0.0.1:8443")]));
         assert_eq!(user.state, Path::new("/home/ann/.local/state/vestibule"));
         assert_eq!(user.admin_socket, Path::new("/home/ann/.local/state/vestibule/admin.sock"));
+        assert_eq!(user.tenant_socket, None, "a private gateway has no tenants");
         assert!(user.sites.is_absolute() && user.sites.ends_with("sites.d"));
         assert_eq!(user.workers, 4);
 
@@ -151,6 +171,7 @@ mod tests {
         assert_eq!((system.http, system.https), (vec![addr("[::]:80")], vec![addr("[::]:443")]));
         assert_eq!(system.sites, Path::new("/etc/vestibule/sites.d"));
         assert_eq!(system.state, Path::new("/var/lib/vestibule"));
+        assert_eq!(system.tenant_socket, Some(("/run/vestibule/admin.sock".into(), Need::IfPossible)));
     }
 
     #[test]
@@ -161,6 +182,7 @@ mod tests {
             sites: Some("/srv/sites".into()),
             state: Some("/srv/state".into()),
             admin_socket: Some("/run/v.sock".into()),
+            tenant_socket: TenantSocket::At("/run/t.sock".into()),
             workers: Some(2),
             ..Settings::default()
         };
@@ -168,6 +190,15 @@ mod tests {
         assert_eq!((set.http, set.https), (vec![], vec![addr("127.0.0.1:1443")]));
         assert_eq!((set.sites, set.state), ("/srv/sites".into(), "/srv/state".into()));
         assert_eq!((set.admin_socket, set.workers), ("/run/v.sock".into(), 2));
+        assert_eq!(set.tenant_socket, Some(("/run/t.sock".into(), Need::Required)));
+        let off = Settings { tenant_socket: TenantSocket::Off, ..Settings::default() };
+        assert_eq!(
+            decided(&PlaceFlags::default(), &ListenFlags::default(), &off, Standing::System).tenant_socket,
+            None
+        );
+        let beside = PlaceFlags { state: Some("/b".into()), ..PlaceFlags::default() };
+        let beside = decided(&beside, &ListenFlags::default(), &Settings::default(), Standing::System);
+        assert_eq!(beside.tenant_socket, None, "the box's gateway has that socket");
 
         let place = PlaceFlags { settings: None, sites: Some("/a".into()), state: Some("/b".into()) };
         let listen = ListenFlags { http: vec![addr("[::1]:1"), addr("[::1]:2")], https: vec![], workers: Some(7) };

@@ -13,6 +13,8 @@ use vestibule_names::ListenAddr;
 pub(crate) const SETTINGS_NAME: &str = "vestibule.yaml";
 /// The admin socket inside a state folder, unless the settings say otherwise.
 pub(crate) const ADMIN_SOCKET_NAME: &str = "admin.sock";
+/// Where a box's gateway has its tenants' socket: the state folder is closed to them.
+pub(crate) const TENANT_SOCKET: &str = "/run/vestibule/admin.sock";
 /// The bit of CAP_NET_BIND_SERVICE in CapEff (capabilities(7)).
 const NET_BIND_SERVICE: u32 = 10;
 

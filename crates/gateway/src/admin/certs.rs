@@ -4,7 +4,7 @@
 //! Not here: which path answers what (`server.rs`), and everything that knows what a CA is (`vestibule_acme`).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -22,16 +22,17 @@ use vestibule_certs::{
 };
 use vestibule_names::{HostPattern, SiteId};
 
-use super::model::{CertExplanation, CertPlan, CertRow, CertStep, Certs, ImportRequest, IssuedRow, NameRow, PlanRow};
+use super::{
+    Caller,
+    model::{CertExplanation, CertPlan, CertRow, CertStep, Certs, ImportRequest, IssuedRow, NameRow, PlanRow},
+    reply::Failed,
+};
 use crate::house::House;
 
 /// An answer that waits for an order is given up after this; the order goes on. The engine gives up first, and says why.
 pub(super) const ORDER_TIMEOUT: Duration = Duration::from_secs(10 * 60 + 15);
 /// An explanation asks DNS, a page asks the engine.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// What is answered instead: a status and one sentence.
-pub(super) type Failed = (StatusCode, String);
 
 const NO_CA: &str = "no public CA is configured: write `acme: {agree: true}` into the settings and start again";
 const ENGINE_ENDED: &str = "the gateway is stopping: the order goes on after the next start (if it is not stopping, the \
@@ -59,10 +60,10 @@ fn host(text: Option<&str>) -> Result<HostPattern, Failed> {
     HostPattern::parse(text).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-/// A name of a site that is live: the engine knows no others.
-fn held(house: &House, text: Option<&str>) -> Result<HostPattern, Failed> {
+/// A name that the caller holds: the engine knows no others. What others hold is answered like what nobody holds.
+pub(super) fn held(house: &House, caller: Caller, text: Option<&str>) -> Result<HostPattern, Failed> {
     let name = host(text)?;
-    if house.sites().holder(&name).is_some() {
+    if house.sites().holder(&name).is_some_and(|claim| caller.may_see(claim.tenant)) {
         return Ok(name);
     }
     let covering = house
@@ -70,21 +71,22 @@ fn held(house: &House, text: Option<&str>) -> Result<HostPattern, Failed> {
         .table
         .load()
         .resolve(&name.to_string())
+        .filter(|site| caller.may_see(site.vhost.tenant))
         .and_then(|site| site.vhost.hosts.iter().find(|pattern| pattern.matches(&name.to_string())).cloned());
     let sentence = match covering {
         Some(pattern) => format!("{name} is served by the wildcard {pattern}: ask for that"),
-        None => format!("no site has the name {name}: write its site file first"),
+        None if caller == Caller::Operator => format!("no site has the name {name}: write its site file first"),
+        None => format!("no site of yours has the name {name}: write its site file first"),
     };
     Err((StatusCode::NOT_FOUND, sentence))
 }
 
 /// `GET /v1/certs`: a page, with how each name of a CA stands.
-pub(super) async fn page(house: &House, after: Option<&str>, limit: usize) -> Certs {
-    let mut page = house.sites().certs_page(after, limit);
-    let Some(handle) = &house.acme else { return page };
+pub(super) async fn page(house: &House, caller: Caller, after: Option<&str>, limit: usize) -> Certs {
+    let mut page = house.sites().certs_page(caller, after, limit);
     let of_cas = |row: &&mut CertRow| matches!(&*row.source, "auto" | "acme");
     let sites = page.certs.iter_mut().filter(of_cas).map(|row| SiteId::new(&row.site)).collect();
-    let Ok(told) = within(QUESTION_TIMEOUT, handle.status(sites)).await else { return page };
+    let Some(told) = standing(house, sites).await else { return page };
     let mut by_site: HashMap<String, HashMap<String, NameStatus>> = HashMap::new();
     for status in told {
         by_site.entry(status.site.to_string()).or_default().insert(status.name.to_string(), status);
@@ -96,6 +98,11 @@ pub(super) async fn page(house: &House, after: Option<&str>, limit: usize) -> Ce
         row.names = row.hosts.iter().map(|host| name_row(host, names.get(host), all, store)).collect();
     }
     page
+}
+
+/// How the names of these sites stand at the CAs; `None` without CAs, or when the engine does not answer.
+pub(super) async fn standing(house: &House, sites: Vec<SiteId>) -> Option<Vec<NameStatus>> {
+    within(QUESTION_TIMEOUT, house.acme.as_ref()?.status(sites)).await.ok()
 }
 
 fn name_row(name: &str, status: Option<&NameStatus>, all: bool, store: &Store) -> NameRow {
@@ -140,7 +147,7 @@ fn name_row(name: &str, status: Option<&NameStatus>, all: bool, store: &Store) -
     row
 }
 
-fn word(state: NameState) -> &'static str {
+pub(super) fn word(state: NameState) -> &'static str {
     match state {
         NameState::Waiting => "waiting",
         NameState::Ordering => "ordering",
@@ -151,10 +158,14 @@ fn word(state: NameState) -> &'static str {
     }
 }
 
-/// `GET /v1/certs/explain`. The step about the claim is the gateway's: the engine knows only names that are held.
-pub(super) async fn explain(house: &House, text: Option<&str>) -> Result<CertExplanation, Failed> {
+/// `GET /v1/certs/explain`. The step about the claim is the gateway's: the engine knows only names that are held. It asks
+/// DNS and knocks at ports, so a tenant has it done for names of their own only.
+pub(super) async fn explain(house: &House, caller: Caller, text: Option<&str>) -> Result<CertExplanation, Failed> {
     let handle = handle(house)?;
-    let name = host(text)?;
+    let name = match caller {
+        Caller::Operator => host(text)?,
+        Caller::Tenant(_) => held(house, caller, text)?,
+    };
     let claim = house.sites().explain_claim(&name);
     let told = within(QUESTION_TIMEOUT, handle.explain(name)).await?;
     let steps = told.steps.into_iter().filter(|step| step.subject != "claim").map(|step| CertStep {
@@ -172,16 +183,20 @@ pub(super) async fn explain(house: &House, text: Option<&str>) -> Result<CertExp
 }
 
 /// `GET /v1/certs/shown`: the certificate of a CA that is shown for a name, with all names in it.
-pub(super) fn shown(house: &House, text: Option<&str>) -> Result<IssuedRow, Failed> {
-    let name = held(house, text)?;
+pub(super) fn shown(house: &House, caller: Caller, text: Option<&str>) -> Result<IssuedRow, Failed> {
+    let name = held(house, caller, text)?;
     let tenant = house.sites().holder(&name).map(|claim| claim.tenant);
     let found = tenant.and_then(|tenant| house.shared.vault.store().find(tenant, &name));
     issued(found.ok_or_else(|| format!("{name} has no certificate of a CA")))
 }
 
-/// `GET /v1/certs/plan`.
-pub(super) async fn plan(house: &House) -> Result<CertPlan, Failed> {
-    let forecast = within(QUESTION_TIMEOUT, handle(house)?.forecast()).await?;
+/// `GET /v1/certs/plan`. The queue is everybody's; a tenant is told of their own sites.
+pub(super) async fn plan(house: &House, caller: Caller) -> Result<CertPlan, Failed> {
+    let mut forecast = within(QUESTION_TIMEOUT, handle(house)?.forecast()).await?;
+    if let Caller::Tenant(tenant) = caller {
+        let own: HashSet<SiteId> = house.sites().ids_of(tenant).into_iter().collect();
+        forecast.retain(|row| own.contains(&row.site));
+    }
     let row = |site: vestibule_acme::plan::Forecast| PlanRow {
         site: site.site.to_string(),
         done: site.done.0 / 1000,
@@ -192,8 +207,8 @@ pub(super) async fn plan(house: &House) -> Result<CertPlan, Failed> {
 }
 
 /// `POST /v1/certs/renew`.
-pub(super) async fn renew(house: &House, text: Option<&str>) -> Result<IssuedRow, Failed> {
-    let (handle, name) = (handle(house)?, held(house, text)?);
+pub(super) async fn renew(house: &House, caller: Caller, text: Option<&str>) -> Result<IssuedRow, Failed> {
+    let (handle, name) = (handle(house)?, held(house, caller, text)?);
     let claim = house.sites().explain_claim(&name);
     if claim.standing == "bad" {
         return Err((StatusCode::UNPROCESSABLE_ENTITY, claim.sentence));
@@ -202,8 +217,13 @@ pub(super) async fn renew(house: &House, text: Option<&str>) -> Result<IssuedRow
 }
 
 /// `POST /v1/certs/revoke`.
-pub(super) async fn revoke(house: &House, text: Option<&str>, reason: Option<&str>) -> Result<IssuedRow, Failed> {
-    let (handle, name) = (handle(house)?, held(house, text)?);
+pub(super) async fn revoke(
+    house: &House,
+    caller: Caller,
+    text: Option<&str>,
+    reason: Option<&str>,
+) -> Result<IssuedRow, Failed> {
+    let (handle, name) = (handle(house)?, held(house, caller, text)?);
     let reason = match reason.unwrap_or("0").parse() {
         // RFC 5280 section 5.3.1: 7 is not used; the others above 5 are not a subscriber's (RFC 8555 section 7.6 lets the CA
         // refuse more).

@@ -9,17 +9,39 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
+use vestibule_names::TenantId;
 
-use super::{acme_metrics, tenants};
+use super::{Caller, acme_metrics, tenants};
 use crate::{house::House, live::Counters};
 
 /// What the text is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Renders everything.
-pub(super) fn render(house: &House) -> String {
+/// What is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The gateway as a whole and each site.
+    Everything,
+    /// The gateway as a whole: no name of a site, which would tell whose sites there are.
+    Totals,
+    /// Each site of that tenant.
+    Tenant(TenantId),
+}
+
+impl Scope {
+    /// Of whoever asks over a socket.
+    pub(super) fn of(caller: Caller) -> Self {
+        match caller {
+            Caller::Operator => Self::Everything,
+            Caller::Tenant(tenant) => Self::Tenant(tenant),
+        }
+    }
+}
+
+/// Renders them.
+pub(super) fn render(house: &House, scope: Scope) -> String {
     let mut registry = Registry::with_prefix("vestibule");
-    registry.register_collector(Box::new(Scrape(house.clone())));
+    registry.register_collector(Box::new(Scrape(house.clone(), scope)));
     let mut out = String::new();
     match text::encode(&mut out, &registry) {
         Ok(()) => out,
@@ -27,7 +49,7 @@ pub(super) fn render(house: &House) -> String {
     }
 }
 
-struct Scrape(House);
+struct Scrape(House, Scope);
 
 impl fmt::Debug for Scrape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,10 +59,19 @@ impl fmt::Debug for Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.whole(&mut encoder)?;
-        acme_metrics::encode(&self.0, &mut encoder)?;
-        tenants::encode(&self.0, &mut encoder)?;
-        self.sites(&mut encoder)
+        let sites_of = match self.1 {
+            Scope::Everything => Some(Caller::Operator),
+            Scope::Totals => None,
+            Scope::Tenant(tenant) => Some(Caller::Tenant(tenant)),
+        };
+        if !matches!(self.1, Scope::Tenant(_)) {
+            self.whole(&mut encoder)?;
+            acme_metrics::encode(&self.0, &mut encoder)?;
+        }
+        if let Some(caller) = sites_of {
+            tenants::encode(&self.0, caller, &mut encoder)?;
+        }
+        sites_of.map_or(Ok(()), |caller| self.sites(caller, &mut encoder))
     }
 }
 
@@ -84,8 +115,8 @@ impl Scrape {
         labelled(encoder, "refusals", "Responses of the gateway's own, by code", "code", refusals)
     }
 
-    /// Each site.
-    fn sites(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    /// Each site that the caller may see.
+    fn sites(&self, caller: Caller, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let counters: [SiteCounter; 3] = [
             ("site_requests", "Requests answered for a site", Counters::requests),
             ("site_errors", "Of these, with a 5xx status", |counters| counters.of_class(5)),
@@ -93,7 +124,7 @@ impl Scrape {
         ];
         for (name, help, read) in counters {
             let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            self.each_site(descriptor, |counters| ConstCounter::new(read(counters)))?;
+            self.each_site(caller, descriptor, |counters| ConstCounter::new(read(counters)))?;
         }
         let gauges: [SiteCounter; 2] = [
             ("site_requests_in_flight", "Requests being answered", |counters| u64::from(counters.in_flight())),
@@ -101,18 +132,21 @@ impl Scrape {
         ];
         for (name, help, read) in gauges {
             let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            self.each_site(descriptor, |counters| ConstGauge::new(i64::try_from(read(counters)).unwrap_or(i64::MAX)))?;
+            self.each_site(caller, descriptor, |counters| {
+                ConstGauge::new(i64::try_from(read(counters)).unwrap_or(i64::MAX))
+            })?;
         }
         Ok(())
     }
 
     fn each_site<M: EncodeMetric>(
         &self,
+        caller: Caller,
         mut family: MetricEncoder<'_>,
         metric: impl Fn(&Counters) -> M,
     ) -> fmt::Result {
         let mut result = Ok(());
-        self.0.sites().each_counted(|id, counters| {
+        self.0.sites().each_counted(caller, |id, counters| {
             if result.is_ok() {
                 let label = [("site", id.as_str())];
                 result = family.encode_family(&label).and_then(|encoder| metric(counters).encode(encoder));

@@ -1,181 +1,82 @@
-//! Serves the admin interface: which path answers what.
+//! Serves one connection to the admin interface: whose question it is, whether it may be asked, and which file answers it.
 
 use std::{
     cell::Cell,
     convert::Infallible,
-    fs, io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::Path,
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener, UnixStream},
-    sync::Semaphore,
-    time::{Instant, timeout, timeout_at},
+    time::{timeout, timeout_at},
 };
+use vestibule_names::{Authority, TenantId};
 
 use super::{
-    certs, metrics,
-    model::{AcmeStatus, AdminFailure, Status},
-    tenants,
+    Caller, certs, claims,
+    guests::{Guests, Place, Refused},
+    metrics,
+    reply::{Failed, Reply, failure, json, json_or, plain, too_often, with_type},
+    routes::{Asked, OverAddress, Route, Who},
+    status,
 };
-use crate::{StartError, config::AcmePolicy, explain::explain, house::House};
+use crate::{
+    config::{AcmePolicy, AddressMetrics},
+    explain::explain,
+    house::House,
+};
 
-/// Admin connections that may be open at once.
-const CONNECTION_LIMIT: usize = 64;
 /// An admin connection ends after this, unless an answer waits for an order.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// Renewals that may be waited for at once.
-const RENEWALS_LIMIT: usize = 16;
-/// Other commands that may be waited for at once: a script that renews many names must not keep a stolen key from being
-/// revoked. The rest of the connections is left for everything that only asks.
-const COMMANDS_LIMIT: usize = 16;
 /// The body of a request: two PEM files as JSON.
 const BODY_LIMIT: usize = 512 * 1024;
 /// A body must be complete by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request head must be complete by then.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Waits after a failed accept.
-const BACK_OFF: Duration = Duration::from_millis(100);
 /// Rows of a page unless the query says less.
 const PAGE_LIMIT: usize = 1000;
-/// Sites listed in `status` that are not simply live.
-const ATTENTION_LIMIT: usize = 100;
 
-/// Where the admin interface listens.
-#[derive(Debug)]
-pub(crate) struct AdminSockets {
-    unix: std::os::unix::net::UnixListener,
-    tcp: Option<std::net::TcpListener>,
-}
-
-/// Who may ask what.
+/// Where a connection came in, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
-    /// The Unix socket: everything.
-    Socket,
-    /// The loopback address: metrics and readiness.
+pub(super) enum Door {
+    /// A Unix socket, whose other end the kernel knows.
+    Socket(Caller),
+    /// The loopback address: anybody's.
     Address,
 }
 
-impl AdminSockets {
-    /// Binds both. A socket file that nobody listens on is removed first.
-    pub(crate) fn bind(house: &House) -> Result<Self, StartError> {
-        let config = &house.shared.config;
-        let path = &config.admin_socket;
-        let unix = bind_unix(path).map_err(|source| StartError::Io { path: path.clone(), source })?;
-        let tcp = config.admin_address.map(|addr| {
-            let listener = std::net::TcpListener::bind(addr.0).and_then(|listener| {
-                listener.set_nonblocking(true)?;
-                Ok(listener)
-            });
-            listener.map_err(|source| StartError::Bind(vestibule_listener::BindError::Bind { addr, source }))
-        });
-        Ok(Self { unix, tcp: tcp.transpose()? })
-    }
-}
-
-fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
-    if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
-        && std::os::unix::net::UnixStream::connect(path).is_err()
-    {
-        fs::remove_file(path)?; // left behind by a gateway that was killed
-    }
-    // Bound under another name and moved into place with its mode set: at no moment may others connect.
-    let fresh = path.with_extension(format!("{}.tmp", std::process::id()));
-    if path.exists() {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another gateway answers on this socket"));
-    }
-    if let Err(error) = fs::remove_file(&fresh)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error); // else: left behind by a start that was killed
-    }
-    let listener = std::os::unix::net::UnixListener::bind(&fresh)?;
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600))?;
-    fs::rename(&fresh, path)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Serves until the future is dropped. Must run inside a `LocalSet`.
-pub(crate) async fn serve(house: House, sockets: AdminSockets) -> io::Result<Infallible> {
-    let permits = Permits {
-        connections: Arc::new(Semaphore::new(CONNECTION_LIMIT)),
-        renewals: Arc::new(Semaphore::new(RENEWALS_LIMIT)),
-        commands: Arc::new(Semaphore::new(COMMANDS_LIMIT)),
-    };
-    let unix = UnixListener::from_std(sockets.unix)?;
-    let tcp = sockets.tcp.map(TcpListener::from_std).transpose()?;
-    let over_socket = async {
-        loop {
-            match unix.accept().await {
-                // Our own process only connects when a site names this socket as its upstream, in whatever spelling.
-                Ok((stream, _)) if is_our_own(&stream) => tracing::warn!("a site leads to the admin socket: refused"),
-                Ok((stream, _)) => open(&house, &permits, stream, Door::Socket),
-                Err(_) => tokio::time::sleep(BACK_OFF).await,
-            }
+impl Door {
+    /// Whose places the connection takes.
+    pub(super) fn caller(self) -> Caller {
+        match self {
+            Self::Socket(caller) => caller,
+            Self::Address => Caller::Operator,
         }
-    };
-    let over_address = async {
-        let Some(tcp) = tcp else { return std::future::pending().await };
-        loop {
-            match tcp.accept().await {
-                Ok((stream, _)) => open(&house, &permits, stream, Door::Address),
-                Err(_) => tokio::time::sleep(BACK_OFF).await,
-            }
-        }
-    };
-    tokio::select! {
-        never = over_socket => Ok(never),
-        never = over_address => Ok(never),
     }
-}
-
-/// Who cannot be told is refused too.
-fn is_our_own(stream: &UnixStream) -> bool {
-    stream.peer_cred().map_or(true, |peer| peer.pid().is_none_or(|pid| pid.unsigned_abs() == std::process::id()))
-}
-
-/// Of all admin connections together.
-#[derive(Clone)]
-struct Permits {
-    connections: Arc<Semaphore>,
-    renewals: Arc<Semaphore>,
-    commands: Arc<Semaphore>,
 }
 
 /// One admin connection.
 struct Conversation {
     house: House,
     door: Door,
-    permits: Permits,
+    guests: Guests,
     /// When it ends, whatever it does.
     end: Cell<Instant>,
 }
 
-fn open<S>(house: &House, permits: &Permits, stream: S, door: Door)
+/// Serves a connection in a task of its own.
+pub(super) fn converse<S>(house: &House, guests: &Guests, stream: S, door: Door, place: Place)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let Ok(permit) = Arc::clone(&permits.connections).try_acquire_owned() else { return }; // dropped: closed
-    let talk = Conversation {
-        house: house.clone(),
-        door,
-        permits: permits.clone(),
-        end: Cell::new(Instant::now() + CONNECTION_TIMEOUT),
-    };
+    let end = Cell::new(Instant::now() + CONNECTION_TIMEOUT);
+    let talk = Conversation { house: house.clone(), door, guests: guests.clone(), end };
     tokio::task::spawn_local(async move {
         let talk = &talk;
         let service =
@@ -184,64 +85,177 @@ where
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         while Instant::now() < talk.end.get() {
-            if let Ok(result) = timeout_at(talk.end.get(), connection.as_mut()).await {
+            if let Ok(result) = timeout_at(talk.end.get().into(), connection.as_mut()).await {
                 if let Err(error) = result {
                     tracing::debug!(%error, "admin connection broken");
                 }
                 break;
             }
         }
-        drop(permit);
+        drop(place);
     });
 }
 
 impl Conversation {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match (request.method(), self.door) {
-            (&Method::GET, Door::Address) => watched(&self.house, request.uri().path()),
-            (&Method::GET, Door::Socket) => told(&self.house, &request).await,
-            (&Method::POST, Door::Socket) => self.act(request).await,
-            _ => {
-                failure(StatusCode::METHOD_NOT_ALLOWED, "only GET is known here, and POST for a few paths of /v1/certs")
+    async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let route = match Route::find(request.method(), request.uri().path()) {
+            Ok(route) => route,
+            Err((status, sentence)) => return failure(status, &sentence),
+        };
+        match self.door {
+            Door::Address => self.watched(route, &request),
+            Door::Socket(caller) => match self.admit(route, caller, request.headers()).await {
+                Ok(()) => self.told(route, caller, request).await,
+                Err(refused) => refused,
+            },
+        }
+    }
+
+    /// What monitoring asks over the address.
+    fn watched(&self, route: &Route, request: &Request<Incoming>) -> Reply {
+        if route.over_address == OverAddress::No {
+            return failure(StatusCode::NOT_FOUND, "this address has /metrics, /readyz and /healthz");
+        }
+        if !is_meant_for_us(request.headers()) {
+            // A page in a browser that has its own name lead here (DNS rebinding).
+            return failure(StatusCode::MISDIRECTED_REQUEST, "ask for 127.0.0.1, [::1] or localhost");
+        }
+        let scope = match self.house.shared.config.address_metrics {
+            AddressMetrics::Totals => metrics::Scope::Totals,
+            AddressMetrics::Sites => metrics::Scope::Everything,
+        };
+        self.monitored(route.asked, scope)
+    }
+
+    fn monitored(&self, asked: Asked, scope: metrics::Scope) -> Reply {
+        match asked {
+            Asked::Readiness if status::is_ready(&self.house) => plain(StatusCode::OK, "ready\n"),
+            Asked::Readiness => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            Asked::Metrics => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(&self.house, scope)),
+            _ => plain(StatusCode::OK, "ok\n"),
+        }
+    }
+
+    /// May this be asked, by this caller, now?
+    async fn admit(&self, route: &Route, caller: Caller, headers: &HeaderMap) -> Result<(), Reply> {
+        if let Err(refused) = self.guests.ask(caller, route.cost, Instant::now()) {
+            return Err(refusal(refused));
+        }
+        // The kernel vouches for who connected, not for whom they speak: a proxy, or a page in a browser, is nobody's proof.
+        if route.purpose().is_some() && headers.keys().any(speaks_for_another) {
+            return Err(failure(StatusCode::FORBIDDEN, "a command is not taken from a browser or through a proxy"));
+        }
+        match (caller, route.who) {
+            (Caller::Operator, _) | (Caller::Tenant(_), Who::Anybody) => Ok(()),
+            (Caller::Tenant(_), Who::Operator) => {
+                Err(failure(StatusCode::FORBIDDEN, "this is for the operator: ask as root or as the gateway's user"))
+            }
+            (Caller::Tenant(tenant), Who::Owner) if self.house.sites().is_tenant(tenant) => Ok(()),
+            (Caller::Tenant(tenant), Who::Owner) => Err(self.stranger(tenant).await),
+        }
+    }
+
+    /// Somebody who has nothing here yet.
+    async fn stranger(&self, tenant: TenantId) -> Reply {
+        let user = status::name_of(tenant).await.map(|name| format!(" ({name})")).unwrap_or_default();
+        let folder = self.house.shared.config.sites.display();
+        let sentence = format!(
+            "{tenant}{user} has no site here: whoever owns a site file in {folder} is the tenant of that site; \
+             'vestibule new HOST UPSTREAM' writes one, and the operator can make a folder for it"
+        );
+        failure(StatusCode::FORBIDDEN, &sentence)
+    }
+
+    /// Each question, with who asks it.
+    async fn told(&self, route: &Route, caller: Caller, request: Request<Incoming>) -> Reply {
+        let house = &self.house;
+        let query = Query::read(request.uri().query().unwrap_or(""));
+        let host = query.hosts.first().map(String::as_str);
+        match route.asked {
+            Asked::Health | Asked::Readiness => self.monitored(route.asked, metrics::Scope::Totals),
+            Asked::Metrics => self.monitored(route.asked, metrics::Scope::of(caller)),
+            Asked::Whoami => json(&status::whoami(house, caller).await),
+            Asked::Status => match caller {
+                Caller::Operator => json(&status::of_all(house)),
+                Caller::Tenant(tenant) => json(&status::of_tenant(house, tenant).await),
+            },
+            Asked::Sites => json(&house.sites().page(caller, query.after.as_deref(), query.limit)),
+            Asked::Certs => json(&certs::page(house, caller, query.after.as_deref(), query.limit).await),
+            Asked::CertExplained => json_or(certs::explain(house, caller, host).await),
+            Asked::CertPlan => json_or(certs::plan(house, caller).await),
+            Asked::CertShown => json_or(certs::shown(house, caller, host)),
+            Asked::Claims => json(&claims::rows(house, caller)),
+            Asked::ClaimsPreview => json_or(claims::preview(house, caller, query.site.as_deref(), &query.hosts)),
+            Asked::Explained => explained(house, caller, query.url.as_deref()),
+            Asked::Renewal | Asked::Revocation | Asked::RollOver | Asked::Import => {
+                self.commanded(route, caller, request, &query).await
             }
         }
     }
 
     /// What changes something. These answers wait for orders: the connection may live as long.
-    async fn act(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (places, limit) = match request.uri().path() {
-            "/v1/certs/renew" => (&self.permits.renewals, RENEWALS_LIMIT),
-            _ => (&self.permits.commands, COMMANDS_LIMIT),
+    async fn commanded(&self, route: &Route, caller: Caller, request: Request<Incoming>, query: &Query) -> Reply {
+        let (house, host) = (&self.house, query.hosts.first().map(String::as_str));
+        // Whose name it is comes before its cost: a mistake costs no turn.
+        if matches!(route.asked, Asked::Renewal | Asked::Revocation)
+            && let Err((status, sentence)) = certs::held(house, caller, host)
+        {
+            return failure(status, &sentence);
+        }
+        let Some(purpose) = route.purpose() else {
+            return failure(StatusCode::METHOD_NOT_ALLOWED, "this is no command");
         };
-        let Ok(_place) = places.try_acquire() else {
-            let sentence =
-                format!("{limit} commands like this one wait for their end already: try again when one is through");
-            return failure(StatusCode::SERVICE_UNAVAILABLE, &sentence);
+        let _place = match self.guests.enter(caller, purpose, Instant::now()) {
+            Ok(place) => place,
+            Err(refused) => return refusal(refused),
         };
         self.end.set(Instant::now() + certs::ORDER_TIMEOUT + CONNECTION_TIMEOUT);
-        let query = Query::read(request.uri().query().unwrap_or(""));
-        let response = match request.uri().path() {
-            "/v1/certs/renew" => json_or(certs::renew(&self.house, query.host.as_deref()).await),
-            "/v1/certs/revoke" => {
-                json_or(certs::revoke(&self.house, query.host.as_deref(), query.reason.as_deref()).await)
-            }
-            "/v1/certs/roll-over" => json_or(certs::roll_over(&self.house).await),
-            "/v1/certs/import" => match body(request).await {
-                Ok(import) => json_or(certs::import(&self.house, import).await),
+        let response = match route.asked {
+            Asked::Renewal => json_or(certs::renew(house, caller, host).await),
+            Asked::Revocation => json_or(certs::revoke(house, caller, host, query.reason.as_deref()).await),
+            Asked::RollOver => json_or(certs::roll_over(house).await),
+            _ => match body(request).await {
+                Ok(import) => json_or(certs::import(house, import).await),
                 Err(refused) => json_or::<()>(Err(refused)),
             },
-            _ => failure(
-                StatusCode::NOT_FOUND,
-                "POST is known for /v1/certs/renew, /v1/certs/revoke, /v1/certs/roll-over and /v1/certs/import",
-            ),
         };
         self.end.set(Instant::now() + CONNECTION_TIMEOUT);
         response
     }
 }
 
+/// Fields that browsers and proxies set.
+fn speaks_for_another(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "origin" | "referer" | "cookie" | "via" | "forwarded" | "x-real-ip")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("sec-")
+}
+
+/// Does a request to the loopback address say so?
+fn is_meant_for_us(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else { return true };
+    match host.to_str().ok().map(Authority::parse) {
+        Some(Ok(authority)) => {
+            let host = authority.host.key();
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|addr| addr.is_loopback())
+        }
+        _ => false,
+    }
+}
+
+fn refusal(refused: Refused) -> Reply {
+    match refused {
+        Refused::Full(limit) => {
+            let sentence = format!("{limit} commands wait for their end already: try again when one is through");
+            failure(StatusCode::SERVICE_UNAVAILABLE, &sentence)
+        }
+        Refused::TooOften(wait) => too_often(wait),
+    }
+}
+
 /// A body of JSON, bounded in size and time.
-async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, certs::Failed> {
+async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Failed> {
     let refused = |sentence: String| (StatusCode::BAD_REQUEST, sentence);
     let collected = timeout(BODY_TIMEOUT, Limited::new(request.into_body(), BODY_LIMIT).collect()).await;
     let bytes = collected
@@ -251,44 +265,15 @@ async fn body<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Res
     serde_json::from_slice(&bytes).map_err(|error| refused(format!("the body is not understood: {error}")))
 }
 
-/// What monitoring asks, through either door.
-fn watched(house: &House, path: &str) -> Response<Full<Bytes>> {
-    match path {
-        "/healthz" => plain(StatusCode::OK, "ok\n"),
-        "/readyz" if house.ready.is_live() && !house.shared.drain.is_told() => plain(StatusCode::OK, "ready\n"),
-        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-        "/metrics" => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(house)),
-        _ => failure(StatusCode::NOT_FOUND, "this address has /metrics, /readyz and /healthz"),
-    }
-}
-
-/// What is only read.
-async fn told(house: &House, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let query = Query::read(request.uri().query().unwrap_or(""));
-    match request.uri().path() {
-        path @ ("/healthz" | "/readyz" | "/metrics") => watched(house, path),
-        "/v1/status" => json(&status(house)),
-        "/v1/sites" => json(&house.sites().page(query.after.as_deref(), query.limit)),
-        "/v1/certs" => json(&certs::page(house, query.after.as_deref(), query.limit).await),
-        "/v1/certs/explain" => json_or(certs::explain(house, query.host.as_deref()).await),
-        "/v1/certs/plan" => json_or(certs::plan(house).await),
-        "/v1/certs/shown" => json_or(certs::shown(house, query.host.as_deref())),
-        "/v1/claims" => json(&house.sites().claim_rows()),
-        "/v1/explain" => match query.url {
-            None => failure(StatusCode::BAD_REQUEST, "write /v1/explain?url=https%3A%2F%2Fblog.example.com%2F"),
-            Some(url) => {
-                let standing = house.shared.config.acme.as_ref().map(AcmePolicy::standing);
-                match explain(&house.shared.table.load(), &url, house.shared.https_port, standing.as_ref()) {
-                    Ok(explanation) => json(&explanation),
-                    Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
-                }
-            }
-        },
-        _ => failure(
-            StatusCode::NOT_FOUND,
-            "known paths: /v1/status, /v1/sites, /v1/certs, /v1/certs/explain, /v1/certs/plan, /v1/certs/shown, /v1/claims, \
-             /v1/explain, /metrics, /readyz, /healthz",
-        ),
+/// `GET /v1/explain`.
+fn explained(house: &House, caller: Caller, url: Option<&str>) -> Reply {
+    let Some(url) = url else {
+        return failure(StatusCode::BAD_REQUEST, "write /v1/explain?url=https%3A%2F%2Fblog.example.com%2F");
+    };
+    let standing = house.shared.config.acme.as_ref().map(AcmePolicy::standing);
+    match explain(&house.shared.table.load(), url, house.shared.https_port, standing.as_ref(), caller) {
+        Ok(explanation) => json(&explanation),
+        Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
@@ -296,19 +281,22 @@ async fn told(house: &House, request: &Request<Incoming>) -> Response<Full<Bytes
 struct Query {
     after: Option<String>,
     url: Option<String>,
-    host: Option<String>,
+    hosts: Vec<String>,
     reason: Option<String>,
+    site: Option<String>,
     limit: usize,
 }
 
 impl Query {
     fn read(text: &str) -> Self {
-        let mut query = Self { after: None, url: None, host: None, reason: None, limit: PAGE_LIMIT };
+        let (hosts, limit) = (Vec::new(), PAGE_LIMIT);
+        let mut query = Self { after: None, url: None, hosts, reason: None, site: None, limit };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*key {
                 "after" => query.after = Some(value.into_owned()),
-                "host" => query.host = Some(value.into_owned()),
+                "host" => query.hosts.push(value.into_owned()),
                 "reason" => query.reason = Some(value.into_owned()),
+                "site" => query.site = Some(value.into_owned()),
                 "url" => query.url = Some(value.into_owned()),
                 "limit" => query.limit = value.parse().unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT),
                 _ => {}
@@ -316,81 +304,4 @@ impl Query {
         }
         query
     }
-}
-
-fn status(house: &House) -> Status {
-    let table = house.shared.table.load();
-    let (standing, attention, uncommitted) = {
-        let sites = house.sites();
-        (sites.standing(), sites.attention(ATTENTION_LIMIT), sites.uncommitted())
-    };
-    let config = &house.shared.config;
-    let texts = |addrs: &[std::net::SocketAddr]| addrs.iter().map(ToString::to_string).collect();
-    Status {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        uptime_seconds: house.started.elapsed().as_secs(),
-        generation: table.generation().0,
-        ready: house.ready.is_live() && !house.shared.drain.is_told(),
-        draining: house.shared.drain.is_told(),
-        http: texts(&house.http),
-        https: texts(&house.https),
-        sites_dir: config.sites.display().to_string(),
-        state_dir: config.state.display().to_string(),
-        workers: config.workers,
-        sites: standing.served,
-        names: table.len(),
-        stale: standing.stale,
-        broken: standing.broken,
-        connections: house.shared.permits.open(),
-        requests_in_flight: house.shared.totals.in_flight(),
-        requests: house.shared.totals.requests(),
-        uncommitted,
-        acme: acme_status(house),
-        tenants: tenants::rows(house),
-        attention,
-    }
-}
-
-fn acme_status(house: &House) -> Option<AcmeStatus> {
-    let (handle, front, policy) =
-        (house.acme.as_ref()?, house.shared.acme.as_ref()?, house.shared.config.acme.as_ref()?);
-    let counts = handle.counts();
-    Some(AcmeStatus {
-        cas: policy.config.cas.iter().map(|ca| ca.id.to_string()).collect(),
-        running: front.running.load(Relaxed),
-        names: counts.names.iter().map(|(state, count)| ((*state).to_owned(), *count)).collect(),
-        next_expiry_seconds: counts.next_expiry,
-        hook_failures: counts.hook_failures,
-    })
-}
-
-fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
-    match serde_json::to_vec(value) {
-        Ok(body) => with_type(StatusCode::OK, "application/json", body),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-fn json_or<T: Serialize>(result: Result<T, certs::Failed>) -> Response<Full<Bytes>> {
-    match result {
-        Ok(value) => json(&value),
-        Err((status, sentence)) => failure(status, &sentence),
-    }
-}
-
-fn failure(status: StatusCode, sentence: &str) -> Response<Full<Bytes>> {
-    let body = serde_json::to_vec(&AdminFailure { error: sentence.to_owned() }).unwrap_or_default();
-    with_type(status, "application/json", body)
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    with_type(status, "text/plain; charset=utf-8", text)
-}
-
-fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-    response
 }

@@ -1,14 +1,18 @@
 //! What each tenant has of the box and was refused, for metrics and `status`. The number of series is bounded: beyond a
 //! thousand tenants the rest is told together.
 
-use std::{cmp::Reverse, fmt, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
+use vestibule_names::TenantId;
 
-use super::model::TenantRow;
+use super::{
+    Caller,
+    model::{Budget, TenantRow},
+};
 use crate::{
     house::House,
     tenant::{Kind, Limit, Tenant},
@@ -35,8 +39,9 @@ const WAITS: Figure =
     ("tenant_bandwidth_waits", "Pieces of bodies that waited for the bandwidth", |tenant| tenant.account().waits());
 
 /// Tenants that have anything or were refused anything: one by one, then the rest together.
-fn groups(house: &House) -> Vec<(String, Vec<Arc<Tenant>>)> {
-    let used: Vec<_> = house.sites().tenants().filter(|tenant| tenant.is_used()).cloned().collect();
+fn groups(house: &House, caller: Caller) -> Vec<(String, Vec<Arc<Tenant>>)> {
+    let shown = |tenant: &&Arc<Tenant>| caller.may_see(tenant.id()) && tenant.is_used();
+    let used: Vec<_> = house.sites().tenants().filter(shown).cloned().collect();
     let (own, others) = used.split_at(used.len().min(SERIES_LIMIT));
     let mut groups: Vec<_> = own.iter().map(|tenant| (tenant.id().to_string(), vec![Arc::clone(tenant)])).collect();
     if !others.is_empty() {
@@ -45,9 +50,9 @@ fn groups(house: &House) -> Vec<(String, Vec<Arc<Tenant>>)> {
     groups
 }
 
-/// The series of tenants.
-pub(super) fn encode(house: &House, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let groups = groups(house);
+/// The series of the tenants that the caller may see.
+pub(super) fn encode(house: &House, caller: Caller, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let groups = groups(house, caller);
     let sum = |tenants: &[Arc<Tenant>], read: &dyn Fn(&Tenant) -> u64| tenants.iter().map(|t| read(t)).sum::<u64>();
     for (name, help, read) in GAUGES {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -82,6 +87,22 @@ pub(super) fn rows(house: &House) -> Vec<TenantRow> {
     rows.sort_by_key(|row| Reverse(row.refused.values().sum::<u64>()));
     rows.truncate(STATUS_LIMIT);
     rows
+}
+
+/// What a tenant has of what is counted while it lasts, and how often each limit refused something.
+pub(super) fn budgets(house: &House, tenant: TenantId) -> (Vec<Budget>, BTreeMap<String, u64>) {
+    let limits = house.shared.config.tenancy.rule(tenant).limits;
+    let known = house.sites().tenants().find(|known| known.id() == tenant).map(|tenant| row(tenant));
+    let row = known.unwrap_or_default();
+    let count = |name, used: u32, limit| Budget::new(name, u64::from(used), limit);
+    let budgets = vec![
+        count("connections", row.connections, limits.connections),
+        count("requests_in_flight", row.requests_in_flight, limits.requests_in_flight),
+        count("tunnels", row.tunnels, limits.tunnels),
+        count("upstream_connections", row.upstream_connections, limits.upstream_connections),
+        Budget::bytes("buffered", row.buffered_bytes, limits.buffered.0),
+    ];
+    (budgets, row.refused)
 }
 
 fn row(tenant: &Tenant) -> TenantRow {

@@ -2,18 +2,21 @@
 
 use std::{
     collections::BTreeSet,
-    ops::Bound,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use vestibule_diagnostics::{Diagnostic, Report, Severity, catalogue};
+use vestibule_diagnostics::{Diagnostic, Report, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_site::site::Spanned;
 use vestibule_vhost::{Action, Claim, Route, TlsPolicy};
 
 use super::{Record, Sites, source};
 use crate::{
-    admin::model::{CertRow, CertStep, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
+    admin::{
+        Caller,
+        model::{CertRow, CertStep, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
+    },
     live::{Counters, LiveSite},
     tenant::Tenant,
 };
@@ -27,6 +30,18 @@ pub(crate) struct Standing {
     pub(crate) served: usize,
     pub(crate) stale: usize,
     pub(crate) broken: usize,
+}
+
+/// How the sites of one tenant stand, and what they have come to.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct TenantStanding {
+    pub(crate) served: usize,
+    pub(crate) stale: usize,
+    pub(crate) broken: usize,
+    pub(crate) names: usize,
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) sent_bytes: u64,
 }
 
 impl Sites {
@@ -48,22 +63,52 @@ impl Sites {
         self.tenants.iter()
     }
 
+    /// The same of a tenant's.
+    pub(crate) fn tenant_standing(&self, tenant: TenantId) -> TenantStanding {
+        let mut standing = TenantStanding::default();
+        for (_, record) in self.records.shown(Caller::Tenant(tenant), None) {
+            standing.served += usize::from(record.live.is_some());
+            standing.stale += usize::from(record.state == SiteState::Stale);
+            standing.broken += usize::from(record.state == SiteState::Broken);
+            standing.names += record.live.as_ref().map_or(0, |live| live.vhost.hosts.len());
+            standing.requests += record.counters.requests();
+            standing.errors += record.counters.of_class(5);
+            standing.sent_bytes += record.counters.bytes_sent();
+        }
+        standing
+    }
+
+    /// Does this user have anything here: a site file?
+    pub(crate) fn is_tenant(&self, tenant: TenantId) -> bool {
+        self.count_of(tenant) > 0
+    }
+
+    /// How many site files a tenant has.
+    pub(crate) fn count_of(&self, tenant: TenantId) -> usize {
+        self.records.count_of(tenant)
+    }
+
+    /// The sites of a tenant.
+    pub(crate) fn ids_of(&self, tenant: TenantId) -> Vec<SiteId> {
+        self.records.shown(Caller::Tenant(tenant), None).map(|(id, _)| id.clone()).collect()
+    }
+
     /// Rows in order of site, after a given one.
-    pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> SitesPage {
-        let rows: Vec<_> = self.after(after).take(limit).map(|(id, record)| self.row(id, record)).collect();
+    pub(crate) fn page(&self, caller: Caller, after: Option<&str>, limit: usize) -> SitesPage {
+        let rows: Vec<_> = self.after(caller, after).take(limit).map(|(id, record)| self.row(id, record)).collect();
         let next = next_page(&rows, limit, |row| &row.site);
         SitesPage { sites: rows, next }
     }
 
     /// Sites that are not simply live.
-    pub(crate) fn attention(&self, limit: usize) -> Vec<SiteRow> {
-        let rows = self.records.iter().filter(|(_, record)| record.state != SiteState::Live);
+    pub(crate) fn attention(&self, caller: Caller, limit: usize) -> Vec<SiteRow> {
+        let rows = self.records.shown(caller, None).filter(|(_, record)| record.state != SiteState::Live);
         rows.take(limit).map(|(id, record)| self.row(id, record)).collect()
     }
 
     /// Certificates in order of site, after a given one.
-    pub(crate) fn certs_page(&self, after: Option<&str>, limit: usize) -> Certs {
-        let live = self.after(after).filter_map(|(id, record)| cert_row(id, record.live.as_deref()?));
+    pub(crate) fn certs_page(&self, caller: Caller, after: Option<&str>, limit: usize) -> Certs {
+        let live = self.after(caller, after).filter_map(|(id, record)| cert_row(id, record.live.as_deref()?));
         let rows: Vec<_> = live.take(limit).collect();
         let next = next_page(&rows, limit, |row| &row.site);
         Certs { certs: rows, next }
@@ -118,15 +163,34 @@ impl Sites {
         }
     }
 
-    /// Every claim.
-    pub(crate) fn claim_rows(&self) -> Vec<ClaimRow> {
+    /// Every claim that the caller may see.
+    pub(crate) fn claim_rows(&self, caller: Caller) -> Vec<ClaimRow> {
         let row = |(name, claim): (&vestibule_names::HostPattern, &vestibule_vhost::Claim)| ClaimRow {
             name: name.to_string(),
             site: claim.site.to_string(),
             owner: claim.tenant.0,
             since: claim.since,
         };
-        self.claims.iter().map(row).collect()
+        self.claims.iter().filter(|(_, claim)| caller.may_see(claim.tenant)).map(row).collect()
+    }
+
+    /// Which of these names a file of that tenant would not get, and why.
+    pub(crate) fn preview_names(
+        &self,
+        tenant: TenantId,
+        site: &SiteId,
+        names: &[HostPattern],
+    ) -> Vec<(HostPattern, Diagnostic)> {
+        // Another's file is none of the caller's: what it holds is not to be found out by its name.
+        let is_own = self.records.get(site).is_none_or(|record| record.owner == tenant);
+        let site = if is_own { site.clone() } else { SiteId::new("") };
+        let wanted: Vec<_> = names.iter().enumerate().map(|(n, name)| numbered(name, n)).collect();
+        let told = self.claims.preview(&site, tenant, &wanted).diagnostics.into_iter();
+        told.filter_map(|diagnostic| {
+            let number = diagnostic.primary.as_ref()?.span.start;
+            Some((names.get(number)?.clone(), diagnostic))
+        })
+        .collect()
     }
 
     /// What the file of one site has to say.
@@ -135,15 +199,14 @@ impl Sites {
     }
 
     /// Counters of the sites that have been asked for anything, for metrics.
-    pub(crate) fn each_counted(&self, mut see: impl FnMut(&SiteId, &Counters)) {
-        for (id, record) in self.records.iter().filter(|(_, record)| record.counters.are_used()) {
+    pub(crate) fn each_counted(&self, caller: Caller, mut see: impl FnMut(&SiteId, &Counters)) {
+        for (id, record) in self.records.shown(caller, None).filter(|(_, record)| record.counters.are_used()) {
             see(id, &record.counters);
         }
     }
 
-    fn after(&self, after: Option<&str>) -> impl Iterator<Item = (&SiteId, &Record)> {
-        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(SiteId::new(after)));
-        self.records.range((start, Bound::Unbounded))
+    fn after(&self, caller: Caller, after: Option<&str>) -> impl Iterator<Item = (&SiteId, &Record)> {
+        self.records.shown(caller, after.map(SiteId::new).as_ref())
     }
 
     fn row(&self, id: &SiteId, record: &Record) -> SiteRow {
@@ -177,6 +240,11 @@ impl Sites {
         });
         record.reports.iter().cloned().chain(contested).chain(refused).collect()
     }
+}
+
+/// A name without a file, found again by its number.
+fn numbered(name: &HostPattern, number: usize) -> Spanned<HostPattern> {
+    Spanned { value: name.clone(), span: Span { start: number, end: number } }
 }
 
 fn told_policy(name: &HostPattern, site: &SiteId, tls: &TlsPolicy) -> (&'static str, String) {

@@ -57,7 +57,12 @@ impl Story {
     }
 
     fn row(&self, id: &str) -> crate::admin::model::SiteRow {
-        self.sites.page(None, 1000).sites.into_iter().find(|row| row.site == id).expect("a row")
+        self.sites
+            .page(crate::admin::Caller::Operator, None, 1000)
+            .sites
+            .into_iter()
+            .find(|row| row.site == id)
+            .expect("a row")
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         settings_keys,
         table::{Shape, Table},
     },
-    settings::{AccessLog, Limits, Log, LogFormat, Settings, Timeouts},
+    settings::{AccessLog, AddressMetrics, Limits, Log, LogFormat, Settings, TenantSocket, Timeouts},
     site::Spanned,
     yaml::Node,
 };
@@ -26,7 +26,7 @@ use crate::{
 pub(crate) fn settings(root: &Node, findings: &mut Findings) -> Option<Settings> {
     let fields = Fields::open("the settings", root, &settings_keys::SETTINGS, findings)?;
     let (http, https) = listen(fields.take("listen"), findings);
-    let (admin_socket, admin_address) = admin(fields.take("admin"), findings);
+    let admin = admin(fields.take("admin"), findings);
     Some(Settings {
         http,
         https,
@@ -35,8 +35,10 @@ pub(crate) fn settings(root: &Node, findings: &mut Findings) -> Option<Settings>
         workers: fields.take("workers").and_then(|field| field.number::<usize>(findings)),
         limits: limits(fields.take("limits"), findings),
         timeouts: timeouts(fields.take("timeouts"), findings),
-        admin_socket,
-        admin_address,
+        admin_socket: admin.socket,
+        tenant_socket: admin.tenants,
+        admin_address: admin.address,
+        address_metrics: admin.metrics,
         log: log(fields.take("log"), findings),
         trusted_proxies: trusted_proxies(fields.take("trusted_proxies"), findings),
         tenancy: tenancy::tenancy(fields.take("claims"), fields.take("upstreams"), fields.take("tenants"), findings),
@@ -94,8 +96,17 @@ fn some_path(field: Option<Field<'_>>, findings: &mut Findings) -> Option<PathBu
     path(&scalar, findings).map(|path| path.value)
 }
 
-fn admin(field: Option<Field<'_>>, findings: &mut Findings) -> (Option<PathBuf>, Option<ListenAddr>) {
-    let Some(fields) = open(field, &settings_keys::ADMIN, findings) else { return (None, None) };
+/// `admin`.
+#[derive(Default)]
+struct Admin {
+    socket: Option<PathBuf>,
+    tenants: TenantSocket,
+    address: Option<ListenAddr>,
+    metrics: AddressMetrics,
+}
+
+fn admin(field: Option<Field<'_>>, findings: &mut Findings) -> Admin {
+    let Some(fields) = open(field, &settings_keys::ADMIN, findings) else { return Admin::default() };
     let socket = some_path(fields.take("socket"), findings);
     let address = fields.take("address").and_then(|field| listen_addr(field.node, &field.name(), findings));
     let address = address.filter(|addr| {
@@ -105,7 +116,24 @@ fn admin(field: Option<Field<'_>>, findings: &mut Findings) -> (Option<PathBuf>,
         }
         local
     });
-    (socket, address.map(|addr| addr.value))
+    let tenants = fields.take("tenants").and_then(|field| tenant_socket(field, findings));
+    let metrics = fields.take("metrics").and_then(|field| field.choice(findings));
+    Admin {
+        socket,
+        tenants: tenants.unwrap_or_default(),
+        address: address.map(|addr| addr.value),
+        metrics: match metrics {
+            Some((_, "sites")) => AddressMetrics::Sites,
+            _ => AddressMetrics::Totals,
+        },
+    }
+}
+
+fn tenant_socket(field: Field<'_>, findings: &mut Findings) -> Option<TenantSocket> {
+    match field.scalar(findings)?.text {
+        "off" => Some(TenantSocket::Off),
+        _ => field.absolute_path(findings).map(|path| TenantSocket::At(path.value)),
+    }
 }
 
 fn not_local(addr: &Spanned<ListenAddr>) -> Diagnostic {

@@ -305,9 +305,19 @@ pub(crate) static ADMIN: Table = Table {
             name: "socket",
             shape: Shape::Text("a path"),
             default: "admin.sock in the state folder",
-            doc: "The Unix socket on which `vestibule status`, `sites` and `certs` ask.",
-            example: "admin:\n  socket: /run/vestibule/admin.sock",
+            doc: "The Unix socket on which the operator's `vestibule status`, `sites` and `certs` ask. Only the gateway's \
+                  user and root can open it.",
+            example: "admin:\n  socket: /run/vestibule-operator/admin.sock",
             elsewhere: &["unix"],
+        },
+        Key {
+            name: "tenants",
+            shape: Shape::Text("an absolute path, or `off`"),
+            default: "/run/vestibule/admin.sock with the right to bind port 443, otherwise off",
+            doc: "The Unix socket on which every user of the machine asks, and is told of their own sites only. Its folder \
+                  must let them in.",
+            example: "admin:\n  tenants: /run/vestibule/admin.sock",
+            elsewhere: &["public", "tenant_socket"],
         },
         Key {
             name: "address",
@@ -315,7 +325,16 @@ pub(crate) static ADMIN: Table = Table {
             default: "none",
             doc: "A loopback address for metrics and readiness.",
             example: "admin:\n  address: 127.0.0.1:9180",
-            elsewhere: &["listen", "metrics"],
+            elsewhere: &["listen", "prometheus"],
+        },
+        Key {
+            name: "metrics",
+            shape: Shape::Choice(&["totals", "sites"]),
+            default: "totals",
+            doc: "What the metrics of that address tell. Nobody can say who asks there: with `sites` every user of the \
+                  machine learns which sites there are, and how they fare. The operator's socket tells everything.",
+            example: "admin:\n  address: 127.0.0.1:9180\n  metrics: sites",
+            elsewhere: &["detail"],
         },
     ],
 };

@@ -74,7 +74,7 @@ fn every_page_is_asked_for_with_the_place_escaped() {
             response("200 OK", &json!({"numbers": [3], "next": null})),
         ],
     );
-    assert_eq!(numbers(&AdminClient::at(socket).unwrap()).unwrap(), [1, 2, 3]);
+    assert_eq!(numbers(&AdminClient::at(vec![socket]).unwrap()).unwrap(), [1, 2, 3]);
     assert_eq!(
         peer.join().unwrap(),
         ["GET /v1/numbers?limit=500 HTTP/1.1", "GET /v1/numbers?limit=500&after=shop%2Fa%26b.yaml HTTP/1.1"]
@@ -86,7 +86,7 @@ fn pages_in_a_circle_come_to_an_end() {
     let folder = Folder::new("circle");
     let page = response("200 OK", &json!({"numbers": [1], "next": "a"}));
     let (socket, peer) = peer(&folder, vec![page.clone(), page]);
-    assert!(matches!(numbers(&AdminClient::at(socket).unwrap()), Err(AdminError::Circle { .. })));
+    assert!(matches!(numbers(&AdminClient::at(vec![socket]).unwrap()), Err(AdminError::Circle { .. })));
     peer.join().unwrap();
 }
 
@@ -95,7 +95,7 @@ fn a_refusal_is_told_in_the_gateways_words() {
     let check = |name: &str, status: &str, body: Value, exit: Exit, told: &str| {
         let folder = Folder::new(name);
         let (socket, peer) = peer(&folder, vec![response(status, &body)]);
-        let error = AdminClient::at(socket).unwrap().get::<Value>("/v1/explain", &[("url", "x y")]).unwrap_err();
+        let error = AdminClient::at(vec![socket]).unwrap().get::<Value>("/v1/explain", &[("url", "x y")]).unwrap_err();
         assert_eq!((error.exit(), error.to_string().as_str()), (exit, told));
         assert_eq!(peer.join().unwrap(), ["GET /v1/explain?url=x+y HTTP/1.1"]);
     };
@@ -120,7 +120,7 @@ fn what_changes_something_is_posted() {
             response("409 Conflict", &json!({"error": "no site has a name of this certificate"})),
         ],
     );
-    let client = AdminClient::at(socket).unwrap();
+    let client = AdminClient::at(vec![socket]).unwrap();
     let answer: Value = client.order("/v1/certs/renew", &[("host", "*.a.test")]).unwrap();
     assert_eq!(answer["issuance"], "0000000001-a.test");
     let refused = client.hand_in::<Value>("/v1/certs/import", &json!({"chain": "", "key": ""})).unwrap_err();
@@ -133,7 +133,7 @@ fn what_is_no_answer_is_an_error_and_not_a_wait() {
     let check = |name: &str, response: &str, exit: Exit| {
         let folder = Folder::new(name);
         let (socket, peer) = peer(&folder, vec![response.to_owned()]);
-        let error = AdminClient::at(socket).unwrap().get::<Numbers>("/v1/numbers", &[]).map(|_| ()).unwrap_err();
+        let error = AdminClient::at(vec![socket]).unwrap().get::<Numbers>("/v1/numbers", &[]).map(|_| ()).unwrap_err();
         assert_eq!(error.exit(), exit, "{error:?}");
         peer.join().unwrap();
     };
@@ -146,12 +146,12 @@ fn what_is_no_answer_is_an_error_and_not_a_wait() {
 #[test]
 fn nobody_there_is_unavailable() {
     let folder = Folder::new("nobody");
-    let error = AdminClient::at(folder.0.join("admin.sock")).map(|_| ()).unwrap_err();
+    let error = AdminClient::at(vec![folder.0.join("admin.sock")]).map(|_| ()).unwrap_err();
     assert_eq!(error.exit(), Exit::UNAVAILABLE);
     // A socket file that a killed gateway left behind.
     let stale = folder.0.join("stale.sock");
     drop(UnixListener::bind(&stale).unwrap());
-    assert_eq!(AdminClient::at(stale).map(|_| ()).unwrap_err().exit(), Exit::UNAVAILABLE);
+    assert_eq!(AdminClient::at(vec![stale]).map(|_| ()).unwrap_err().exit(), Exit::UNAVAILABLE);
 }
 
 #[test]
@@ -165,5 +165,5 @@ fn a_place_that_was_named_is_the_only_one_asked() {
     };
     check(Some("/s"), None, &["/s/admin.sock"]);
     check(None, Some("/run/v.sock"), &["/run/v.sock"]);
-    check(None, None, &["/x/vestibule/admin.sock", "/var/lib/vestibule/admin.sock"]);
+    check(None, None, &["/x/vestibule/admin.sock", "/var/lib/vestibule/admin.sock", "/run/vestibule/admin.sock"]);
 }

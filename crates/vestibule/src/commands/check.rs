@@ -1,14 +1,16 @@
 //! `vestibule check`: parses and compiles site files exactly as `run` would, in the context of the other sites, and changes
-//! nothing. A running gateway is asked for its claims; without one the ledger in the state folder is read.
+//! nothing. A running gateway is asked who holds which name, and judges that itself for a tenant, who may not know; without
+//! one the ledger in the state folder is read.
 
-use std::{io::Write, path::PathBuf};
+use std::{collections::HashMap, io::Write, path::PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 use vestibule_gateway::{
-    admin::model::Review,
-    review::{self, Context},
+    admin::model::{NamePreviews, Review, Whoami},
+    review::{self, Context, TenantFiles},
 };
+use vestibule_names::{SiteId, TenantId};
 
 use crate::{
     admin_client::AdminClient,
@@ -28,6 +30,9 @@ use crate::{
 Without FILE every site file of the sites folder is checked, and the settings file if there is one. Exit code 0 says \
 that everything would go live (warnings do not change that), 78 that a file needs editing, 66 that a file is not \
 there, 77 that it may not be read. 'vestibule explain CODE' tells more about a code.
+
+A tenant of a running gateway checks their own files, against names that others hold: the gateway says which of the \
+names would be refused, and never whose they are.
 
 Examples:
   vestibule check
@@ -58,9 +63,13 @@ pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
     let surroundings = Surroundings::detect();
     let loaded = Loaded::find(&flags.place, &surroundings)?;
     let mut context = decide::review_context(&flags.place, &loaded.settings, &surroundings);
-    let socket = decide::folders(&flags.place, &loaded.settings, &surroundings).admin_socket;
-    context.claims = socket.and_then(claims);
-    let reviews = reviews(flags, loaded, &context)?;
+    let (settings, sites): (Vec<PathBuf>, Vec<PathBuf>) =
+        flags.files.iter().cloned().partition(|file| file.file_name().is_some_and(|name| name == SETTINGS_NAME));
+    // Without the word of a running gateway the ledger speaks, so not answering is no failure here.
+    if let Ok(client) = AdminClient::of_place(&flags.place, &loaded.settings, &surroundings) {
+        consult(&client, flags, &sites, &mut context)?;
+    }
+    let reviews = reviews(flags, loaded, (&settings, &sites), &context)?;
     let tally = Tally::of(reviews.iter().flat_map(|review| &review.reports));
     match flags.format.format {
         Format::Json => super::write_json(
@@ -72,21 +81,50 @@ pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
     Ok(if all_valid(&reviews) { Exit::OK } else { Exit::CONFIG })
 }
 
-/// What a running gateway holds. Without its word the ledger speaks, so not answering is no failure here.
-fn claims(socket: PathBuf) -> Option<Vec<vestibule_gateway::admin::model::ClaimRow>> {
-    AdminClient::at(socket).ok()?.get("/v1/claims", &[]).ok()
+/// Names that a gateway judges in one answer.
+const NAMES_AT_ONCE: usize = 100;
+
+/// Asks a running gateway who holds which name.
+fn consult(client: &AdminClient, flags: &Flags, files: &[PathBuf], context: &mut Context) -> Result<(), Failure> {
+    let Ok(who) = client.get::<Whoami>("/v1/whoami", &[]) else { return Ok(()) };
+    let Some(uid) = who.uid else {
+        context.claims = client.get("/v1/claims", &[]).ok();
+        return Ok(());
+    };
+    if flags.place.sites.is_none() && !context.sites.exists() {
+        context.sites = PathBuf::from(&who.sites_dir);
+    }
+    let tenant = TenantFiles { tenant: TenantId(uid), gateway_uid: who.gateway_uid, refused: HashMap::new() };
+    context.tenant = Some(tenant);
+    let mut refused: HashMap<SiteId, Vec<_>> = HashMap::new();
+    for (site, names) in review::wanted(context, files)? {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        for names in names.chunks(NAMES_AT_ONCE) {
+            let hosts = names.iter().map(|name| ("host", name.as_str()));
+            let query: Vec<_> = std::iter::once(("site", site.as_str())).chain(hosts).collect();
+            let told: NamePreviews = client.get("/v1/claims/preview", &query)?;
+            refused.entry(site.clone()).or_default().extend(told.refused);
+        }
+    }
+    if let Some(tenant) = &mut context.tenant {
+        tenant.refused = refused;
+    }
+    Ok(())
 }
 
 /// The settings first, then the site files in the order given.
-fn reviews(flags: &Flags, loaded: Loaded, context: &Context) -> Result<Vec<Review>, Failure> {
-    let (settings, sites): (Vec<PathBuf>, Vec<PathBuf>) =
-        flags.files.iter().cloned().partition(|file| file.file_name().is_some_and(|name| name == SETTINGS_NAME));
+fn reviews(
+    flags: &Flags,
+    loaded: Loaded,
+    (settings, sites): (&[PathBuf], &[PathBuf]),
+    context: &Context,
+) -> Result<Vec<Review>, Failure> {
     let mut reviews = Vec::new();
     // What is in force is checked with the whole; a draft of settings is checked when it is named.
     if flags.files.is_empty() || flags.place.settings.is_some() {
         reviews.extend(review_settings(&loaded));
     }
-    for file in &settings {
+    for file in settings {
         reviews.extend(review_settings(&Loaded::read(file)?));
     }
     if flags.files.is_empty() || !sites.is_empty() {
@@ -95,7 +133,7 @@ fn reviews(flags: &Flags, loaded: Loaded, context: &Context) -> Result<Vec<Revie
             std::fs::read_dir(&context.sites)
                 .map_err(|source| Failure::Read { path: context.sites.clone(), source })?;
         }
-        reviews.extend(review::check(context, &sites)?);
+        reviews.extend(review::check(context, sites)?);
     }
     Ok(reviews)
 }

@@ -12,7 +12,7 @@ use std::{thread::available_parallelism, time::Duration};
 use clap::Args;
 use vestibule_gateway::{
     Config, Gateway,
-    config::{AccessLog, Limits, Tenancy, Timeouts},
+    config::{AccessLog, AddressMetrics, Limits, Tenancy, Timeouts},
 };
 use vestibule_names::ListenAddr;
 use vestibule_site::settings::Log;
@@ -74,7 +74,9 @@ fn config(scene: &Scene) -> Config {
         limits: Limits::default(),
         timeouts: Timeouts { drain_grace: DRAIN_GRACE, ..Timeouts::default() },
         admin_socket: scene.state().join(ADMIN_SOCKET_NAME),
+        tenant_socket: None,
         admin_address: None,
+        address_metrics: AddressMetrics::default(),
         access: AccessLog::File(scene.access_log()),
         acme: None,
         trusted_proxies: Vec::new(),

@@ -96,9 +96,11 @@ fn explain_url(flags: &Flags, subject: &str) -> Result<UrlTold, Failure> {
     let url = if subject.contains("://") { subject.to_owned() } else { format!("https://{subject}") };
     let surroundings = Surroundings::detect();
     let loaded = Loaded::find(&flags.place, &surroundings)?;
-    let socket = decide::folders(&flags.place, &loaded.settings, &surroundings).admin_socket;
     // With --sites one asks about files, which are not those that the running gateway serves.
-    let asked = socket.filter(|_| flags.place.sites.is_none()).and_then(|socket| AdminClient::at(socket).ok());
+    let asked = match flags.place.sites {
+        None => AdminClient::of_place(&flags.place, &loaded.settings, &surroundings).ok(),
+        Some(_) => None,
+    };
     if let Some(client) = asked {
         match client.get("/v1/explain", &[("url", &url)]) {
             Ok(explanation) => return Ok(UrlTold { source: Witness::Gateway, explanation }),

@@ -1,9 +1,13 @@
-//! `vestibule status`: how the running gateway stands, and what needs somebody's attention.
+//! `vestibule status`: how the running gateway stands, and what needs somebody's attention. A tenant is told of their own
+//! things.
 
-use std::io::Write;
+mod tenant;
+
+use std::{collections::BTreeMap, io::Write};
 
 use clap::Args;
-use vestibule_gateway::admin::model::{AcmeStatus, SiteRow, SiteState, Status, TenantRow};
+use serde::{Deserialize, Serialize};
+use vestibule_gateway::admin::model::{AcmeStatus, SiteRow, SiteState, Status, TenantRow, TenantStatus};
 
 use crate::{
     admin_client::AdminClient,
@@ -17,6 +21,9 @@ use crate::{
 /// The flags of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Root and the gateway's own user are told how the gateway stands; any other user, how their own sites do, and how much of \
+the box they have. The kernel says who asks.
+
 Examples:
   vestibule status
   vestibule status --state /var/lib/vestibule
@@ -28,28 +35,35 @@ pub(crate) struct Flags {
     format: FormatFlag,
 }
 
+/// What is told depends on who asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Told {
+    /// Known by its key `tenant`.
+    Tenant(Box<TenantStatus>),
+    Operator(Box<Status>),
+}
+
 /// Asks and prints.
 pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let status: Status = AdminClient::reach(&flags.reach)?.get("/v1/status", &[])?;
-    match flags.format.format {
-        Format::Json => super::write_json(out, &status)?,
-        Format::Text => write_text(&status, out, Paint::of_stdout())?,
+    let told: Told = AdminClient::reach(&flags.reach)?.get("/v1/status", &[])?;
+    match (flags.format.format, &told) {
+        (Format::Json, told) => super::write_json(out, told)?,
+        (Format::Text, Told::Operator(status)) => write_text(status, out, Paint::of_stdout())?,
+        (Format::Text, Told::Tenant(status)) => tenant::write_text(status, out, Paint::of_stdout())?,
     }
     Ok(Exit::OK)
 }
 
 fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
-    let state = match (status.draining, status.ready) {
-        (true, _) => paint.doubtful("draining"),
-        (false, true) => paint.good("ready"),
-        (false, false) => paint.doubtful("starting"),
-    };
+    let state = standing(status.draining, status.ready, paint);
     let up = duration(status.uptime_seconds);
     writeln!(out, "vestibule {}, {state}, pid {}, up {up}", escaped(&status.version), status.pid)?;
     let mut line = |name: &str, text: &str| writeln!(out, "  {name:<12}{}", escaped(text));
     line("http", &listed(&status.http))?;
     line("https", &listed(&status.https))?;
-    line("sites", &format!("{} ({})", status.sites_dir, sites_in_words(status)))?;
+    let sites = sites_in_words(status.sites, status.stale, status.broken);
+    line("sites", &format!("{} ({sites})", status.sites_dir))?;
     line("state", &status.state_dir)?;
     line("table", &format!("generation {}, {}", status.generation, counted(status.names, "name")))?;
     line("workers", &status.workers.to_string())?;
@@ -67,15 +81,28 @@ fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), 
     write_attention(&status.attention, status.stale + status.broken, out, paint)
 }
 
+fn standing(draining: bool, ready: bool, paint: Paint) -> String {
+    match (draining, ready) {
+        (true, _) => paint.doubtful("draining"),
+        (false, true) => paint.good("ready"),
+        (false, false) => paint.doubtful("starting"),
+    }
+}
+
 /// Numbers first: what needs somebody comes before what is well.
-fn certificates_in_words(acme: &AcmeStatus) -> String {
+fn names_in_words(names: &BTreeMap<String, u64>) -> Vec<String> {
     const NOT_WELL_FIRST: [&str; 6] = ["expired", "quarantined", "waiting", "ordering", "renewing", "valid"];
-    let known = NOT_WELL_FIRST.iter().filter_map(|state| acme.names.get(*state).map(|number| (*state, *number)));
+    let known = NOT_WELL_FIRST.iter().filter_map(|state| names.get(*state).map(|number| (*state, *number)));
     let mut words: Vec<String> =
         known.filter(|(_, number)| *number > 0).map(|(state, number)| format!("{number} {state}")).collect();
     if words.is_empty() {
         words.push("no names".to_owned());
     }
+    words
+}
+
+fn certificates_in_words(acme: &AcmeStatus) -> String {
+    let mut words = names_in_words(&acme.names);
     words.push(match acme.next_expiry_seconds {
         None => "none issued yet".to_owned(),
         Some(left) => match u64::try_from(left) {
@@ -92,9 +119,9 @@ fn certificates_in_words(acme: &AcmeStatus) -> String {
     format!("{} (from {cas}){ended}", words.join(", "))
 }
 
-fn sites_in_words(status: &Status) -> String {
-    let mut words = format!("{} served", status.sites);
-    for (number, what) in [(status.stale, "stale"), (status.broken, "broken")] {
+fn sites_in_words(served: usize, stale: usize, broken: usize) -> String {
+    let mut words = format!("{served} served");
+    for (number, what) in [(stale, "stale"), (broken, "broken")] {
         if number > 0 {
             words.push_str(&format!(", {number} {what}"));
         }

@@ -1,0 +1,91 @@
+//! The text of `vestibule status` for a tenant.
+
+use std::io::Write;
+
+use vestibule_gateway::admin::model::{Budget, TenantStatus};
+
+use super::{listed, names_in_words, sites_in_words, standing, write_attention};
+use crate::{
+    failure::Failure,
+    reports::counted,
+    terminal::{Paint, escaped},
+};
+
+/// Tells it.
+pub(super) fn write_text(status: &TenantStatus, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
+    let state = standing(status.draining, status.ready, paint);
+    let user = status.user.as_ref().map(|user| format!(" ({user})")).unwrap_or_default();
+    let who = format!("uid {}{user}", status.tenant);
+    writeln!(out, "vestibule {}, {state}; what follows is {}'s", escaped(&status.version), escaped(&who))?;
+    let mut line = |name: &str, text: &str| writeln!(out, "  {name:<12}{}", escaped(text));
+    line("http", &listed(&status.http))?;
+    line("https", &listed(&status.https))?;
+    let sites = sites_in_words(status.sites, status.stale, status.broken);
+    line("sites", &format!("{sites}, {} ({})", counted(status.names, "name"), status.sites_dir))?;
+    let (errors, sent) = (status.errors, status.sent_bytes);
+    line("requests", &format!("{} answered, {errors} of them 5xx; {sent} bytes sent", status.requests))?;
+    if let Some(names) = &status.certificates {
+        line("certs", &names_in_words(names).join(", "))?;
+    }
+    let used: Vec<_> = status.budgets.iter().filter(|budget| budget.used > 0).map(in_words).collect();
+    if !used.is_empty() {
+        line("budgets", &used.join(", "))?;
+    }
+    if !status.refused.is_empty() {
+        let refused: Vec<_> = status.refused.iter().map(|(limit, count)| format!("{limit} {count}")).collect();
+        line("refused", &format!("by limit: {}", refused.join(", ")))?;
+    }
+    write_attention(&status.attention, status.stale + status.broken, out, paint)
+}
+
+/// `sites 3 of 1000`.
+fn in_words(budget: &Budget) -> String {
+    match budget.limit {
+        Some(limit) => format!("{} {} of {limit}", budget.name, budget.used),
+        None => format!("{} {}", budget.name, budget.used),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_told_of_their_own_things() {
+        let budget = |name: &str, used, limit| Budget { name: name.into(), used, limit };
+        let status = TenantStatus {
+            version: "0.1.0".into(),
+            tenant: 1001,
+            user: Some("ann".into()),
+            ready: true,
+            draining: false,
+            http: vec![],
+            https: vec!["[::]:443".into()],
+            sites_dir: "/etc/vestibule/sites.d".into(),
+            sites: 1,
+            stale: 0,
+            broken: 0,
+            names: 2,
+            requests: 7,
+            errors: 1,
+            sent_bytes: 300,
+            budgets: vec![budget("sites", 1, Some(1000)), budget("tunnels", 0, Some(10)), budget("names", 2, None)],
+            refused: [("connections".to_owned(), 5)].into(),
+            certificates: Some([("valid".to_owned(), 2)].into()),
+            attention: vec![],
+        };
+        let mut out = Vec::new();
+        write_text(&status, &mut out, Paint::Plain).unwrap();
+        let expected = "\
+vestibule 0.1.0, ready; what follows is uid 1001 (ann)'s
+  http        not listening
+  https       [::]:443
+  sites       1 served, 2 names (/etc/vestibule/sites.d)
+  requests    7 answered, 1 of them 5xx; 300 bytes sent
+  certs       2 valid
+  budgets     sites 1 of 1000, names 2
+  refused     by limit: connections 5
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
