@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures the release build, and fails when a promise of the README is broken.
 
+mod neighbours;
 mod peers;
 mod report;
 mod swap;
@@ -17,6 +18,8 @@ pub(crate) enum Bench {
     Swap(SwapArgs),
     /// Gives nginx, HAProxy, Caddy and Apache the same job, one after the other, and prints what it costs each.
     Peers(peers::PeersArgs),
+    /// Attacks one of fifty tenants, and looks at what the others notice.
+    Neighbours(neighbours::NeighboursArgs),
 }
 
 /// How much of it.
@@ -38,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     match bench {
         Bench::Swap(args) => run_swap(args),
         Bench::Peers(args) => peers::run(args),
+        Bench::Neighbours(args) => neighbours::run(args),
     }
 }
 

@@ -1,0 +1,106 @@
+//! `cargo xtask bench neighbours`: fifty tenants, one of them attacked, and what the others notice: errors, and the slowest
+//! of a hundred answers beside a quiet round just before. It also says what the counting costs per request.
+//!
+//! The gateway has core 0, everything else core 1; attackers give way to the visitors there, so that what is measured is
+//! the gateway. It fails when a visitor of a neighbour saw an error; latency is judged only where quiet rounds agree.
+
+mod attack;
+mod house;
+mod report;
+mod visitors;
+
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use self::{
+    attack::Attack,
+    house::House,
+    report::{Cost, Report},
+};
+use super::release_build;
+use crate::{
+    Outcome,
+    packages::{Package, install_missing},
+    step::succeed,
+};
+
+/// The core of the gateway.
+const GATEWAY_CORE: &str = "0";
+/// The core of visitors, attackers and backends.
+const LOAD_CORE: &str = "1";
+
+const NEEDED: &[Package] = &[
+    Package { name: "nghttp2-client", programs: &["h2load"] },
+    Package { name: "util-linux", programs: &["taskset"] },
+];
+
+/// How much of it.
+#[derive(Args)]
+pub(crate) struct NeighboursArgs {
+    /// One short round of each attack: about a minute (the release build comes on top).
+    #[arg(long)]
+    quick: bool,
+    /// Print the numbers as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Only these attacks.
+    #[arg(long, value_enum, num_args = 1..)]
+    attack: Vec<Attack>,
+    /// How long one round lasts [default: 8, quick: 4].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: Option<u32>,
+    /// How often each attack is repeated; the median counts [default: 3, quick: 1].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+}
+
+/// Measures, prints, judges.
+pub(super) fn run(args: &NeighboursArgs) -> Outcome {
+    if std::thread::available_parallelism()?.get() < 2 {
+        return Err("the gateway needs a core and the load another: this machine has one".into());
+    }
+    install_missing("the bench needs", NEEDED)?;
+    let binary = release_build()?;
+    pin(std::process::id(), LOAD_CORE)?;
+    let (seconds, rounds) = if args.quick { (4, 1) } else { (8, 3) };
+    let (seconds, rounds) = (args.seconds.unwrap_or(seconds), args.rounds.unwrap_or(rounds));
+    let attacks: Vec<_> = <Attack as clap::ValueEnum>::value_variants()
+        .iter()
+        .copied()
+        .filter(|attack| args.attack.is_empty() || args.attack.contains(attack))
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        let mut house = House::start(binary).await?;
+        let mut report = Report::new(house.has_tenants());
+        for round in 1..=rounds {
+            for attack in &attacks {
+                eprintln!("==> round {round}: {}", attack.title());
+                let quiet = visitors::visit(&house, seconds).await;
+                let under_way = attack.start(&house, seconds)?;
+                let attacked = visitors::visit(&house, seconds).await;
+                drop(under_way);
+                report.add(*attack, quiet, attacked);
+            }
+        }
+        for _ in 0..rounds {
+            let costs = (house.cost(house::OPERATOR, seconds).await?, house.cost(house::RICH, seconds).await?);
+            report.cost.push(Cost { operator_us: costs.0, tenant_us: costs.1 });
+        }
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(report)
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    report.judge()
+}
+
+/// All threads of a process, and what they start.
+fn pin(pid: u32, core: &str) -> Outcome {
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--all-tasks", "--pid", "--cpu-list", core]).arg(pid.to_string());
+    succeed(taskset.stdout(Stdio::null()))
+}
