@@ -16,6 +16,7 @@ mod acme_life;
 mod acme_wishes;
 mod backends;
 mod bodies;
+mod budgets;
 mod certificates;
 mod commands;
 mod forwarding;

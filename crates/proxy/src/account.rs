@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -51,14 +51,16 @@ pub struct Account {
     pace: Option<Rate>,
     held: AtomicU64,
     waits: AtomicU64,
+    /// Was a socket refused that one of the tenant's idle ones could make room for, at another worker perhaps?
+    wanted: AtomicBool,
 }
 
 impl Account {
     /// An account of a tenant, with nothing on it.
     pub fn new(tenant: TenantId, limits: AccountLimits) -> Arc<Self> {
         let pace = (limits.bandwidth < u64::MAX).then(|| Rate::new(limits.bandwidth, Instant::now()));
-        let (upstreams, held, waits) = Default::default();
-        Arc::new(Self { tenant, limits, upstreams, pace, held, waits })
+        let (upstreams, held, waits, wanted) = Default::default();
+        Arc::new(Self { tenant, limits, upstreams, pace, held, waits, wanted })
     }
 
     /// Whose it is.
@@ -121,6 +123,16 @@ impl Account {
             (own < self.limits.upstreams && leaves_room(own, free)).then(|| own + 1)
         });
         own.map(|_| ()).map_err(|own| if own < self.limits.upstreams { Spent::Share } else { Spent::Limit })
+    }
+
+    /// A socket of this tenant is wanted back.
+    pub(crate) fn want(&self) {
+        self.wanted.store(true, Relaxed);
+    }
+
+    /// Is one wanted back? Whoever asks first sees to it.
+    pub(crate) fn take_want(&self) -> bool {
+        self.wanted.load(Relaxed) && self.wanted.swap(false, Relaxed)
     }
 
     /// A socket was closed.

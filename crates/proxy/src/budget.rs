@@ -75,6 +75,17 @@ impl UpstreamBudget {
         self.shared.wanted.notify_waiters();
     }
 
+    /// A request got no place because its tenant has too many: asks every pool to let go of an idle one of that tenant's.
+    pub(crate) fn refuse_tenant(&self, account: &Account) {
+        account.want();
+        self.shared.wanted.notify_waiters();
+    }
+
+    /// Is none left?
+    pub(crate) fn is_spent(&self) -> bool {
+        self.open() >= self.shared.limit
+    }
+
     /// Ends when a worker had to refuse.
     pub(crate) async fn wanted(&self) {
         self.shared.wanted.notified().await;

@@ -144,8 +144,10 @@ async fn place(pool: &Pool, backend: &Backend) -> Result<Place, ForwardError> {
                     budget.refuse();
                     ForwardError::BudgetSpent
                 }
-                Spent::Share => ForwardError::TenantShare,
-                Spent::Limit => ForwardError::TenantUpstreams,
+                Spent::Share | Spent::Limit => {
+                    budget.refuse_tenant(&backend.account);
+                    if spent == Spent::Share { ForwardError::TenantShare } else { ForwardError::TenantUpstreams }
+                }
             });
         };
         link.close().await;

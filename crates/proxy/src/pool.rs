@@ -187,6 +187,22 @@ impl Pool {
         Some(idle.link)
     }
 
+    /// Lets go of what somebody was refused for: the oldest idle connection of all when the budget is spent, and of each
+    /// tenant who has too many.
+    fn make_room(&self) {
+        if self.config.budget.is_spent() {
+            drop(self.evict(None));
+        }
+        let wanted: Vec<_> = {
+            let backends = self.backends.borrow();
+            let idle = backends.values().flatten().filter(|backend| !backend.idle.borrow().is_empty());
+            idle.filter(|backend| backend.account.take_want()).map(|backend| backend.account.tenant()).collect()
+        };
+        for tenant in wanted {
+            drop(self.evict(Some(tenant)));
+        }
+    }
+
     /// Makes a lease of a connection.
     pub(crate) fn lease(self: &Rc<Self>, link: Link, backend: &Rc<Backend>, origin: Origin) -> Lease {
         Lease { link: Some(link), backend: Rc::clone(backend), origin, pool: Rc::clone(self), exchange: None }
@@ -241,7 +257,7 @@ async fn sweep(pool: Weak<Pool>, every: Duration, budget: UpstreamBudget) {
             () = &mut round => round.set(sleep(every)),
             () = budget.wanted() => {
                 let Some(pool) = pool.upgrade() else { return };
-                drop(pool.evict(None));
+                pool.make_room();
                 continue;
             }
         }
