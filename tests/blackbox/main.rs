@@ -26,6 +26,7 @@ mod life;
 mod names;
 mod persistence;
 mod raw_http1;
+mod raw_responses;
 mod routes;
 mod swap;
 mod upstream_faults;

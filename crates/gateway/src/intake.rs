@@ -13,13 +13,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, BytesMut};
 use http::Request;
 use hyper::rt::ReadBufCursor;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use vestibule_proxy::{self as proxy, Refusal};
-use vestibule_wire::{Fault, Gate, Limits, Side};
+use vestibule_wire::{Fault, Gate, Limits, Next, Side, Sieve};
 
 use crate::vitals::Vitals;
 
@@ -81,11 +80,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 /// Reads a client's messages for the codec.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    gate: Gate,
-    /// What has come: first what may pass, then what is not understood yet.
-    held: BytesMut,
-    /// So much of it may pass.
-    passes: usize,
+    sieve: Sieve,
     /// What is left to say of the stand-in for a refused head; `None` before there is one.
     stand_in: Option<&'static [u8]>,
 }
@@ -93,7 +88,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(limits: Limits) -> Self {
         let gate = Gate::new(Side::Requests, limits, proxy::forbids_trailer);
-        Self { gate, held: BytesMut::new(), passes: 0, stand_in: None }
+        Self { sieve: Sieve::new(gate), stand_in: None }
     }
 
     /// Gives the codec what it may have.
@@ -114,24 +109,24 @@ impl Intake {
                 *rest = &rest[count..];
                 return Poll::Ready(Ok(()));
             }
-            if self.passes > 0 {
-                let count = self.passes.min(buf.remaining());
-                buf.put_slice(&self.held[..count]);
-                self.held.advance(count);
-                self.passes -= count;
-                return Poll::Ready(Ok(()));
-            }
             self.decide(vitals, cx);
-            if self.held.is_empty() && self.gate.unseen() >= (buf.remaining() as u64).max(1) {
-                return self.poll_unseen(io, vitals, cx, buf);
-            }
-            match self.gate.admit(&self.held) {
-                Ok(0) => {
+            match self.sieve.decide() {
+                Ok(Next::Pass) => {
+                    buf.put_slice(self.sieve.take(buf.remaining()));
+                    return Poll::Ready(Ok(()));
+                }
+                // Straight into the codec's buffer, if it has no room for what may not pass unseen.
+                Ok(Next::Unseen(count)) if count >= buf.remaining() as u64 => {
+                    ready!(hyper::rt::Read::poll_read(Pin::new(&mut *io), cx, buf))?;
+                    vitals.read();
+                    self.sieve.gate().passed(io.inner().last as u64);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Next::Unseen(_) | Next::Read) => {
                     if ready!(self.poll_more(io, vitals, cx))? == 0 {
                         return Poll::Ready(Ok(())); // the client's end
                     }
                 }
-                Ok(count) => self.passes = count,
                 Err(fault) => self.refuse(fault, vitals)?,
             }
         }
@@ -139,28 +134,15 @@ impl Intake {
 
     /// What came of an upgrade is known once its request has been answered.
     fn decide(&mut self, vitals: &Vitals, cx: &Context<'_>) {
-        if self.gate.is_undecided() {
+        let gate = self.sieve.gate();
+        if gate.is_undecided() {
             vitals.wake_when_answered(cx.waker());
             if vitals.is_tunnel() {
-                self.gate.open();
-            } else if vitals.answered() >= self.gate.heads() {
-                self.gate.stay();
+                gate.open();
+            } else if vitals.answered() >= gate.heads() {
+                gate.stay();
             }
         }
-    }
-
-    /// Straight into the codec's buffer: it has no room beyond what may pass unseen.
-    fn poll_unseen<S: AsyncRead + Unpin>(
-        &mut self,
-        io: &mut TokioIo<Counted<S>>,
-        vitals: &Vitals,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(hyper::rt::Read::poll_read(Pin::new(&mut *io), cx, buf))?;
-        vitals.read();
-        self.gate.passed(io.inner().last as u64);
-        Poll::Ready(Ok(()))
     }
 
     fn poll_more<S: AsyncRead + Unpin>(
@@ -169,22 +151,20 @@ impl Intake {
         vitals: &Vitals,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.gate.is_undecided() && self.held.len() >= READ_SIZE {
+        if self.sieve.gate().is_undecided() && self.sieve.waiting() >= READ_SIZE {
             return Poll::Pending; // woken once the upgrade is answered
         }
         let mut scratch = [std::mem::MaybeUninit::uninit(); READ_SIZE];
         let mut buf = ReadBuf::uninit(&mut scratch);
         match Pin::new(&mut io.inner_mut().stream).poll_read(cx, &mut buf) {
             Poll::Pending => {
-                if self.held.is_empty() {
-                    self.held = BytesMut::new(); // an idle connection keeps no buffer
-                }
+                self.sieve.rest(); // an idle connection keeps no buffer
                 Poll::Pending
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => {
                 vitals.read();
-                self.held.extend_from_slice(buf.filled());
+                self.sieve.push(buf.filled());
                 Poll::Ready(Ok(buf.filled().len()))
             }
         }

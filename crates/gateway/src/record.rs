@@ -99,8 +99,11 @@ impl Record {
     }
 
     /// Binds the record to a response: it ends with the body.
-    pub(crate) fn attach(mut self, response: Response<Body>, head_only: bool) -> Response<Tracked> {
+    pub(crate) fn attach(mut self, mut response: Response<Body>, head_only: bool) -> Response<Tracked> {
         self.status = response.status().as_u16();
+        if head_only {
+            leave_out_body(&mut response);
+        }
         let expected = response.body().size_hint().exact();
         self.complete = head_only || response.body().is_end_stream();
         response.map(|body| Tracked { body, expected, record: Some(Box::new(self)) })
@@ -140,6 +143,18 @@ impl Record {
             referer: text(&seen.referer),
         }
     }
+}
+
+/// Only the length is left of a page that answers HEAD (RFC 9110 section 9.3.2). The codec of HTTP/1.1 would see to that,
+/// that of HTTP/2 does not.
+fn leave_out_body(response: &mut Response<Body>) {
+    if response.body().is_end_stream() {
+        return;
+    }
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::empty();
 }
 
 fn protocol_name(version: Version) -> &'static str {

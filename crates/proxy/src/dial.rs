@@ -97,12 +97,12 @@ impl Dialler {
         let end = open(&backend.addr.target).await.map_err(refused)?;
         let socket = Socket { end, _place: place };
         if backend.addr.scheme == UpstreamScheme::Http {
-            return Ok(Stream::clear(socket));
+            return Ok(Stream::clear(socket, pool.config.response_head_limit));
         }
         let name = server_name(&backend.addr.target, &backend.tls)?;
         let config = self.tls_config(backend.tls.ca.as_deref()).await?;
         let stream = TlsConnector::from(config).connect(name, socket).await.map_err(ForwardError::Tls)?;
-        Ok(Stream::tls(stream))
+        Ok(Stream::tls(stream, pool.config.response_head_limit))
     }
 
     async fn tls_config(&self, ca: Option<&Path>) -> Result<Arc<ClientConfig>, ForwardError> {

@@ -31,6 +31,7 @@ use crate::{
     flow::Flow,
     law::{Answer, Handshake, Order, rewrite_request, rewrite_response},
     pool::{Lease, Origin, Pool},
+    stream::Spoilt,
     target::{rewrite_target, strip},
     upload::{Exchange, Length, Upload},
 };
@@ -226,7 +227,7 @@ impl Proxy {
         lease.bind(exchange);
         let head_limit = self.inner.pool.config.response_head_limit;
         let link = lease.link();
-        link.gauge.begin(head_limit);
+        link.gauge.begin(&request, head_limit);
         let answer = link.sender.try_send_request(request);
         match in_time(answer, lease.exchange().map(|exchange| &**exchange), limit).await {
             Some(Ok(response)) => {
@@ -293,15 +294,19 @@ async fn in_time<T>(answer: impl Future<Output = T>, exchange: Option<&Exchange>
 /// Whose fault it was, and what may still be done.
 fn fail(lease: &mut Lease, mut error: TrySendError<Request<Upload>>) -> Failed {
     let unsent = error.take_message();
-    let (silent, exceeded) = {
+    let (silent, invalid) = {
         let gauge = &lease.link().gauge;
-        (if gauge.is_silent() { Silence::Silent } else { Silence::Spoke }, gauge.is_exceeded())
+        let spoilt = gauge.spoilt();
+        // What came unasked came before anything of this request was written.
+        let silent = gauge.is_silent() || spoilt == Some(Spoilt::Unasked);
+        let invalid = gauge.is_exceeded() || spoilt == Some(Spoilt::Malformed);
+        (if silent { Silence::Silent } else { Silence::Spoke }, invalid)
     };
     let error = error.into_error();
     let fault = lease.exchange().and_then(|exchange| exchange.take_fault());
     let error = match fault {
         Some(fault) => fault,
-        None if exceeded || error.is_parse() => ForwardError::Malformed(error),
+        None if invalid || error.is_parse() => ForwardError::Malformed(error),
         None => ForwardError::Reset(error),
     };
     Failed { error, unsent, silent }

@@ -14,7 +14,7 @@
 //! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
 //! | a connection is taken from the pool or dialled | `pool`, `dial`, [`mod@budget`], [`mod@account`], `stream` |
 //! | the request is sent, once more only where that is safe | `forward` |
-//! | what comes back is judged and streamed | [`mod@law`] (response), [`mod@body`], `flow` |
+//! | what comes back is read strictly, judged and streamed | `screen`, [`mod@law`] (response), [`mod@body`], `flow` |
 //! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
 //! | everything else becomes a page of our own | [`mod@error`], [`mod@refusal`], [`mod@pages`] |
 //!
@@ -42,6 +42,7 @@ mod discard;
 mod flow;
 mod forward;
 mod pool;
+mod screen;
 mod stream;
 mod target;
 mod upload;

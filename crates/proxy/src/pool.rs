@@ -166,7 +166,7 @@ impl Pool {
             if since.elapsed() > self.config.keep_alive {
                 return None;
             }
-            if link.sender.is_ready() && !link.sender.is_closed() {
+            if link.is_good() && link.sender.is_ready() {
                 return Some(self.lease(link, backend, Origin::Reused));
             }
         }
@@ -285,6 +285,11 @@ impl Backend {
 }
 
 impl Link {
+    /// Is it open, and has the backend said nothing that nobody asked for?
+    fn is_good(&self) -> bool {
+        !self.sender.is_closed() && self.gauge.spoilt().is_none()
+    }
+
     /// Closes the connection, and waits until it is closed.
     pub(crate) async fn close(self) {
         let Self { sender, ended, _held: held, .. } = self;
@@ -328,7 +333,7 @@ impl Lease {
     /// The response is over: keeps the connection if the request is over too and nothing stands in the way.
     pub(crate) fn give_back(mut self) {
         let over = self.exchange.as_ref().is_none_or(|exchange| exchange.is_done());
-        let Some(link) = self.link.take().filter(|link| over && !link.sender.is_closed()) else { return };
+        let Some(link) = self.link.take().filter(|link| over && link.is_good()) else { return };
         if link.sender.is_ready() {
             return self.pool.keep(link, &self.backend);
         }
@@ -338,7 +343,7 @@ impl Lease {
         (self.pool.spawn)(Box::pin(async move {
             let mut link = link;
             let ready = timeout(READY_TIMEOUT, poll_fn(|cx| link.sender.poll_ready(cx))).await;
-            if matches!(ready, Ok(Ok(()))) {
+            if matches!(ready, Ok(Ok(()))) && link.is_good() {
                 pool.keep(link, &backend);
             }
         }));

@@ -3,25 +3,34 @@
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use http::{Method, Request, header::UPGRADE};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::client::TlsStream;
+use vestibule_wire::Fault;
 
-use crate::budget::Place;
+use crate::{
+    budget::Place,
+    screen::{Screen, Step},
+};
 
 /// What may come beyond the limit of a response head before the head is complete: interim responses, and the part of
 /// the body that is read with the head.
 const HEAD_SLACK: u64 = 512 * 1024;
+
+/// How much is read at once while a head or chunk is not whole.
+const READ_SIZE: usize = 8 * 1024;
 
 /// A connected socket, and its place in the budget: wherever the socket goes (under TLS, into hyper, out again as a
 /// tunnel), the place goes along, and comes back when the socket is closed.
@@ -48,7 +57,10 @@ enum Wire {
 pub(crate) struct Stream {
     wire: Wire,
     gauge: Arc<Gauge>,
+    screen: Screen,
     writes: Writes,
+    /// Requests whose first bytes were written.
+    begun: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,17 +71,44 @@ enum Writes {
     Discarded,
 }
 
-/// Counts what a backend sends. Shared with the connection's task, which hyper wants to be `Send` for upgrades: hence
-/// atomics, though both sides run on one thread.
+/// What the connection's task and the request's side tell each other: what a backend sends, and what it was asked. The
+/// task must be `Send`, for upgrades: hence atomics, though both sides run on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     received: AtomicU64,
     ceiling: AtomicU64,
+    count: AtomicU64,
+    to_head: AtomicBool,
+    upgrade: AtomicBool,
+    spoilt: AtomicU8,
+}
+
+/// What a backend was asked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Requests on this connection, this one included.
+    pub(crate) count: u64,
+    /// `HEAD`: the response has no body.
+    pub(crate) to_head: bool,
+    /// For another protocol.
+    pub(crate) upgrade: bool,
+}
+
+/// Why a connection can serve no other request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoilt {
+    /// The backend said what is no response, or could be read in two ways.
+    Malformed,
+    /// It said something that nobody had asked for.
+    Unasked,
 }
 
 impl Gauge {
     /// A request is about to be sent: an answer begins, and its head (with whatever stands before it) is bounded.
-    pub(crate) fn begin(&self, head_limit: usize) {
+    pub(crate) fn begin<B>(&self, request: &Request<B>, head_limit: usize) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.to_head.store(*request.method() == Method::HEAD, Ordering::Relaxed);
+        self.upgrade.store(request.headers().contains_key(UPGRADE), Ordering::Relaxed);
         self.received.store(0, Ordering::Relaxed);
         self.ceiling.store(head_limit as u64 + HEAD_SLACK, Ordering::Relaxed);
     }
@@ -89,6 +128,31 @@ impl Gauge {
         self.received.load(Ordering::Relaxed) > self.ceiling.load(Ordering::Relaxed)
     }
 
+    /// What was asked last.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            count: self.count.load(Ordering::Relaxed),
+            to_head: self.to_head.load(Ordering::Relaxed),
+            upgrade: self.upgrade.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The connection can serve no other request. The first reason stays.
+    pub(crate) fn spoil(&self, why: Spoilt) {
+        if self.spoilt().is_none() {
+            self.spoilt.store(if why == Spoilt::Malformed { 1 } else { 2 }, Ordering::Relaxed);
+        }
+    }
+
+    /// Why it cannot, if it cannot.
+    pub(crate) fn spoilt(&self) -> Option<Spoilt> {
+        match self.spoilt.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Spoilt::Malformed),
+            _ => Some(Spoilt::Unasked),
+        }
+    }
+
     fn add(&self, count: usize) -> io::Result<()> {
         self.received.fetch_add(count as u64, Ordering::Relaxed);
         if self.is_exceeded() {
@@ -99,18 +163,18 @@ impl Gauge {
 }
 
 impl Stream {
-    pub(crate) fn clear(socket: Socket) -> Self {
-        Self::new(Wire::Clear(socket))
+    pub(crate) fn clear(socket: Socket, head_limit: usize) -> Self {
+        Self::new(Wire::Clear(socket), head_limit)
     }
 
-    pub(crate) fn tls(stream: TlsStream<Socket>) -> Self {
-        Self::new(Wire::Tls(Box::new(stream)))
+    pub(crate) fn tls(stream: TlsStream<Socket>, head_limit: usize) -> Self {
+        Self::new(Wire::Tls(Box::new(stream)), head_limit)
     }
 
-    fn new(wire: Wire) -> Self {
-        // An idle connection may say nothing at all, but hyper is the one to notice.
-        let gauge = Gauge { received: AtomicU64::new(0), ceiling: AtomicU64::new(u64::MAX) };
-        Self { wire, gauge: Arc::new(gauge), writes: Writes::Sent }
+    fn new(wire: Wire, head_limit: usize) -> Self {
+        // An idle connection may say nothing at all; the screen is the one to notice.
+        let gauge = Gauge { ceiling: AtomicU64::new(u64::MAX), ..Gauge::default() };
+        Self { wire, gauge: Arc::new(gauge), screen: Screen::new(head_limit), writes: Writes::Sent, begun: 0 }
     }
 
     pub(crate) fn gauge(&self) -> Arc<Gauge> {
@@ -148,12 +212,61 @@ macro_rules! on_wire {
     };
 }
 
+impl Stream {
+    /// Reads once into the screen; zero at the end of the stream.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut scratch = [MaybeUninit::uninit(); READ_SIZE];
+        let mut buffer = ReadBuf::uninit(&mut scratch);
+        ready!(on_wire!(self, stream => stream.poll_read(cx, &mut buffer)))?;
+        self.gauge.add(buffer.filled().len())?;
+        self.screen.push(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Before the first bytes of a request on a connection that served another: what has come by now answers no request,
+    /// and must not be taken for the answer to this one.
+    fn begin_request(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let count = self.gauge.asked().count;
+        let is_reused = count > 1;
+        if std::mem::replace(&mut self.begun, count) == count || !is_reused {
+            return Ok(());
+        }
+        // The codec has read until nothing was left, so this costs no system call as long as nothing comes.
+        let came = matches!(self.poll_more(cx), Poll::Ready(Ok(1..)));
+        if came || self.screen.is_holding() {
+            self.gauge.spoil(Spoilt::Unasked);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, Fault::AfterEnd));
+        }
+        Ok(())
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        match on_wire!(self, stream => stream.poll_read(cx, buffer)) {
-            Poll::Ready(Ok(())) => Poll::Ready(self.gauge.add(buffer.filled().len() - before)),
-            other => other,
+        let this = &mut *self;
+        loop {
+            match this.screen.step(&this.gauge, buffer.remaining())? {
+                Step::Pass(bytes) => {
+                    buffer.put_slice(bytes);
+                    return Poll::Ready(Ok(()));
+                }
+                // Straight to the reader, if it has no room for what may not pass unseen.
+                Step::Unseen(count) if count >= buffer.remaining() as u64 => {
+                    let before = buffer.filled().len();
+                    ready!(on_wire!(this, stream => stream.poll_read(cx, buffer)))?;
+                    let count = buffer.filled().len() - before;
+                    this.screen.passed(count);
+                    return Poll::Ready(this.gauge.add(count));
+                }
+                Step::Unseen(_) | Step::Read => match this.poll_more(cx)? {
+                    Poll::Ready(0) => return Poll::Ready(Ok(())), // the backend's end
+                    Poll::Ready(_) => {}
+                    Poll::Pending => {
+                        this.screen.rest();
+                        return Poll::Pending;
+                    }
+                },
+            }
         }
     }
 }
@@ -163,6 +276,7 @@ impl AsyncWrite for Stream {
         if self.writes == Writes::Discarded {
             return Poll::Ready(Ok(bytes.len()));
         }
+        self.begin_request(cx)?;
         let written = on_wire!(self, stream => stream.poll_write(cx, bytes));
         self.settle(written, bytes.len())
     }
@@ -176,6 +290,7 @@ impl AsyncWrite for Stream {
         if self.writes == Writes::Discarded {
             return Poll::Ready(Ok(offered()));
         }
+        self.begin_request(cx)?;
         let written = on_wire!(self, stream => stream.poll_write_vectored(cx, parts));
         self.settle(written, offered())
     }

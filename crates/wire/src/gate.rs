@@ -23,6 +23,7 @@ pub struct Gate {
     at: At,
     to_head: bool,
     heads: u64,
+    finals: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ enum At {
 impl Gate {
     /// For a connection. `forbidden_trailer` says which names may not be trailer fields, beside those that frame.
     pub fn new(side: Side, limits: Limits, forbidden_trailer: fn(&[u8]) -> bool) -> Self {
-        Self { side, limits, forbidden_trailer, at: At::Head(0), to_head: false, heads: 0 }
+        Self { side, limits, forbidden_trailer, at: At::Head(0), to_head: false, heads: 0, finals: 0 }
     }
 
     /// Is a message neither begun nor half through, as far as admitted bytes go?
@@ -54,6 +55,11 @@ impl Gate {
     /// How many heads have passed.
     pub fn heads(&self) -> u64 {
         self.heads
+    }
+
+    /// How many heads of final responses have passed, and of switches to another protocol (RFC 9110 section 15).
+    pub fn finals(&self) -> u64 {
+        self.finals
     }
 
     /// Bytes that may pass unseen: within a body of known length, or everything in a tunnel.
@@ -139,6 +145,7 @@ impl Gate {
                     Progress::Partial => Ok(0),
                     Progress::Complete(head, length) => {
                         self.heads += 1;
+                        self.finals += u64::from(head.status >= 200 || head.upgrade);
                         self.at = self.after(&head);
                         Ok(length)
                     }

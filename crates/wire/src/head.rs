@@ -115,6 +115,9 @@ pub fn read_response(
     limits: &Limits,
     to_head: bool,
 ) -> Result<Progress<MessageHead>, Fault> {
+    if !begins_like_a_response(bytes) {
+        return Err(Fault::StatusLine);
+    }
     let Some(end) = find_end(bytes, seen, limits.head)? else { return Ok(Progress::Partial) };
     let mut lines = Lines(&bytes[..end - 2]);
     let line = lines.next().ok_or(Fault::EmptyLine)?;
@@ -133,6 +136,15 @@ pub fn read_response(
     let head = MessageHead { body, upgrade: status == 101, status, bodiless_answer: false };
     Ok(Progress::Complete(head, end))
 }
+
+/// Who speaks another protocol often says a line and waits: that is told at once. Ends of lines are another matter.
+fn begins_like_a_response(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(NAME.len())];
+    NAME[..start.len()].eq_ignore_ascii_case(start) || matches!(bytes.first(), Some(b'\r' | b'\n'))
+}
+
+/// RFC 9112 section 2.3: with what a status line begins.
+const NAME: &[u8] = b"HTTP/";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -230,7 +242,9 @@ impl<'a> Fields<'a> {
         match (self.length, self.coding) {
             (None, None) => Ok(None),
             (Some(_), Some(_)) => Err(Fault::BothLengths),
-            (Some(length), None) => decimal(length).map(|length| Some(BodyLength::Known(length))).ok_or(Fault::Length),
+            (Some(length), None) => {
+                content_length(length).map(|length| Some(BodyLength::Known(length))).ok_or(Fault::Length)
+            }
             (None, Some(coding)) => transfer_coding(coding).map(|()| Some(BodyLength::Chunked)),
         }
     }
@@ -263,9 +277,9 @@ pub(crate) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     Ok((name, trimmed(value)))
 }
 
-/// One spelling only: a zero in front is allowed by the grammar, but some readers take it for octal. No more than fits
-/// the signed 64 bits of most readers.
-fn decimal(text: &[u8]) -> Option<u64> {
+/// The number that the value of a Content-Length is (RFC 9110 section 8.6). One spelling only: a zero in front is allowed
+/// by the grammar, but some readers take it for octal. No more than fits the signed 64 bits of most readers.
+pub fn content_length(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 || (text.len() > 1 && text[0] == b'0') {
         return None;
     }
@@ -276,7 +290,10 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 /// Exactly `chunked`. A list that is well-formed and that we could decode if we knew its codings is told apart
 /// (RFC 9112 section 6.1: 501); everything else could be read in two ways.
-fn transfer_coding(text: &[u8]) -> Result<(), Fault> {
+///
+/// # Errors
+/// [`Fault::UnknownCoding`] or [`Fault::Coding`].
+pub fn transfer_coding(text: &[u8]) -> Result<(), Fault> {
     if text.eq_ignore_ascii_case(b"chunked") {
         return Ok(());
     }

@@ -14,16 +14,19 @@
 //! | `head` | the head of a message → where it ends, and how long its body is |
 //! | `chunked` | chunk frames and trailers |
 //! | `gate` | messages in a row |
+//! | `sieve` | a gate, and the bytes before it |
 
 mod chunked;
 mod gate;
 mod head;
 mod octets;
+mod sieve;
 mod target;
 
 pub use chunked::{Chunks, EXTENSION_LIMIT, TRAILER_LIMIT};
 pub use gate::{Gate, Side};
-pub use head::{BodyLength, Limits, MessageHead, read_request, read_response};
+pub use head::{BodyLength, Limits, MessageHead, content_length, read_request, read_response, transfer_coding};
+pub use sieve::{Next, Sieve};
 
 /// Why bytes are refused. Always the fault of who sent them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

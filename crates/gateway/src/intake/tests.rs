@@ -142,5 +142,5 @@ async fn an_idle_connection_keeps_no_buffer() {
             std::future::poll_fn(|cx| Poll::Ready(intake.poll_read(&mut io, &vitals, cx, buf.unfilled()).is_ready()));
         assert_eq!(ready.await, expected);
     }
-    assert_eq!(intake.held.capacity(), 0);
+    assert_eq!(intake.sieve.capacity(), 0);
 }

@@ -5,6 +5,7 @@
 //! judged here for HTTP/2, and for callers that read no raw heads.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, uri::Authority};
+use vestibule_wire as wire;
 
 use super::names::{elements, is_plain_option, may_not_be_nominated};
 use crate::Refusal;
@@ -66,14 +67,9 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// A length as RFC 9110 section 8.6 writes it, and no more than fits the signed 64 bits of most readers. One spelling
-/// only: a zero in front is allowed by the grammar, but some readers take it for octal, and it is written for no reason.
+/// A length as RFC 9110 section 8.6 writes it.
 pub(super) fn content_length(value: &HeaderValue) -> Option<u64> {
-    let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
-    if text.len() > 1 && text.starts_with('0') {
-        return None;
-    }
-    text.parse::<i64>().ok().and_then(|length| u64::try_from(length).ok())
+    wire::content_length(value.as_bytes())
 }
 
 fn only<'a>(slot: &mut Option<&'a HeaderValue>, value: &'a HeaderValue, doubled: Refusal) -> Result<(), Refusal> {
@@ -96,22 +92,11 @@ fn is_padded(value: &HeaderValue) -> bool {
     is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
-/// Exactly `chunked`. 501 is for a list that is well-formed and that we could decode if we knew its codings
-/// (RFC 9112 section 6.1); everything else could be read in two ways.
 fn transfer_coding(value: &HeaderValue) -> Result<(), Refusal> {
-    let text = value.as_bytes();
-    if text.eq_ignore_ascii_case(b"chunked") {
-        return Ok(());
-    }
-    let codings: Vec<&[u8]> = text.split(|byte| *byte == b',').map(|coding| coding.trim_ascii()).collect();
-    let Some((last, others)) = codings.split_last() else { return Err(Refusal::BadFraming) };
-    let is_other = |coding: &&[u8]| {
-        is_token(coding) && !coding.eq_ignore_ascii_case(b"chunked") && !coding.eq_ignore_ascii_case(b"identity")
-    };
-    if last.eq_ignore_ascii_case(b"chunked") && !others.is_empty() && others.iter().all(is_other) {
-        return Err(Refusal::UnsupportedCoding);
-    }
-    Err(Refusal::BadFraming)
+    wire::transfer_coding(value.as_bytes()).map_err(|fault| match fault {
+        wire::Fault::UnknownCoding => Refusal::UnsupportedCoding,
+        _ => Refusal::BadFraming,
+    })
 }
 
 /// RFC 9110 section 5.6.2.

@@ -37,6 +37,8 @@ fn what_is_no_clear_response_is_a_502() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok",
@@ -62,8 +64,6 @@ fn lengths_are_passed_on_once() {
     run(async {
         for (response, length) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "2"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "2"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", "2"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "0"),
         ] {
             let (answer, _) = answer(GET, response).await;

@@ -185,7 +185,7 @@ fn responses() {
         ("HTTP/1.1 2x0 OK", Fault::StatusLine),
         ("HTTP/1.1 200 O\u{1}K", Fault::StatusLine),
         ("HTTP/2 200 OK00", Fault::Version),
-        ("ICY 200 OK", Fault::Version),
+        ("ICY 200 OK", Fault::StatusLine),
     ] {
         check(&format!("{line}\r\n\r\n"), false, Err(fault));
     }
