@@ -22,6 +22,7 @@ mod commands;
 mod forwarding;
 mod identity;
 mod isolation;
+mod known_enemies;
 mod life;
 mod names;
 mod persistence;
