@@ -71,7 +71,7 @@ use vestibule_certs::store::IssuanceId;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 pub(crate) use standing::only_waits;
-pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus};
+pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast};
 pub(crate) use terms::proofs;
 pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, RenewalWindow, Sight, Work};
 
@@ -141,7 +141,7 @@ pub struct Planner {
     journal: Journal,
     /// What the lanes wait for, as the last `next` found it; `Some` of the past: not known.
     lanes_wait: Option<Timestamp>,
-    /// Set in a simulation only: how long names of each site were parked, and for what.
+    /// Set in a simulation only: how long names have waited, and for what.
     waits: Option<forecast::Ledger>,
 }
 

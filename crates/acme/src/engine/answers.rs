@@ -77,7 +77,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         Ok(issued)
     }
 
-    fn forecast(&mut self, reply: Reply<Vec<Forecast>>) {
+    fn forecast(&mut self, reply: Reply<Forecast>) {
         let forecast = played_through(self.planner.clone(), self.clock.now());
         let work = async move {
             if let Some(forecast) = forecast.await {
@@ -220,7 +220,7 @@ pub(super) fn hopeless(
 }
 
 /// The queue played through, on a thread of its own: that can take many thousand steps. `None`: it could not.
-async fn played_through(planner: Planner, now: Timestamp) -> Option<Vec<Forecast>> {
+async fn played_through(planner: Planner, now: Timestamp) -> Option<Forecast> {
     tokio::task::spawn_blocking(move || planner.forecast(now)).await.ok()
 }
 

@@ -61,7 +61,7 @@ impl Handle {
     }
 
     /// The simulated queue.
-    pub async fn forecast(&self) -> Option<Vec<Forecast>> {
+    pub async fn forecast(&self) -> Option<Forecast> {
         self.ask(|reply| Question::Forecast { reply }).await
     }
 

@@ -75,7 +75,7 @@ pub(super) type Reply<T> = oneshot::Sender<T>;
 pub(super) enum Question {
     Status { sites: Vec<SiteId>, reply: Reply<Vec<NameStatus>> },
     Explain { name: HostPattern, reply: Reply<Explanation> },
-    Forecast { reply: Reply<Vec<Forecast>> },
+    Forecast { reply: Reply<Forecast> },
     Renew { name: HostPattern, reply: Reply<Result<Issued, String>> },
     Revoke { name: HostPattern, reason: u8, reply: Reply<Result<Issued, String>> },
     Import { tenant: TenantId, chain_pem: Vec<u8>, key_pem: Vec<u8>, reply: Reply<Result<Issued, String>> },

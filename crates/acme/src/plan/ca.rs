@@ -135,7 +135,16 @@ pub(super) enum Gate {
     /// It is down; `None`: until the probe in flight has ended.
     Down(Option<Timestamp>),
     /// A limit; until then.
-    Limited(Timestamp),
+    Limited(Timestamp, Closed),
+}
+
+/// What closes a CA that is not down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// New orders per account are used up, as we count them.
+    Orders,
+    /// The CA asked to wait.
+    Told,
 }
 
 impl Ca {
@@ -177,13 +186,17 @@ impl Ca {
         }
         let closed = self.health.closed.until;
         if closed > now {
-            return Gate::Limited(closed);
+            return Gate::Limited(closed, Closed::Told);
         }
         if exempt {
             return Gate::Open;
         }
-        let free = self.orders.free_at(self.config.limits.orders, now).max(self.health.limited_until);
-        if free > now { Gate::Limited(free) } else { Gate::Open }
+        let (orders, told) = (self.orders.free_at(self.config.limits.orders, now), self.health.limited_until);
+        match orders.max(told) {
+            free if free <= now => Gate::Open,
+            free if free > orders => Gate::Limited(free, Closed::Told),
+            free => Gate::Limited(free, Closed::Orders),
+        }
     }
 
     /// Has it been down for so long that a new name should ask the next CA?

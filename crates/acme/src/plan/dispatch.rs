@@ -99,7 +99,7 @@ impl Planner {
                     let until = [until, given_up_at.filter(|at| *at > now)].into_iter().flatten().min();
                     (until, self.fails_over(number, lane, None, now))
                 }
-                Gate::Limited(until) => (Some(until), until.since(now) > LIMIT_BEFORE_FAILOVER),
+                Gate::Limited(until, _) => (Some(until), until.since(now) > LIMIT_BEFORE_FAILOVER),
             };
             wait = [wait, until].into_iter().flatten().min();
             if !goes_on {
@@ -107,6 +107,15 @@ impl Planner {
             }
         }
         Err(wait)
+    }
+
+    /// What holds up what waits in a lane, and until when as far as known: the first CA's word, as lanes ask it.
+    pub(super) fn lane_waits_for(&self, now: Timestamp) -> Option<(Waits, Timestamp)> {
+        match self.cas.first()?.gate(false, now) {
+            Gate::Open => None,
+            Gate::Down(until) => Some((Waits::Ca, until.unwrap_or(now))),
+            Gate::Limited(until, by) => Some((by.into(), until)),
+        }
     }
 
     /// The first order of this tenant in this lane that can be placed.
@@ -204,9 +213,6 @@ impl Planner {
                 self.touch_name(ix);
             }
             let name = &mut self.names[ix];
-            if let Some(ledger) = &mut self.waits {
-                ledger.ordered(name, now);
-            }
             name.flight = Some(job);
             name.forced = false;
             name.unseen = false;

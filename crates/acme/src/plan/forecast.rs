@@ -1,6 +1,8 @@
 //! `forecast`: the queue played forward on a copy, against the CAs' budgets, with orders that succeed at once. Nobody is asked.
 
-use std::collections::{BTreeMap, HashMap};
+mod ledger;
+
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use vestibule_certs::store::{Draft, IssuanceId, Issued};
@@ -8,26 +10,21 @@ use vestibule_names::SiteId;
 
 use super::{
     Planner,
-    name::{Name, Waits},
     slab::NameIx,
-    standing::Forecast,
+    standing::{Forecast, SiteForecast},
     work::{Obtained, Order, Pointing, Randomness, Sight, Work},
 };
 use crate::Timestamp;
+pub(super) use ledger::Ledger;
 
 /// How far it looks.
 const FAR: Duration = Duration::from_secs(400 * 24 * 3600);
 /// How much it does.
 const STEPS: usize = 200_000;
+/// Waits below this are not worth a word.
+const NOTABLE: Duration = Duration::from_secs(1);
 /// Of the certificates that it imagines: so long that none is renewed within [`FAR`].
 const LIFETIME: Duration = Duration::from_secs(4000 * 24 * 3600);
-
-/// What sites have waited for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ledger {
-    parked: HashMap<SiteId, HashMap<Waits, Duration>>,
-    began: Timestamp,
-}
 
 struct Middle;
 
@@ -37,31 +34,10 @@ impl Randomness for Middle {
     }
 }
 
-impl Ledger {
-    pub(super) fn parked(&mut self, name: &Name, why: &Waits, wait: Duration) {
-        for (site, _) in &name.sites {
-            *self.parked.entry(site.clone()).or_default().entry(why.clone()).or_default() += wait;
-        }
-    }
-
-    /// What was not spent parked was spent in a lane: that is where orders wait for their budget.
-    pub(super) fn ordered(&mut self, name: &Name, now: Timestamp) {
-        for (site, _) in &name.sites {
-            let parked = self.parked.entry(site.clone()).or_default();
-            let elsewhere: Duration = parked.values().sum();
-            let rest = now.since(self.began).saturating_sub(elsewhere);
-            if rest > Duration::from_secs(1) {
-                let orders = parked.entry(Waits::Orders).or_default();
-                *orders = (*orders).max(rest);
-            }
-        }
-    }
-}
-
 impl Planner {
     /// Simulates the queue against the CAs' budgets, asking nobody: when would each site be done? In order of time. Sites that
     /// have all their certificates are left out, and so are those that would not be done within 400 days.
-    pub fn forecast(&self, now: Timestamp) -> Vec<Forecast> {
+    pub fn forecast(&self, now: Timestamp) -> Forecast {
         let mut copy = self.imagined(now);
         let mut open = copy.open_sites();
         let mut orders: HashMap<SiteId, usize> = HashMap::new();
@@ -72,7 +48,11 @@ impl Planner {
             }
             let Some(job) = copy.next(time, &mut Middle) else {
                 match copy.wake_at() {
-                    Some(at) => time = at.max(Timestamp(time.0 + 1)),
+                    Some(at) => {
+                        let next = at.max(Timestamp(time.0 + 1));
+                        copy.lanes_wait_until(next, time);
+                        time = next;
+                    }
                     None => break,
                 }
                 continue;
@@ -85,7 +65,7 @@ impl Planner {
                     let issued = imagine(&order, issued, time);
                     copy.ordered(job.id, Ok(Obtained { issued, proved: Vec::new() }), time, &mut Middle);
                     for site in sites {
-                        if copy.is_done(&site) && open.remove(&site).is_some() {
+                        if copy.is_done(&site) && open.remove(&site) {
                             done.push(copy.line(&site, time, orders.get(&site).copied().unwrap_or(0)));
                         }
                     }
@@ -98,13 +78,24 @@ impl Planner {
                 Work::RenewalInfo { .. } => {}
             }
         }
-        done
+        Forecast { sites: done, orders: issued }
+    }
+
+    /// Nothing can be done before then: notes what holds up the lanes meanwhile.
+    fn lanes_wait_until(&mut self, next: Timestamp, now: Timestamp) {
+        if self.lanes.is_empty() {
+            return;
+        }
+        if let (Some((why, _)), Some(ledger)) = (self.lane_waits_for(now), &mut self.waits) {
+            ledger.lanes_wait(why, next.since(now));
+        }
     }
 
     /// A copy that looks at first orders only, and in which what is in flight has just worked.
     fn imagined(&self, now: Timestamp) -> Self {
         let mut copy = self.clone();
-        copy.waits = Some(Ledger { parked: HashMap::new(), began: now });
+        copy.tick(now);
+        copy.waits = Some(Ledger::default());
         copy.cas.iter_mut().for_each(|ca| ca.polls.clear());
         let flights: Vec<_> = copy.flights.iter().map(|(job, flight)| (*job, flight.order.clone())).collect();
         for (number, (job, order)) in flights.into_iter().enumerate() {
@@ -117,8 +108,8 @@ impl Planner {
         copy
     }
 
-    fn open_sites(&self) -> BTreeMap<SiteId, ()> {
-        self.sites.keys().filter(|site| !self.is_done(site)).map(|site| (site.clone(), ())).collect()
+    fn open_sites(&self) -> BTreeSet<SiteId> {
+        self.sites.keys().filter(|site| !self.is_done(site)).cloned().collect()
     }
 
     fn is_done(&self, site: &SiteId) -> bool {
@@ -139,10 +130,11 @@ impl Planner {
         sites
     }
 
-    fn line(&self, site: &SiteId, done: Timestamp, orders: usize) -> Forecast {
-        let parked = self.waits.as_ref().and_then(|ledger| ledger.parked.get(site));
-        let longest = parked.and_then(|waits| waits.iter().max_by_key(|(_, wait)| **wait));
-        Forecast { site: site.clone(), done, orders, waits_for: longest.map(|(why, _)| why.words()) }
+    fn line(&self, site: &SiteId, done: Timestamp, orders: usize) -> SiteForecast {
+        let names = self.sites.get(site).map(|site| site.names.as_slice()).unwrap_or_default();
+        let waited = self.waits.iter().flat_map(|ledger| names.iter().filter_map(|ix| ledger.longest(*ix)));
+        let longest = waited.filter(|(_, time)| *time >= NOTABLE).max_by_key(|(_, time)| *time);
+        SiteForecast { site: site.clone(), done, orders, waits_for: longest.map(|(why, _)| why.words()) }
     }
 }
 

@@ -82,7 +82,7 @@ impl Planner {
                     Some(limited) => limited,
                 },
                 Gate::Down(until) => (until.unwrap_or(now.after(PROBE_WAIT)), Waits::Ca),
-                Gate::Limited(until) => (until, Waits::Orders),
+                Gate::Limited(until, by) => (until, by.into()),
             };
             let fails_over = match why {
                 Waits::Ca => self.fails_over(number, lane, Some(name.tenant), now),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vestibule_names::{HostPattern, SiteId, TenantId, suffix};
 
 use super::{
-    ca::RETRY_AFTER_LIMIT,
+    ca::{Closed, RETRY_AFTER_LIMIT},
     lanes::Lane,
     looks::Look,
     slab::CertIx,
@@ -129,12 +129,25 @@ pub(super) enum Waits {
     Wildcard,
     /// The first look at other names of its site.
     Mates,
+    /// The first look at its own DNS.
+    Look,
     /// DNS points elsewhere.
     Dns,
+    /// Its back-off after failures.
+    BackOff,
     /// The settings or the site must change.
     Settings,
     /// The options of its site have changed twice within [`CHANGE_EVERY`].
     Change,
+}
+
+impl From<Closed> for Waits {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Orders => Self::Orders,
+            Closed::Told => Self::Told,
+        }
+    }
 }
 
 impl Waits {
@@ -149,6 +162,8 @@ impl Waits {
             Self::Told => "the time that the CA asked to wait".into(),
             Self::Wildcard => "a wildcard that is being ordered".into(),
             Self::Mates => "a look at the site's other names".into(),
+            Self::Look => "a first look at DNS".into(),
+            Self::BackOff => "the time after its last failure".into(),
             Self::Dns => "DNS to point here".into(),
             Self::Settings => "a change of the settings or the site".into(),
             Self::Change => "an hour to pass since the site's key type or profile changed last".into(),
@@ -247,6 +262,19 @@ impl Name {
         self.fate = Fate { learned: self.fate.learned, change_ordered_at, ..Fate::default() };
         self.lapsed = None;
         self.parked = None;
+    }
+
+    /// What it waits for that is not ready before then; `change`: what a change of its options waits for.
+    pub(super) fn waits_until(&self, ready_at: Timestamp, change: Timestamp) -> Waits {
+        let last = self.fate.last.as_ref().map(|(kind, ..)| *kind);
+        match &self.parked {
+            Some(parked) if parked.until >= ready_at => parked.why.clone(),
+            _ if change >= ready_at => Waits::Change,
+            _ if self.fate.retry_at < ready_at => Waits::Look,
+            _ if last == Some(FailureKind::Limit) => Waits::Told,
+            _ if last == Some(FailureKind::Ca) => Waits::Ca,
+            _ => Waits::BackOff,
+        }
     }
 
     /// DNS has changed for the better: the back-off starts anew, at once. Answers that change all the time (round robin) soon

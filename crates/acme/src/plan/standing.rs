@@ -60,16 +60,25 @@ pub enum NameState {
     Expired,
 }
 
-/// One line of a simulated queue.
+/// A simulated queue.
 #[derive(Clone, Debug)]
 pub struct Forecast {
+    /// The sites that wait for something, in the order in which they would be done.
+    pub sites: Vec<SiteForecast>,
+    /// How many orders all of that takes, one that several sites share counted once.
+    pub orders: usize,
+}
+
+/// One site of it.
+#[derive(Clone, Debug)]
+pub struct SiteForecast {
     /// Which site.
     pub site: SiteId,
     /// When its last name would have its certificate.
     pub done: Timestamp,
-    /// How many orders that takes.
+    /// In how many orders it has names.
     pub orders: usize,
-    /// Which limit it waits for longest, in words; `None`: none.
+    /// What one of its names waits for longest, in words: a limit of the CA, its wish, a back-off; `None`: nothing.
     pub waits_for: Option<String>,
 }
 

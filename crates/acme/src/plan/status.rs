@@ -4,7 +4,6 @@ use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::{
     Planner,
-    ca::Gate,
     calendar::{Cert, Phase},
     name::{Name, Waits},
     slab::NameIx,
@@ -32,12 +31,7 @@ impl Planner {
         let parked = name.parked.as_ref().filter(|parked| parked.until > now);
         let (why, until) = match (parked, name.lane) {
             (Some(parked), _) => (parked.why.clone(), parked.until),
-            // The first CA's word, as lanes ask it.
-            (None, Some(_)) => match self.cas.first()?.gate(false, now) {
-                Gate::Open => return None,
-                Gate::Down(until) => (Waits::Ca, until.unwrap_or(now)),
-                Gate::Limited(until) => (Waits::Orders, until),
-            },
+            (None, Some(_)) => self.lane_waits_for(now)?,
             (None, None) => match self.change_waits(name, now) {
                 until if until > now => (Waits::Change, until),
                 _ => return None,
@@ -46,7 +40,13 @@ impl Planner {
         let by = match why {
             Waits::Ca => HoldKind::Ca(self.cas.iter().find(|ca| ca.health.faults > 0)?.id().clone()),
             Waits::Orders | Waits::Domain(_) | Waits::Set | Waits::Failures | Waits::Told => HoldKind::Limit,
-            Waits::Wildcard | Waits::Mates | Waits::Dns | Waits::Settings | Waits::Change => HoldKind::Other,
+            Waits::Wildcard
+            | Waits::Mates
+            | Waits::Look
+            | Waits::Dns
+            | Waits::Settings
+            | Waits::Change
+            | Waits::BackOff => HoldKind::Other,
         };
         Some(Hold { by, until, why: why.words() })
     }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod clock;
+mod forecasts;
 mod scene;
 mod turns;
 mod waits;

@@ -173,6 +173,9 @@ impl Planner {
         if ready_at > now {
             name.timer = Some(ready_at);
             self.timers.insert((ready_at, Timer::Name(ix)));
+            if let Some(ledger) = &mut self.waits {
+                ledger.waits(ix, self.names[ix].waits_until(ready_at, change), now);
+            }
             return;
         }
         name.parked = None;
@@ -184,6 +187,9 @@ impl Planner {
         };
         name.lane = Some((lane, since));
         self.lanes.insert(lane, name.tenant, since, ix);
+        if let Some(ledger) = &mut self.waits {
+            ledger.enters_lane(ix);
+        }
         self.lanes_wait = Some(Timestamp::default());
     }
 
@@ -196,6 +202,9 @@ impl Planner {
 
     /// Takes a name out of its lane and its timer.
     pub(super) fn unplace(&mut self, ix: NameIx) {
+        if let Some(ledger) = &mut self.waits {
+            ledger.ends(ix, self.latest);
+        }
         let name = &mut self.names[ix];
         if let Some((lane, since)) = name.lane.take() {
             self.lanes.remove(lane, name.tenant, since, ix);
@@ -207,9 +216,6 @@ impl Planner {
 
     /// Parks a name until then; `settle` follows.
     pub(super) fn park(&mut self, ix: NameIx, until: Timestamp, why: Waits, now: Timestamp) {
-        if let Some(ledger) = &mut self.waits {
-            ledger.parked(&self.names[ix], &why, until.since(now));
-        }
         if why == Waits::Ca {
             self.parked_for_ca.insert(ix);
         }

@@ -165,7 +165,7 @@ fn an_explanation_and_a_forecast_are_given_for_what_waits() {
         assert_eq!(explanation.name, "a.example.com");
         assert!(!explanation.steps.is_empty() && !explanation.verdict.is_empty());
         let forecast = run.handle.forecast().await.unwrap();
-        assert_eq!(forecast.len(), 1);
+        assert_eq!((forecast.sites.len(), forecast.orders), (1, 1));
         run.stop().await;
     });
 }

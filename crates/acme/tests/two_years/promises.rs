@@ -289,9 +289,9 @@ fn a_forecast_says_what_then_happens() {
         world.want(&format!("{i}.yaml"), i % 500, &[&format!("s{i}.com")]);
     }
     let forecast = world.planner.forecast(world.now);
-    assert_eq!(forecast.len(), 1000);
-    assert!(forecast.is_sorted_by_key(|line| line.done));
-    let last = forecast.last().unwrap();
+    assert_eq!(forecast.sites.len(), 1000);
+    assert!(forecast.sites.is_sorted_by_key(|line| line.done));
+    let last = forecast.sites.last().unwrap();
     assert!(last.waits_for.as_deref().is_some_and(|why| why.contains("new orders")), "{last:?}");
     let start = world.now;
     assert!(world.run_until(start.after(DAY), World::all_covered));

@@ -190,20 +190,22 @@ pub(super) fn shown(house: &House, caller: Caller, text: Option<&str>) -> Result
     issued(found.ok_or_else(|| format!("{name} has no certificate of a CA")))
 }
 
-/// `GET /v1/certs/plan`. The queue is everybody's; a tenant is told of their own sites.
+/// `GET /v1/certs/plan`. The queue is everybody's; a tenant is told of their own sites, and of no total but theirs: there an
+/// order that several sites share counts for each.
 pub(super) async fn plan(house: &House, caller: Caller) -> Result<CertPlan, Failed> {
     let mut forecast = within(QUESTION_TIMEOUT, handle(house)?.forecast()).await?;
     if let Caller::Tenant(tenant) = caller {
         let own: HashSet<SiteId> = house.sites().ids_of(tenant).into_iter().collect();
-        forecast.retain(|row| own.contains(&row.site));
+        forecast.sites.retain(|row| own.contains(&row.site));
+        forecast.orders = forecast.sites.iter().map(|row| row.orders).sum();
     }
-    let row = |site: vestibule_acme::plan::Forecast| PlanRow {
+    let row = |site: vestibule_acme::plan::SiteForecast| PlanRow {
         site: site.site.to_string(),
         done: site.done.0 / 1000,
         orders: site.orders,
         waits_for: site.waits_for,
     };
-    Ok(CertPlan { sites: forecast.into_iter().map(row).collect() })
+    Ok(CertPlan { orders: forecast.orders, sites: forecast.sites.into_iter().map(row).collect() })
 }
 
 /// `POST /v1/certs/renew`.

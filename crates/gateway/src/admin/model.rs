@@ -300,6 +300,8 @@ pub struct CertStep {
 pub struct CertPlan {
     /// Each site that still waits for something.
     pub sites: Vec<PlanRow>,
+    /// Orders altogether: one that several sites share counts once.
+    pub orders: usize,
 }
 
 /// One site of a plan.
@@ -309,9 +311,9 @@ pub struct PlanRow {
     pub site: String,
     /// Unix seconds at which its last name would have its certificate.
     pub done: u64,
-    /// Orders it takes.
+    /// Orders in which it has names.
     pub orders: usize,
-    /// The limit it waits for longest.
+    /// What it waits for longest: a limit of the CA, or something of its own.
     pub waits_for: Option<String>,
 }
 

@@ -89,7 +89,7 @@ fn a_limit_closes_only_what_counts() {
         ca.settle(&holds(job, true), Spent::OrderOnly, START);
     }
     assert_eq!(ca.gate(true, START), Gate::Open);
-    assert_eq!(ca.gate(false, START), Gate::Limited(at(36)));
+    assert_eq!(ca.gate(false, START), Gate::Limited(at(36), Closed::Orders));
     let (domain, none) = (Arc::from("a.com"), Timestamp::default());
     assert!(ca.domain_free_at(&domain, START) <= START, "no certificate came");
     assert_eq!(ca.name_free_at("a.com", START), none);
