@@ -67,12 +67,12 @@ impl Planner {
             not_after: shown.map(|cert| cert.end).or(name.lapsed),
             renew_at: due_at,
             next_attempt: self.next_attempt(name, now).or(due_at.filter(|_| state == NameState::Valid)),
+            // A renewal that was asked for by hand may have failed beside a certificate that is valid for long.
             failure: name
                 .fate
                 .last
                 .clone()
-                .or_else(|| self.only_waits(name, now))
-                .filter(|_| state != NameState::Valid),
+                .or_else(|| self.only_waits(name, now).filter(|_| state != NameState::Valid)),
             failures: name.fate.failures,
         }
     }
