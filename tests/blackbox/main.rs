@@ -29,6 +29,7 @@ mod persistence;
 mod raw_http1;
 mod raw_responses;
 mod routes;
+mod self_service;
 mod swap;
 mod upstream_faults;
 mod websockets;

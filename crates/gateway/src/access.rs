@@ -1,5 +1,7 @@
 //! Access events: one JSON line per request. A worker gathers lines in a buffer of its own; a writing thread takes whole
 //! buffers, so that a slow disk or pipe never holds up a request. What it cannot take is dropped and counted.
+//!
+//! This is the operator's log. The same buffers go to those of tenants (`tenant_log.rs`), whose thread is another.
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,8 +18,9 @@ use std::{
 };
 
 use serde::Serialize;
+use vestibule_names::TenantId;
 
-use crate::config::AccessLog;
+use crate::{config::AccessLog, tenant_log::TenantLog};
 
 /// A worker's buffer leaves it when it is this full, bytes.
 const BUFFER_LIMIT: usize = 32 * 1024;
@@ -63,13 +66,44 @@ pub(crate) struct AccessEvent<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct AccessSender {
     queue: Option<SyncSender<Lines>>,
+    tenants: Option<TenantLog>,
     /// Asks for the file to be opened anew before the next line.
     reopen: Arc<AtomicBool>,
     dropped: Arc<AtomicU64>,
 }
 
-/// Whole lines, and how many.
-type Lines = (Vec<u8>, u64);
+/// Whole lines, and whose each is. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lines {
+    bytes: Arc<Vec<u8>>,
+    /// Of each line: its tenant, if it led to a site, and its length.
+    marks: Arc<Vec<(Option<TenantId>, usize)>>,
+}
+
+impl Lines {
+    fn count(&self) -> u64 {
+        self.marks.len() as u64
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(lines: &[(Option<TenantId>, String)]) -> Self {
+        let marks = lines.iter().map(|(tenant, line)| (*tenant, line.len())).collect();
+        let bytes = lines.iter().flat_map(|(_, line)| line.bytes()).collect();
+        Self { bytes: Arc::new(bytes), marks: Arc::new(marks) }
+    }
+
+    /// The lines that led to sites.
+    pub(crate) fn of_tenants(&self) -> impl Iterator<Item = (TenantId, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        let lines = self.marks.iter().map(move |(tenant, length)| {
+            let (line, after) = rest.split_at_checked(*length).unwrap_or((rest, &[]));
+            rest = after;
+            (*tenant, line)
+        });
+        lines.filter_map(|(tenant, line)| Some((tenant?, line)))
+    }
+}
+
 /// How often the writing thread looks whether its file was moved away.
 const MOVED_POLL: Duration = Duration::from_secs(1);
 
@@ -85,16 +119,20 @@ impl AccessSender {
     }
 }
 
-/// Starts the writing thread, unless access events go nowhere. The thread ends when every sender is gone.
-pub(crate) fn start(log: &AccessLog) -> io::Result<(AccessSender, Option<thread::JoinHandle<()>>)> {
+/// Starts the writing thread, unless the operator's log goes nowhere. The thread ends when every sender is gone.
+pub(crate) fn start(
+    log: &AccessLog,
+    tenants: Option<TenantLog>,
+) -> io::Result<(AccessSender, Option<thread::JoinHandle<()>>)> {
     let (dropped, reopen) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let sink = match log {
-        AccessLog::Off => return Ok((AccessSender { queue: None, reopen, dropped }, None)),
+        AccessLog::Off => return Ok((AccessSender { queue: None, tenants, reopen, dropped }, None)),
         AccessLog::Stdout => Sink::Stdout,
         AccessLog::File(path) => Sink::File(open(path)?, path.clone()),
     };
     let (queue, lines) = sync_channel(QUEUE_LIMIT);
-    let sender = AccessSender { queue: Some(queue), reopen: Arc::clone(&reopen), dropped: Arc::clone(&dropped) };
+    let (again, lost) = (Arc::clone(&reopen), Arc::clone(&dropped));
+    let sender = AccessSender { queue: Some(queue), tenants, reopen: again, dropped: lost };
     let writer = Writer { sink, reopen, looked: Instant::now(), torn: false };
     let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&lines, &dropped))?;
     Ok((sender, Some(thread)))
@@ -120,10 +158,10 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, lines: &Receiver<Lines>, dropped: &AtomicU64) {
-        for (bytes, count) in lines {
+        for lines in lines {
             self.follow();
-            if self.write(&bytes).is_err() {
-                dropped.fetch_add(count, Relaxed);
+            if self.write(&lines.bytes).is_err() {
+                dropped.fetch_add(lines.count(), Relaxed);
             }
         }
     }
@@ -184,28 +222,29 @@ fn is_same(file: &File, path: &Path) -> bool {
 pub(crate) struct AccessLine {
     sender: AccessSender,
     buffer: Vec<u8>,
-    lines: u64,
+    marks: Vec<(Option<TenantId>, usize)>,
 }
 
 impl AccessLine {
     pub(crate) fn new(sender: AccessSender) -> Self {
-        Self { sender, buffer: Vec::new(), lines: 0 }
+        Self { sender, buffer: Vec::new(), marks: Vec::new() }
     }
 
     /// False when nobody reads: then events need not be made.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.sender.queue.is_some()
+        self.sender.queue.is_some() || self.sender.tenants.is_some()
     }
 
-    /// Adds a line. JSON escapes control characters, so that a line stays a line.
-    pub(crate) fn write(&mut self, event: &AccessEvent<'_>) {
+    /// Adds a line, of the tenant to whose site the request led. JSON escapes control characters, so that a line stays a
+    /// line.
+    pub(crate) fn write(&mut self, event: &AccessEvent<'_>, tenant: Option<TenantId>) {
         let start = self.buffer.len();
         if serde_json::to_writer(&mut self.buffer, event).is_err() {
             self.buffer.truncate(start);
             return;
         }
         self.buffer.push(b'\n');
-        self.lines += 1;
+        self.marks.push((tenant, self.buffer.len() - start));
         if self.buffer.len() >= BUFFER_LIMIT {
             self.flush();
         }
@@ -216,11 +255,14 @@ impl AccessLine {
         if self.buffer.is_empty() {
             return;
         }
-        let lines = std::mem::take(&mut self.lines);
-        let bytes = std::mem::take(&mut self.buffer);
+        let (bytes, marks) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.marks));
+        let lines = Lines { bytes: Arc::new(bytes), marks: Arc::new(marks) };
+        if let Some(tenants) = &self.sender.tenants {
+            tenants.send(lines.clone());
+        }
         let Some(queue) = &self.sender.queue else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send((bytes, lines)) {
-            self.sender.dropped.fetch_add(lines, Relaxed);
+        if let Err(TrySendError::Full(lines) | TrySendError::Disconnected(lines)) = queue.try_send(lines) {
+            self.sender.dropped.fetch_add(lines.count(), Relaxed);
         }
     }
 }
@@ -262,11 +304,11 @@ mod tests {
     fn lines_reach_the_file_and_control_characters_stay_inside_them() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("access.log");
-        let (sender, thread) = start(&AccessLog::File(path.clone())).expect("starts");
+        let (sender, thread) = start(&AccessLog::File(path.clone()), None).expect("starts");
         let mut line = AccessLine::new(sender);
         assert!(line.is_wanted());
-        line.write(&event("/\n{\"forged\":1}", "\u{1b}[31m"));
-        line.write(&event("/b", "x"));
+        line.write(&event("/\n{\"forged\":1}", "\u{1b}[31m"), None);
+        line.write(&event("/b", "x"), None);
         line.flush();
         drop(line);
         thread.expect("a thread").join().expect("ends");
@@ -279,7 +321,7 @@ mod tests {
 
     #[test]
     fn without_a_log_nothing_is_wanted() {
-        let (sender, thread) = start(&AccessLog::Off).expect("starts");
+        let (sender, thread) = start(&AccessLog::Off, None).expect("starts");
         assert!(thread.is_none());
         assert!(!AccessLine::new(sender).is_wanted());
     }

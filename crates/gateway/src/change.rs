@@ -27,7 +27,7 @@ use vestibule_site::parse_site;
 use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
 use vestibule_watch::{Change, OpenError, SiteFile};
 
-pub(crate) use self::public::Wish;
+pub(crate) use self::{public::Wish, rows::Forwarding};
 use self::{
     records::Records,
     unproven::{Files, Unproven},

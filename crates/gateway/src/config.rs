@@ -8,7 +8,7 @@ use vestibule_acme::config::NamedProvider;
 pub use vestibule_certs::store::{CaId, KeyType};
 use vestibule_names::{ClientNetwork, ListenAddr};
 pub use vestibule_site::acme::WithoutCertificate;
-pub use vestibule_site::settings::{AccessLog, AddressMetrics, Limits, Timeouts};
+pub use vestibule_site::settings::{AccessLog, AddressMetrics, ClientAddresses, Limits, Timeouts};
 
 pub use crate::tenancy::Tenancy;
 
@@ -39,12 +39,23 @@ pub struct Config {
     pub address_metrics: AddressMetrics,
     /// Where access events go.
     pub access: AccessLog,
+    /// Where tenants' own access events are kept; `None`: nowhere.
+    pub tenant_logs: Option<TenantLogs>,
     /// Public CAs; `None`: nobody has agreed to a CA's terms, and public names get local certificates.
     pub acme: Option<AcmePolicy>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: Vec<ClientNetwork>,
     /// What tenants may do.
     pub tenancy: Tenancy,
+}
+
+/// Tenants' own access logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantLogs {
+    /// The folder, the gateway's alone. Created 0700 if missing.
+    pub folder: PathBuf,
+    /// How much of a client's address a tenant is told.
+    pub client_addresses: ClientAddresses,
 }
 
 /// Must a thing be there?

@@ -8,6 +8,7 @@
 //! | `acme` | orders certificates from public CAs, if any is configured (see `certificates.rs`) |
 //! | `control` | the admin interface, readiness, the drain |
 //! | `access-log` | writes access events |
+//! | `tenant-logs` | writes tenants' own |
 
 use std::{
     net::SocketAddr,
@@ -28,7 +29,8 @@ use vestibule_proxy::UpstreamBudget;
 use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, WatchConfig};
 
 use crate::{
-    Config, StartError, access,
+    Config, StartError,
+    access::{self, AccessSender},
     certificates::{self, AcmeThread},
     change::{Certifier, Sites, Step, Surroundings},
     config::{AcmePolicy, BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
@@ -36,6 +38,7 @@ use crate::{
     front::Front,
     ledger::Ledger,
     live::SiteTable,
+    tenant_log::{self, TenantLog, TenantLogReader},
     totals::Totals,
     worker::{self, DrainSignal, Shared},
 };
@@ -54,6 +57,8 @@ pub(crate) struct House {
     pub(crate) http: Arc<[SocketAddr]>,
     pub(crate) https: Arc<[SocketAddr]>,
     pub(crate) ready: Arc<Ready>,
+    /// Reads tenants' logs; `None`: there are none.
+    pub(crate) tenant_logs: Option<TenantLogReader>,
     /// Talks to the engine; `None`: no public CA is configured.
     pub(crate) acme: Option<Handle>,
     sites: Arc<Mutex<Sites>>,
@@ -100,7 +105,7 @@ pub(crate) struct Threads {
     watch: thread::JoinHandle<()>,
     sites: thread::JoinHandle<()>,
     acme: Option<AcmeThread>,
-    access: Option<thread::JoinHandle<()>>,
+    logging: Vec<thread::JoinHandle<()>>,
     pub(crate) watching: StopHandle,
 }
 
@@ -128,8 +133,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     let half = vestibule_listener::descriptor_budget();
     let connections = config.limits.connections.unwrap_or(half).min(half);
     let limits = ConnectionLimits { total: connections, per_client: config.limits.connections_per_client };
-    let (access, access_thread) =
-        access::start(&config.access).map_err(|source| StartError::Io { path: "the access log".into(), source })?;
+    let (access, tenant_logs, logging) = logs(&config)?;
     let admin_address = config.admin_address.map(|addr| addr.0);
     let (engine, front) = match engine {
         Some((engine, front)) => (Some(engine), Some(front)),
@@ -161,6 +165,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         http,
         https,
         ready: Arc::default(),
+        tenant_logs,
         acme: engine.as_ref().map(|(_, handle)| handle.clone()),
         sites: Arc::new(Mutex::new(Sites::new(surroundings, claims))),
     };
@@ -170,8 +175,27 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         }
         None => None,
     };
-    let threads = start(&house, bound, Running { acme, access: access_thread })?;
+    let threads = start(&house, bound, Running { acme, logging })?;
     Ok((house, threads))
+}
+
+/// The access logs: where workers write, where tenants' are read, and the threads between.
+type Logs = (AccessSender, Option<TenantLogReader>, Vec<thread::JoinHandle<()>>);
+
+fn logs(config: &Config) -> Result<Logs, StartError> {
+    let mut threads = Vec::new();
+    let mut tenants = None;
+    if let Some(logs) = &config.tenant_logs {
+        let started = tenant_log::start(logs, config.tenancy.clone());
+        let (log, thread) = started.map_err(|source| StartError::Io { path: logs.folder.clone(), source })?;
+        tenants = Some(log);
+        threads.push(thread);
+    }
+    let reader = tenants.as_ref().map(TenantLog::reader);
+    let (access, thread) = access::start(&config.access, tenants)
+        .map_err(|source| StartError::Io { path: "the access log".into(), source })?;
+    threads.extend(thread);
+    Ok((access, reader, threads))
 }
 
 /// Reads what is configured of public CAs, and asks nobody yet.
@@ -195,7 +219,7 @@ fn prepare_folder(path: &Path, mode: u32) -> Result<(), StartError> {
 /// Threads that were started first.
 struct Running {
     acme: Option<AcmeThread>,
-    access: Option<thread::JoinHandle<()>>,
+    logging: Vec<thread::JoinHandle<()>>,
 }
 
 fn start(
@@ -222,8 +246,8 @@ fn start(
         .map(|(index, listeners)| worker::spawn(index, listeners, house.shared.clone()))
         .collect::<Result<_, _>>()
         .map_err(no_thread)?;
-    let Running { acme, access } = running;
-    Ok(Threads { workers, watch, sites, acme, access, watching })
+    let Running { acme, logging } = running;
+    Ok(Threads { workers, watch, sites, acme, logging, watching })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
@@ -335,7 +359,7 @@ impl Threads {
         }
         self.watching.stop();
         end_control();
-        for thread in [self.watch, self.sites].into_iter().chain(self.access) {
+        for thread in [self.watch, self.sites].into_iter().chain(self.logging) {
             if thread.join().is_err() {
                 tracing::error!("a thread panicked");
             }

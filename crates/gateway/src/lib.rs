@@ -32,6 +32,7 @@ mod serve;
 mod stream;
 pub mod tenancy;
 mod tenant;
+mod tenant_log;
 mod totals;
 mod turnstile;
 pub mod users;

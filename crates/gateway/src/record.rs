@@ -174,7 +174,9 @@ impl Drop for Record {
         let worker = Rc::clone(self.walker.worker());
         worker.totals().finished(self.refusal);
         if let Some(seen) = &self.seen {
-            worker.with_access_line(|line| line.write(&self.event(seen)));
+            worker.with_access_line(|line| {
+                line.write(&self.event(seen), self.site.as_ref().map(|site| site.vhost.tenant))
+            });
         }
         self.walker.vitals().request_ended();
     }

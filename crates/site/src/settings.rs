@@ -139,6 +139,38 @@ pub struct Log {
     pub format: LogFormat,
     /// `log.access`.
     pub access: AccessLog,
+    /// `log.tenants`.
+    pub tenants: TenantLog,
+}
+
+/// Tenants' own access logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantLog {
+    /// `log.tenants.keep`; `None`: if there are access events at all.
+    pub keep: Option<Keep>,
+    /// `log.tenants.folder`; default `STATE/logs`.
+    pub folder: Option<PathBuf>,
+    /// `log.tenants.client_addresses`.
+    pub client_addresses: ClientAddresses,
+}
+
+/// Is a log kept?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+}
+
+/// How much of a client's address is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAddresses {
+    /// All of it.
+    #[default]
+    Full,
+    /// IPv4 without the last byte, IPv6 without all but the first 48 bits.
+    Shortened,
 }
 
 /// The form of the gateway's own events.

@@ -28,6 +28,14 @@ pub fn root_or_note(left_out: &str) -> bool {
     root
 }
 
+/// Runs a command to its end as another user (needs root).
+pub async fn output_as(uid: u32, dir: &Path, words: &[&str]) -> std::process::Output {
+    let mut command = tokio::process::Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--clear-groups"]).args([format!("--reuid={uid}"), format!("--regid={uid}")]);
+    command.arg("--").args(words).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
+    command.env_remove("XDG_STATE_HOME").env("HOME", "/nonexistent").output().await.unwrap()
+}
+
 /// Panics with the line to run when a program of a package of Debian is not there.
 pub fn require(program: &str, package: &str) {
     let path = std::env::var_os("PATH").unwrap_or_default();

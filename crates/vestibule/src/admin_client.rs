@@ -33,6 +33,9 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 const ORDER_TIMEOUT: Duration = Duration::from_secs(11 * 60);
 /// The largest answer: a page of rows is far below it, the claims of a very full box are not.
 const ANSWER_LIMIT: usize = 64 << 20;
+/// How often a question is asked again that came too early, and the wait before that.
+const TURNS: usize = 10;
+const TURN_WAIT: Duration = Duration::from_secs(1);
 /// Rows asked for at once.
 const PAGE: u32 = 500;
 
@@ -216,9 +219,23 @@ impl AdminClient {
     }
 
     fn exchange<T: DeserializeOwned>(&self, question: &Question, patience: Duration) -> Result<T, AdminError> {
-        let bytes = self.runtime.block_on(async {
+        let once = async || {
             let answer = tokio::time::timeout(patience, ask(&self.socket, question)).await;
             answer.unwrap_or_else(|_| Err(AdminError::Timeout { socket: self.socket.clone(), patience }))
+        };
+        let bytes = self.runtime.block_on(async {
+            for _ in 0..TURNS {
+                match once().await {
+                    // A question waits for its turn; a command is somebody's decision, and its turn may be minutes away.
+                    Err(AdminError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. })
+                        if question.method == Method::GET =>
+                    {
+                        tokio::time::sleep(TURN_WAIT).await;
+                    }
+                    answer => return answer,
+                }
+            }
+            once().await
         })?;
         serde_json::from_slice(&bytes)
             .map_err(|source| AdminError::Malformed { question: question.target.clone(), source })

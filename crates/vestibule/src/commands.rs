@@ -5,6 +5,7 @@ pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(flags) => status::run(&flags, &mut out),
         Command::Sites(flags) => sites::run(&flags, &mut out),
         Command::Certs(flags) => certs::run(&flags, &mut out),
+        Command::Logs(flags) => logs::run(&flags, &mut out),
         Command::New(flags) => new::run(&flags, &mut out),
         Command::Schema(flags) => schema::run(&flags, &mut out),
     };

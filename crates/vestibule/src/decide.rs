@@ -8,9 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use vestibule_gateway::{Config, config::Need, tenancy::Tenancy, users};
+use vestibule_gateway::{
+    Config,
+    config::{Need, TenantLogs},
+    tenancy::Tenancy,
+    users,
+};
 use vestibule_names::ListenAddr;
-use vestibule_site::{Settings, settings::TenantSocket};
+use vestibule_site::{
+    Settings,
+    settings::{AccessLog, Keep, TenantLog, TenantSocket},
+};
 
 use crate::{
     cli::{ListenFlags, PlaceFlags},
@@ -82,6 +90,7 @@ pub(crate) fn config(
     let Folders { sites, state, admin_socket, tenant_socket } = folders(place, settings, surroundings);
     let (state, admin_socket) = state.zip(admin_socket).ok_or(Failure::NoStateFolder)?;
     let (http, https) = listeners(listen, settings, surroundings);
+    let tenant_logs = tenant_logs(settings, &state);
     Ok(Config {
         http,
         https,
@@ -95,10 +104,19 @@ pub(crate) fn config(
         admin_address: settings.admin_address,
         address_metrics: settings.address_metrics,
         access: settings.log.access.clone(),
+        tenant_logs,
         trusted_proxies: settings.trusted_proxies.clone(),
         tenancy: Tenancy::decide(&settings.tenancy, users::uid_of).0,
         acme: acme::policy(settings.acme.as_ref()),
     })
+}
+
+/// Where there are access events, tenants have theirs.
+fn tenant_logs(settings: &Settings, state: &Path) -> Option<TenantLogs> {
+    let TenantLog { keep, folder, client_addresses } = settings.log.tenants.clone();
+    let usual = if settings.log.access == AccessLog::Off { Keep::No } else { Keep::Yes };
+    (keep.unwrap_or(usual) == Keep::Yes)
+        .then(|| TenantLogs { folder: folder.unwrap_or_else(|| state.join("logs")), client_addresses })
 }
 
 /// The context in which site files are judged without a running gateway.

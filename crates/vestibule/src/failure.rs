@@ -115,6 +115,12 @@ pub(crate) enum Failure {
     /// A store of another program.
     #[error(transparent)]
     Foreign(#[from] ForeignError),
+    /// A user whom the system does not know.
+    #[error("there is no user {written}")]
+    UnknownUser {
+        /// As it was written.
+        written: String,
+    },
     /// Nobody said yes.
     #[error("nothing was done: nobody confirmed it")]
     Unconfirmed,
@@ -159,7 +165,7 @@ impl Failure {
             Self::Certificate { .. } => Exit::TEMPORARY,
             Self::Foreign(ForeignError::Io { source, .. }) => Exit::of_reading(source),
             Self::Foreign(_) => Exit::DATA,
-            Self::Unconfirmed => Exit::USAGE,
+            Self::Unconfirmed | Self::UnknownUser { .. } => Exit::USAGE,
             // Whoever reads has seen enough (`vestibule sites | head`).
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::OK,
             Self::Output(_) => Exit::IO,

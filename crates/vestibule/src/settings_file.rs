@@ -93,7 +93,8 @@ fn make_absolute(settings: &mut Settings, file: &Path) -> io::Result<()> {
     let file = std::path::absolute(file)?;
     // An absolute path of a file that was read has a parent.
     let folder = file.parent().unwrap_or(Path::new("/"));
-    let paths = [&mut settings.sites, &mut settings.state, &mut settings.admin_socket];
+    let log = &mut settings.log.tenants.folder;
+    let paths = [&mut settings.sites, &mut settings.state, &mut settings.admin_socket, log];
     for path in paths.into_iter().flatten() {
         *path = folder.join(&*path);
     }

@@ -102,6 +102,10 @@ impl Scrape {
         gauge(encoder, "requests_in_flight", "Requests being answered", shared.totals.in_flight())?;
         counter(encoder, "requests", "Requests answered", shared.totals.requests())?;
         counter(encoder, "access_lines_dropped", "Access events that could not be written", shared.access.dropped())?;
+        if let Some(logs) = &self.0.tenant_logs {
+            let help = "The same in the logs of tenants, those over their quota of an instant included";
+            counter(encoder, "tenant_log_lines_dropped", help, logs.all_dropped())?;
+        }
         labelled(
             encoder,
             "connections_refused",

@@ -1,9 +1,15 @@
 //! What travels over the admin socket, as JSON. The binary's tables and other people's scripts read it, so names stay.
 
+mod tenant;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use vestibule_diagnostics::Report;
+
+pub use self::tenant::{
+    BackendRow, Backends, Budget, LogPage, NamePreviews, NameRefusal, TenantRow, TenantStatus, Whoami,
+};
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,110 +61,6 @@ pub struct Status {
     pub tenants: Vec<TenantRow>,
     /// Sites that are not `live`, with what to do: the same as in `sites`, at most 100.
     pub attention: Vec<SiteRow>,
-}
-
-/// What one tenant has of the box now, and what it was refused since the start.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct TenantRow {
-    /// The uid.
-    pub tenant: u32,
-    /// Open client connections.
-    pub connections: u32,
-    /// Requests being answered.
-    pub requests_in_flight: u32,
-    /// Open tunnels.
-    pub tunnels: u32,
-    /// Open connections to backends.
-    pub upstream_connections: u32,
-    /// Bytes of bodies held in memory.
-    pub buffered_bytes: u64,
-    /// Pieces of bodies that waited for the bandwidth.
-    pub bandwidth_waits: u64,
-    /// How often each limit refused something; `share` is what the other tenants must find left.
-    pub refused: std::collections::BTreeMap<String, u64>,
-}
-
-/// `GET /v1/status` of a tenant: their own things, and nothing that depends on another's.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TenantStatus {
-    /// Of the binary.
-    pub version: String,
-    /// The uid of whoever asks.
-    pub tenant: u32,
-    /// Their name, if the system knows one.
-    pub user: Option<String>,
-    /// True once the first scan is live.
-    pub ready: bool,
-    /// True once it takes nothing new.
-    pub draining: bool,
-    /// Bound clear addresses, with real ports.
-    pub http: Vec<String>,
-    /// Bound TLS addresses.
-    pub https: Vec<String>,
-    /// The folder of site files.
-    pub sites_dir: String,
-    /// Sites that are live.
-    pub sites: usize,
-    /// Sites kept at their last good version.
-    pub stale: usize,
-    /// Files that have an error and no good version to serve.
-    pub broken: usize,
-    /// Names that lead to these sites.
-    pub names: usize,
-    /// Requests answered since the start.
-    pub requests: u64,
-    /// Of these, 5xx.
-    pub errors: u64,
-    /// Bytes of response bodies.
-    pub sent_bytes: u64,
-    /// What the tenant has of the box, and may have.
-    pub budgets: Vec<Budget>,
-    /// How often each limit refused something; `share` is what the other tenants must find left.
-    pub refused: std::collections::BTreeMap<String, u64>,
-    /// How many names stand how at the CAs, by the words of [`NameRow::state`]; absent while no CA is configured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificates: Option<std::collections::BTreeMap<String, u64>>,
-    /// Sites that are not `live`, with what to do: the same as in `sites`, at most 100.
-    pub attention: Vec<SiteRow>,
-}
-
-/// A part of the box that a tenant may have.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// As in the settings, below `tenants.NAME.limits`.
-    pub name: String,
-    /// What is used of it now.
-    pub used: u64,
-    /// How much there is; absent: no limit.
-    pub limit: Option<u64>,
-}
-
-impl Budget {
-    pub(crate) fn new(name: &str, used: u64, limit: u32) -> Self {
-        let limit = Some(u64::from(limit)).filter(|_| limit != u32::MAX);
-        Self { name: name.to_owned(), used, limit }
-    }
-
-    pub(crate) fn bytes(name: &str, used: u64, limit: u64) -> Self {
-        Self { name: name.to_owned(), used, limit: Some(limit).filter(|_| limit != u64::MAX) }
-    }
-}
-
-/// `GET /v1/whoami`: as whom the gateway knows the caller.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Whoami {
-    /// Root, or the user as whom the gateway runs.
-    pub operator: bool,
-    /// The uid of anybody else.
-    pub uid: Option<u32>,
-    /// Their name, if the system knows one.
-    pub user: Option<String>,
-    /// How many site files they own.
-    pub sites: Option<usize>,
-    /// The folder of site files.
-    pub sites_dir: String,
-    /// The user as whom the gateway runs: what a site file names must be readable by it.
-    pub gateway_uid: u32,
 }
 
 /// How certificates from public CAs stand.
@@ -367,29 +269,6 @@ pub struct ClaimRow {
     pub owner: u32,
     /// Order of claims: smaller is earlier. A tenant's are numbered among themselves.
     pub since: u64,
-}
-
-/// `GET /v1/claims/preview?site=FILE&host=NAME&host=NAME`: would a file of the caller's get these names, at most 100? Nothing
-/// is claimed by asking.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NamePreviews {
-    /// The names that it would not get, in the order of the question.
-    pub refused: Vec<NameRefusal>,
-}
-
-/// Why a file would not get a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NameRefusal {
-    /// The name, in its normal form.
-    pub name: String,
-    /// The number of the diagnostic.
-    pub code: String,
-    /// In one line.
-    pub message: String,
-    /// Why.
-    pub note: Option<String>,
-    /// What to do.
-    pub help: Option<String>,
 }
 
 /// `GET /v1/explain?url=…`: where a URL would lead and why.

@@ -18,9 +18,9 @@ use tokio::{
 use vestibule_names::{Authority, TenantId};
 
 use super::{
-    Caller, certs, claims,
+    Caller, backends, certs, claims,
     guests::{Guests, Place, Refused},
-    metrics,
+    logs, metrics,
     reply::{Failed, Reply, failure, json, json_or, plain, too_often, with_type},
     routes::{Asked, OverAddress, Route, Who},
     status,
@@ -180,12 +180,14 @@ impl Conversation {
                 Caller::Tenant(tenant) => json(&status::of_tenant(house, tenant).await),
             },
             Asked::Sites => json(&house.sites().page(caller, query.after.as_deref(), query.limit)),
+            Asked::Backends => json_or(backends::answer(house, caller, query.after.as_deref()).await),
             Asked::Certs => json(&certs::page(house, caller, query.after.as_deref(), query.limit).await),
             Asked::CertExplained => json_or(certs::explain(house, caller, host).await),
             Asked::CertPlan => json_or(certs::plan(house, caller).await),
             Asked::CertShown => json_or(certs::shown(house, caller, host)),
             Asked::Claims => json(&claims::rows(house, caller)),
             Asked::ClaimsPreview => json_or(claims::preview(house, caller, query.site.as_deref(), &query.hosts)),
+            Asked::Logs => json_or(logs::answer(house, caller, &query).await),
             Asked::Explained => explained(house, caller, query.url.as_deref()),
             Asked::Renewal | Asked::Revocation | Asked::RollOver | Asked::Import => {
                 self.commanded(route, caller, request, &query).await
@@ -278,25 +280,30 @@ fn explained(house: &House, caller: Caller, url: Option<&str>) -> Reply {
 }
 
 /// The parameters that any path may have.
-struct Query {
-    after: Option<String>,
+pub(super) struct Query {
+    pub(super) after: Option<String>,
     url: Option<String>,
     hosts: Vec<String>,
     reason: Option<String>,
-    site: Option<String>,
-    limit: usize,
+    pub(super) site: Option<String>,
+    pub(super) tenant: Option<String>,
+    /// Seconds.
+    pub(super) wait: u64,
+    pub(super) limit: usize,
 }
 
 impl Query {
     fn read(text: &str) -> Self {
         let (hosts, limit) = (Vec::new(), PAGE_LIMIT);
-        let mut query = Self { after: None, url: None, hosts, reason: None, site: None, limit };
+        let mut query = Self { after: None, url: None, hosts, reason: None, site: None, tenant: None, wait: 0, limit };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*key {
                 "after" => query.after = Some(value.into_owned()),
                 "host" => query.hosts.push(value.into_owned()),
                 "reason" => query.reason = Some(value.into_owned()),
                 "site" => query.site = Some(value.into_owned()),
+                "tenant" => query.tenant = Some(value.into_owned()),
+                "wait" => query.wait = value.parse().unwrap_or(0),
                 "url" => query.url = Some(value.into_owned()),
                 "limit" => query.limit = value.parse().unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT),
                 _ => {}

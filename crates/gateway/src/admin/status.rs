@@ -62,6 +62,7 @@ pub(super) async fn of_tenant(house: &House, tenant: TenantId) -> TenantStatus {
     ];
     let (of_the_moment, refused) = tenants::budgets(house, tenant);
     budgets.extend(of_the_moment);
+    let log_lines_dropped = house.tenant_logs.as_ref().map_or(0, |logs| logs.dropped(tenant));
     TenantStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tenant: tenant.0,
@@ -80,6 +81,7 @@ pub(super) async fn of_tenant(house: &House, tenant: TenantId) -> TenantStatus {
         sent_bytes: standing.sent_bytes,
         budgets,
         refused,
+        log_lines_dropped,
         certificates: certificates(house, ids).await,
         attention,
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use vestibule_diagnostics::{Diagnostic, Report, Severity, Span, catalogue};
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamTarget};
 use vestibule_site::site::Spanned;
 use vestibule_vhost::{Action, Claim, Route, TlsPolicy};
 
@@ -30,6 +30,15 @@ pub(crate) struct Standing {
     pub(crate) served: usize,
     pub(crate) stale: usize,
     pub(crate) broken: usize,
+}
+
+/// A backend that a site forwards to.
+#[derive(Debug)]
+pub(crate) struct Forwarding {
+    pub(crate) site: SiteId,
+    pub(crate) tenant: TenantId,
+    pub(crate) upstream: String,
+    pub(crate) target: UpstreamTarget,
 }
 
 /// How the sites of one tenant stand, and what they have come to.
@@ -112,6 +121,36 @@ impl Sites {
         let rows: Vec<_> = live.take(limit).collect();
         let next = next_page(&rows, limit, |row| &row.site);
         Certs { certs: rows, next }
+    }
+
+    /// Where live sites that the caller may see forward to, after a given site; whole sites until there are enough, and
+    /// where to go on.
+    pub(crate) fn backends(
+        &self,
+        caller: Caller,
+        after: Option<&str>,
+        enough: usize,
+    ) -> (Vec<Forwarding>, Option<String>) {
+        let mut found = Vec::new();
+        for (id, record) in self.after(caller, after) {
+            let Some(live) = &record.live else { continue };
+            let mut upstreams = BTreeSet::new();
+            for route in live.vhost.routes() {
+                if let Action::Upstream(group) = &route.action {
+                    upstreams.extend(&group.addrs);
+                }
+            }
+            found.extend(upstreams.into_iter().take(enough).map(|upstream| Forwarding {
+                site: id.clone(),
+                tenant: live.vhost.tenant,
+                upstream: upstream.to_string(),
+                target: upstream.target.clone(),
+            }));
+            if found.len() >= enough {
+                return (found, Some(id.to_string()));
+            }
+        }
+        (found, None)
     }
 
     /// Who holds a name.

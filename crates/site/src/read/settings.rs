@@ -17,7 +17,10 @@ use crate::{
         settings_keys,
         table::{Shape, Table},
     },
-    settings::{AccessLog, AddressMetrics, Limits, Log, LogFormat, Settings, TenantSocket, Timeouts},
+    settings::{
+        AccessLog, AddressMetrics, ClientAddresses, Keep, Limits, Log, LogFormat, Settings, TenantLog, TenantSocket,
+        Timeouts,
+    },
     site::Spanned,
     yaml::Node,
 };
@@ -152,7 +155,23 @@ fn log(field: Option<Field<'_>>, findings: &mut Findings) -> Log {
         level: level.map(|scalar| scalar.text.to_owned()),
         format: if format.is_some_and(|(_, word)| word == "json") { LogFormat::Json } else { LogFormat::Text },
         access: access.unwrap_or_default(),
+        tenants: tenant_log(fields.take("tenants"), findings),
     }
+}
+
+fn tenant_log(field: Option<Field<'_>>, findings: &mut Findings) -> TenantLog {
+    let Some(fields) = open(field, &settings_keys::TENANT_LOG, findings) else { return TenantLog::default() };
+    let mut word = |name| fields.take(name).and_then(|field| field.choice(findings)).map(|(_, word)| word);
+    let keep = match word("keep") {
+        Some("yes") => Some(Keep::Yes),
+        Some("no") => Some(Keep::No),
+        _ => None,
+    };
+    let client_addresses = match word("client_addresses") {
+        Some("shortened") => ClientAddresses::Shortened,
+        _ => ClientAddresses::Full,
+    };
+    TenantLog { keep, folder: some_path(fields.take("folder"), findings), client_addresses }
 }
 
 fn access(field: Field<'_>, findings: &mut Findings) -> Option<AccessLog> {

@@ -367,5 +367,46 @@ pub(crate) static LOG: Table = Table {
             example: "log:\n  access: /var/log/vestibule/access.jsonl",
             elsewhere: &["access_log"],
         },
+        Key {
+            name: "tenants",
+            shape: Shape::Mapping(&TENANT_LOG),
+            default: "",
+            doc: "Tenants' own access logs, which they read with `vestibule logs`. How many bytes each keeps is a limit of \
+                  the tenant (`limits.logs`).",
+            example: "log:\n  tenants:\n    client_addresses: shortened",
+            elsewhere: &["tenant_logs"],
+        },
+    ],
+};
+
+/// `log.tenants`.
+pub(crate) static TENANT_LOG: Table = Table {
+    place: "`log.tenants`",
+    keys: &[
+        Key {
+            name: "keep",
+            shape: Shape::Choice(&["yes", "no"]),
+            default: "yes, unless `log.access` is `off`",
+            doc: "Whether tenants have logs of their own.",
+            example: "log:\n  access: off\n  tenants:\n    keep: yes",
+            elsewhere: &["enabled"],
+        },
+        Key {
+            name: "folder",
+            shape: Shape::Text("a path"),
+            default: "logs in the state folder",
+            doc: "Where they are kept: a folder of the gateway's alone.",
+            example: "log:\n  tenants:\n    folder: /var/log/vestibule/tenants",
+            elsewhere: &["path", "dir"],
+        },
+        Key {
+            name: "client_addresses",
+            shape: Shape::Choice(&["full", "shortened"]),
+            default: "full",
+            doc: "How much of a client's address tenants are told; `shortened` leaves out the last byte of IPv4, and all but \
+                  the first 48 bits of IPv6. The operator's log has all of it.",
+            example: "log:\n  tenants:\n    client_addresses: shortened",
+            elsewhere: &["anonymise", "anonymize"],
+        },
     ],
 };

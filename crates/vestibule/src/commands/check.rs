@@ -13,7 +13,7 @@ use vestibule_gateway::{
 use vestibule_names::{SiteId, TenantId};
 
 use crate::{
-    admin_client::AdminClient,
+    admin_client::{AdminClient, AdminError},
     cli::{Format, FormatFlag, PlaceFlags},
     decide,
     exit::Exit,
@@ -86,7 +86,12 @@ const NAMES_AT_ONCE: usize = 100;
 
 /// Asks a running gateway who holds which name.
 fn consult(client: &AdminClient, flags: &Flags, files: &[PathBuf], context: &mut Context) -> Result<(), Failure> {
-    let Ok(who) = client.get::<Whoami>("/v1/whoami", &[]) else { return Ok(()) };
+    let who: Whoami = match client.get("/v1/whoami", &[]) {
+        Ok(who) => who,
+        // It answers: what it does not say now is not to be guessed from the files of others.
+        Err(refused @ AdminError::Refused { .. }) => return Err(refused.into()),
+        Err(_) => return Ok(()),
+    };
     let Some(uid) = who.uid else {
         context.claims = client.get("/v1/claims", &[]).ok();
         return Ok(());

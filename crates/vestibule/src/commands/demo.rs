@@ -78,6 +78,7 @@ fn config(scene: &Scene) -> Config {
         admin_address: None,
         address_metrics: AddressMetrics::default(),
         access: AccessLog::File(scene.access_log()),
+        tenant_logs: None,
         acme: None,
         trusted_proxies: Vec::new(),
         tenancy: Tenancy::default(),

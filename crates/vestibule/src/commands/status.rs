@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, io::Write};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use vestibule_gateway::admin::model::{AcmeStatus, SiteRow, SiteState, Status, TenantRow, TenantStatus};
+use vestibule_gateway::admin::model::{AcmeStatus, Backends, SiteRow, SiteState, Status, TenantRow, TenantStatus};
 
 use crate::{
     admin_client::AdminClient,
@@ -46,11 +46,16 @@ enum Told {
 
 /// Asks and prints.
 pub(crate) fn run(flags: &Flags, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let told: Told = AdminClient::reach(&flags.reach)?.get("/v1/status", &[])?;
+    let client = AdminClient::reach(&flags.reach)?;
+    let told: Told = client.get("/v1/status", &[])?;
+    let backends = match &told {
+        Told::Tenant(_) => client.inquire::<Backends>("/v1/backends", &[])?.backends,
+        Told::Operator(_) => Vec::new(),
+    };
     match (flags.format.format, &told) {
         (Format::Json, told) => super::write_json(out, told)?,
         (Format::Text, Told::Operator(status)) => write_text(status, out, Paint::of_stdout())?,
-        (Format::Text, Told::Tenant(status)) => tenant::write_text(status, out, Paint::of_stdout())?,
+        (Format::Text, Told::Tenant(status)) => tenant::write_text(status, &backends, out, Paint::of_stdout())?,
     }
     Ok(Exit::OK)
 }

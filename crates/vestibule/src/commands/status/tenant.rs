@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use vestibule_gateway::admin::model::{Budget, TenantStatus};
+use vestibule_gateway::admin::model::{BackendRow, Budget, TenantStatus};
 
 use super::{listed, names_in_words, sites_in_words, standing, write_attention};
 use crate::{
@@ -12,7 +12,12 @@ use crate::{
 };
 
 /// Tells it.
-pub(super) fn write_text(status: &TenantStatus, out: &mut dyn Write, paint: Paint) -> Result<(), Failure> {
+pub(super) fn write_text(
+    status: &TenantStatus,
+    backends: &[BackendRow],
+    out: &mut dyn Write,
+    paint: Paint,
+) -> Result<(), Failure> {
     let state = standing(status.draining, status.ready, paint);
     let user = status.user.as_ref().map(|user| format!(" ({user})")).unwrap_or_default();
     let who = format!("uid {}{user}", status.tenant);
@@ -35,7 +40,27 @@ pub(super) fn write_text(status: &TenantStatus, out: &mut dyn Write, paint: Pain
         let refused: Vec<_> = status.refused.iter().map(|(limit, count)| format!("{limit} {count}")).collect();
         line("refused", &format!("by limit: {}", refused.join(", ")))?;
     }
+    if status.log_lines_dropped > 0 {
+        line("log", &format!("{} events could not be written", status.log_lines_dropped))?;
+    }
+    for (n, row) in backends.iter().enumerate() {
+        let name = if n == 0 { "backends" } else { "" };
+        line(name, &format!("{}: {} {}", row.site, row.upstream, listening(row)))?;
+    }
     write_attention(&status.attention, status.stale + status.broken, out, paint)
+}
+
+/// Who listens there, in words.
+fn listening(row: &BackendRow) -> String {
+    let uid = row.uid.map_or_else(|| "somebody".to_owned(), |uid| format!("uid {uid}"));
+    match (&*row.standing, row.pid) {
+        ("own", Some(pid)) => format!("is listening: pid {pid}, yours"),
+        ("own", None) => "is listening, and yours".to_owned(),
+        ("allowed", _) => format!("is held by {uid}, to whom the operator lets you forward"),
+        ("other", _) => format!("is held by {uid}, not by you"),
+        ("nobody", _) => "has nobody listening".to_owned(),
+        _ => "is not looked at".to_owned(),
+    }
 }
 
 /// `sites 3 of 1000`.
@@ -71,11 +96,24 @@ mod tests {
             sent_bytes: 300,
             budgets: vec![budget("sites", 1, Some(1000)), budget("tunnels", 0, Some(10)), budget("names", 2, None)],
             refused: [("connections".to_owned(), 5)].into(),
+            log_lines_dropped: 0,
             certificates: Some([("valid".to_owned(), 2)].into()),
             attention: vec![],
         };
         let mut out = Vec::new();
-        write_text(&status, &mut out, Paint::Plain).unwrap();
+        let backend = |upstream: &str, standing: &str, uid, pid| BackendRow {
+            site: "shop.yaml".into(),
+            upstream: upstream.into(),
+            standing: standing.into(),
+            uid,
+            pid,
+        };
+        let backends = [
+            backend("127.0.0.1:5000", "own", Some(1001), Some(42)),
+            backend("127.0.0.1:5001", "other", Some(1002), None),
+            backend("127.0.0.1:5002", "nobody", None, None),
+        ];
+        write_text(&status, &backends, &mut out, Paint::Plain).unwrap();
         let expected = "\
 vestibule 0.1.0, ready; what follows is uid 1001 (ann)'s
   http        not listening
@@ -85,6 +123,9 @@ vestibule 0.1.0, ready; what follows is uid 1001 (ann)'s
   certs       2 valid
   budgets     sites 1 of 1000, names 2
   refused     by limit: connections 5
+  backends    shop.yaml: 127.0.0.1:5000 is listening: pid 42, yours
+              shop.yaml: 127.0.0.1:5001 is held by uid 1002, not by you
+              shop.yaml: 127.0.0.1:5002 has nobody listening
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
