@@ -4,6 +4,7 @@
 //! A change touches the site it is of, and those sites only that waited for a name it gives up.
 
 mod activate;
+mod allowance;
 mod public;
 mod records;
 mod rows;
@@ -29,6 +30,7 @@ use vestibule_watch::{Change, OpenError, SiteFile};
 
 pub(crate) use self::{public::Wish, rows::Forwarding};
 use self::{
+    allowance::Allowances,
     records::Records,
     unproven::{Files, Unproven},
 };
@@ -71,6 +73,8 @@ pub(crate) struct Sites {
     claims: Claims,
     /// Sites whose certificate files are to be looked at.
     with_files: BTreeSet<SiteId>,
+    /// For how many names CAs are asked.
+    allowances: Allowances,
     /// Whose the live sites are.
     tenants: Tenants,
     surroundings: Surroundings,
@@ -117,6 +121,7 @@ impl Sites {
             records: Records::default(),
             claims: Claims::restore(claims),
             with_files: BTreeSet::new(),
+            allowances: Allowances::default(),
             tenants: Tenants::new(surroundings.tenancy.clone()),
             surroundings,
         }
@@ -284,7 +289,8 @@ impl Sites {
             && let Some(live) = &record.live
         {
             let before = (&*live.vhost, record.options.as_deref());
-            step.wishes.extend(self.surroundings.wish(id, Some(before), None));
+            let wish = self.surroundings.wish(id, Some(before), None);
+            step.wishes.extend(wish.map(|wish| self.allowed(wish)));
         }
         self.release(id, record.and_then(|record| record.live), step);
     }

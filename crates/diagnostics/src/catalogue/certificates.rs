@@ -137,4 +137,18 @@ catalogue! {
         wrong: "hosts: [example.com, \"*.example.com\"]\nupstream: 5000\ntls:\n  challenge: http-01\n",
         right: "hosts: [example.com, \"*.example.com\"]\nupstream: 5000\ntls:\n  challenge: dns-01\n",
     }
+    /// More names than the tenant may have certificates for.
+    CERTIFICATE_LIMIT {
+        number: "V0512",
+        title: "more names than this owner may have certificates for",
+        severity: Severity::Warning,
+        found_by: FoundBy::Context,
+        explanation: "Public CAs limit how much one box may order, so that the names of one owner must not use up what \
+                      the others need. All sites of one owner together get certificates for as many names as the \
+                      operator allows (`tenants`, `limits`, `certificates`), in the order in which they came. The other \
+                      names are served as names without a certificate are. Room that another site gives up is taken \
+                      when this file is saved again.",
+        wrong: "# the settings have tenants: {default: {limits: {certificates: 1}}}\nhosts: [example.com, www.example.com]\nupstream: 5000\n",
+        right: "hosts: example.com\nupstream: 5000\n",
+    }
 }

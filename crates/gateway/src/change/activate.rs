@@ -45,6 +45,9 @@ impl Sites {
         remarks.extend(self.surroundings.public_certificates(id, version, site));
         let compiled = compile(site, id.clone(), owner, &preview.granted);
         remarks.extend(compiled.diagnostics);
+        if let Some(vhost) = &compiled.vhost {
+            remarks.extend(self.over_allowance(id, vhost, site, options(site).as_deref()));
+        }
         let identity = match &compiled.vhost {
             Some(vhost) => self.identity(id, owner, vhost, site, &mut remarks),
             None => None,
@@ -70,7 +73,8 @@ impl Sites {
         let record = self.record(id, owner);
         let (before, options_before) = (record.live.take(), record.options.take());
         let earlier = before.as_ref().map(|live| (&*live.vhost, options_before.as_deref()));
-        step.wishes.extend(self.surroundings.wish(id, earlier, Some((&vhost, options.as_deref()))));
+        let wish = self.surroundings.wish(id, earlier, Some((&vhost, options.as_deref())));
+        step.wishes.extend(wish.map(|wish| self.allowed(wish)));
         let record = self.record(id, owner);
         let gone = before.iter().flat_map(|live| &live.vhost.hosts).filter(|host| !vhost.hosts.contains(host));
         step.table.extend(gone.cloned().map(TableChange::Remove));

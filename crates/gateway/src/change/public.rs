@@ -44,7 +44,7 @@ impl Surroundings {
     }
 
     /// The names of a site that a CA certifies and that can be proved: no wildcard without a provider of DNS-01.
-    fn wanted(&self, vhost: &Vhost, options: Option<&SiteOptions>) -> Vec<HostPattern> {
+    pub(super) fn wanted(&self, vhost: &Vhost, options: Option<&SiteOptions>) -> Vec<HostPattern> {
         let Some(acme) = &self.acme else { return Vec::new() };
         let policy = match vhost.tls {
             TlsPolicy::Auto => StoreNames::Public,

@@ -290,3 +290,24 @@ fn an_import_is_for_the_one_tenant_who_holds_the_names() {
         assert!(refused.contains(what), "{names:?}: {refused}");
     }
 }
+
+#[test]
+fn certificates_are_ordered_for_as_many_names_as_the_tenant_may_have() {
+    let settings = b"tenants: {1000: {limits: {certificates: 3}}}";
+    let settings = vestibule_site::parse_settings(settings).value.expect("it parses");
+    let mut story = Story::with_acme(&[]);
+    story.sites.surroundings.tenancy = Tenancy::decide(&settings.tenancy, |_| None).0;
+    assert_eq!(
+        story.told(vec![auto("a.yaml", "a.example.com, b.example.com")]),
+        ["a.yaml of 1000 wants a.example.com b.example.com"]
+    );
+    let over = auto("b.yaml", "c.example.com, d.example.com, e.example.com");
+    assert_eq!(story.told(vec![over]), ["b.yaml of 1000 wants c.example.com"]);
+    assert!(story.codes("b.yaml").contains(&("V0512".to_owned(), false)), "{:?}", story.codes("b.yaml"));
+    assert_eq!(story.told(vec![auto("c.yaml", "f.example.com")]), ["c.yaml wants nothing"]);
+    let of_another = written("d.yaml", 1001, &site("g.example.com", "one"));
+    assert_eq!(story.told(vec![of_another]), ["d.yaml of 1001 wants g.example.com"]);
+    story.told(vec![removed("a.yaml")]);
+    let again = auto("b.yaml", "c.example.com, d.example.com, e.example.com, h.example.com");
+    assert_eq!(story.told(vec![again]), ["b.yaml of 1000 wants c.example.com d.example.com e.example.com"]);
+}
