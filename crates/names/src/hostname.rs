@@ -115,6 +115,17 @@ impl Hostname {
         if valid.is_ok() { unicode.into_owned() } else { self.0.to_string() }
     }
 
+    /// The name above: without the first label; `None` above a name of one label.
+    pub fn parent(&self) -> Option<Self> {
+        // The end of a valid name that begins after a dot is one: its labels and its last label are the same.
+        self.0.split_once('.').map(|(_, parent)| Self(Arc::from(parent)))
+    }
+
+    /// Is this name that one, or a name below it?
+    pub fn is_within(&self, zone: &Self) -> bool {
+        self.0.strip_suffix(&*zone.0).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+
     /// True for names that no public CA would certify: `localhost`, `.localhost`, `.test`, `.internal`, `.local`,
     /// `.home.arpa`, `.invalid`, `.example`, `.onion`, and names of one label (RFC 6761, RFC 8375, ICANN `.internal`).
     pub fn is_private(&self) -> bool {

@@ -57,6 +57,24 @@ impl HostPattern {
         }
     }
 
+    /// The name itself, or the name below which the wildcard stands; `None` for an address.
+    pub fn base(&self) -> Option<&Hostname> {
+        match self {
+            Self::Exact(name) | Self::Wildcard(name) => Some(name),
+            Self::Address(_) => None,
+        }
+    }
+
+    /// As an entry of an allow list, where a wildcard stands for every name below it, however deep: does it allow this
+    /// pattern? `*.a.test` allows `x.a.test`, `y.x.a.test`, `*.a.test` and `*.x.a.test`, but not `a.test`.
+    pub fn allows(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Wildcard(zone), Self::Wildcard(name)) => name.is_within(zone),
+            (Self::Wildcard(zone), Self::Exact(name)) => name != zone && name.is_within(zone),
+            _ => self == other,
+        }
+    }
+
     /// True when no public CA would certify what this pattern stands for: [`Hostname::is_private`], below a wildcard only
     /// by suffix (`*.com` is not private), and addresses that are not routed on the Internet.
     pub fn is_private(&self) -> bool {
@@ -158,6 +176,27 @@ mod tests {
             ("[2001:db8::7]", "2001:db8::7", true),
         ] {
             assert_eq!(HostPattern::parse(pattern).unwrap().matches(host), expected, "{pattern} {host}");
+        }
+    }
+
+    #[test]
+    fn an_allow_list_goes_deep_and_leaves_the_name_itself_out() {
+        for (entry, pattern, expected) in [
+            ("a.test", "a.test", true),
+            ("a.test", "x.a.test", false),
+            ("a.test", "*.a.test", false),
+            ("*.a.test", "a.test", false),
+            ("*.a.test", "x.a.test", true),
+            ("*.a.test", "y.x.a.test", true),
+            ("*.a.test", "*.a.test", true),
+            ("*.a.test", "*.x.a.test", true),
+            ("*.a.test", "xa.test", false),
+            ("*.x.a.test", "*.a.test", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("*.a.test", "192.0.2.7", false),
+        ] {
+            let [entry, pattern] = [entry, pattern].map(|text| HostPattern::parse(text).unwrap());
+            assert_eq!(entry.allows(&pattern), expected, "{entry} {pattern}");
         }
     }
 

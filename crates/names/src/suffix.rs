@@ -1,4 +1,5 @@
-//! Registered domains, by the public suffix list: what limits of CAs are counted by.
+//! Registered domains and public suffixes, by the public suffix list: what limits of CAs are counted by, and below which
+//! everybody registers names.
 //!
 //! Not here: whether a tenant may hold a name.
 
@@ -10,6 +11,13 @@ use crate::{HostPattern, Hostname};
 /// section; a name that is a public suffix itself counts as its own.
 pub fn registered_domain(name: &Hostname) -> &str {
     psl::domain_str(name.as_str()).unwrap_or(name.as_str())
+}
+
+/// Do many register names right below this one (`com`, `co.uk`, `github.io`)? By a rule of the public suffix list; a top-level
+/// domain without a rule is taken for one of somebody's own, and so are those that the public DNS will never have.
+pub fn is_public_suffix(name: &Hostname) -> bool {
+    let ruled = psl::suffix(name.as_str().as_bytes()).filter(psl::Suffix::is_known);
+    !name.has_private_suffix() && ruled.is_some_and(|suffix| suffix.as_bytes() == name.as_str().as_bytes())
 }
 
 /// What a CA counts a pattern under: the registered domain of a name or of a wildcard's suffix; an IPv4 address itself; the
@@ -52,6 +60,30 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ] {
             assert_eq!(registered_domain_of(&pattern.parse().unwrap()), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn public_suffixes_are_those_of_the_list() {
+        for (name, expected) in [
+            ("com", true),
+            ("co.uk", true),
+            ("github.io", true),
+            ("x.ck", true),
+            ("www.ck", false),
+            ("example.com", false),
+            ("example.co.uk", false),
+            ("alice.github.io", false),
+            // Nobody's but one's own.
+            ("localhost", false),
+            ("test", false),
+            ("home.arpa", false),
+            ("onion", false),
+            ("internal", false),
+            ("nonesuch", false),
+            ("blog.nonesuch", false),
+        ] {
+            assert_eq!(is_public_suffix(&Hostname::parse(name).unwrap()), expected, "{name}");
         }
     }
 

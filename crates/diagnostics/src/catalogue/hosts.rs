@@ -33,9 +33,10 @@ catalogue! {
         title: "a name that another site holds",
         severity: Severity::Error,
         found_by: FoundBy::Context,
-        explanation: "The earlier claim on a name holds, also over a restart, whatever the files are called. The other \
-                      names of this file work. Ask the owner of the other site to give the name up, or the operator to \
-                      decide.",
+        explanation: "The user who first claimed a name holds it, also over a restart, whatever the files are called, \
+                      and for a grace period after the last of his sites let it go. The other names of this file \
+                      work. Ask the holder to give the name up, or the operator to decide: `vestibule claims` shows \
+                      him who holds what, and `vestibule claims transfer` and `release` move a name.",
         wrong: "# ann/blog.yaml has held blog.example.com since yesterday; this is bob/blog.yaml\nhosts: blog.example.com\nupstream: 5001\n",
         right: "hosts: bob.example.com\nupstream: 5001\n",
     }
@@ -61,5 +62,68 @@ catalogue! {
                       it under hosts, written out and not as a wildcard.",
         wrong: "hosts: example.com\ncanonical: www.example.com\nupstream: 5000\n",
         right: "hosts: [example.com, www.example.com]\ncanonical: www.example.com\nupstream: 5000\n",
+    }
+    /// A name that belongs to another tenant's.
+    HOST_RESERVED {
+        number: "V0306",
+        title: "a name that another tenant's name reserves",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "Whoever holds example.com holds everything below it too: no other user may claim \
+                      shop.example.com or \"*.example.com\", unless the operator lists that name under the tenant's \
+                      hosts in the settings. Nor may a wildcard be claimed over names that others hold. What was \
+                      claimed before stays its holder's. The other names of this file work.",
+        wrong: "# example.com is held by another user\nhosts: shop.example.com\nupstream: 5000\n",
+        right: "hosts: shop.example.net\nupstream: 5000\n",
+    }
+    /// A public suffix.
+    PUBLIC_SUFFIX {
+        number: "V0307",
+        title: "a name below which everybody registers names",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "Names such as com, co.uk and github.io (the public suffix list has them all) belong to no single \
+                      tenant, and neither does a wildcard right below them: it would take the names of everybody. \
+                      Claim the name that you registered. Only the operator may serve such a name, or list it under \
+                      a tenant's hosts in the settings.",
+        wrong: "hosts: \"*.co.uk\"\nupstream: 5000\n",
+        right: "hosts: \"*.example.co.uk\"\nupstream: 5000\n",
+    }
+    /// Not on the tenant's list.
+    HOST_NOT_ALLOWED {
+        number: "V0308",
+        title: "a name that this user may not claim",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "The operator lists in the settings, under hosts of a tenant or of all, which names may be claimed. \
+                      A wildcard there stands for every name below it, however deep. The other names of this file \
+                      work.",
+        wrong: "# tenants: {ann: {hosts: [\"*.ann.example\"]}}\nhosts: blog.example.com\nupstream: 5000\n",
+        right: "hosts: blog.ann.example\nupstream: 5000\n",
+    }
+    /// More names than the limit.
+    NAMES_LIMIT {
+        number: "V0309",
+        title: "more names than this user may hold",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "The operator limits how many names one user holds (limits.names of the settings). Names that were \
+                      given up count until their grace period is over. The names held so far work; this one waits \
+                      until there is room.",
+        wrong: "# ann holds as many names as she may\nhosts: one-more.example.com\nupstream: 5000\n",
+        right: "# after another name was given up, and its grace is over\nhosts: one-more.example.com\nupstream: 5000\n",
+    }
+    /// Not proved.
+    HOST_UNPROVEN {
+        number: "V0310",
+        title: "a name that waits for its proof",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "With `claims: {proof: dns-txt}` in the settings, the first claim of a public name needs a TXT \
+                      record that names its user: whoever can write it has the domain. It is looked for again and \
+                      again; when it is found, the name goes live without an edit, and the record may go. Names below \
+                      a name that the user holds need none. The other names of this file work.",
+        wrong: "# no TXT record at _vestibule.blog.example.com\nhosts: blog.example.com\nupstream: 5000\n",
+        right: "# _vestibule.blog.example.com. IN TXT \"uid=1000\"\nhosts: blog.example.com\nupstream: 5000\n",
     }
 }

@@ -29,4 +29,16 @@ catalogue! {
         wrong: "acme:\n  agree: true\n  directory: http://ca.internal/acme/directory\n",
         right: "acme:\n  agree: true\n  directory: https://ca.internal/acme/directory\n  root: /etc/vestibule/our-ca.pem\n",
     }
+    /// A user that the system does not know.
+    UNKNOWN_USER {
+        number: "V0703",
+        title: "a user that this system does not know",
+        severity: Severity::Warning,
+        found_by: FoundBy::Context,
+        explanation: "Users are looked up by name once, at the start. What is written of a user who does not exist applies \
+                      to nobody: after the user is made, start the gateway again, or write the number instead, which \
+                      is never looked up.",
+        wrong: "tenants:\n  anne:\n    hosts: [\"*.ann.example\"]\n",
+        right: "tenants:\n  ann:\n    hosts: [\"*.ann.example\"]\n",
+    }
 }

@@ -125,3 +125,18 @@ fn parsing_is_idempotent_and_never_panics() {
         }
     }
 }
+
+#[test]
+fn names_above_and_within() {
+    let name = |text: &str| Hostname::parse(text).unwrap();
+    assert_eq!(name("a.b.test").parent(), Some(name("b.test")));
+    assert_eq!(name("test").parent(), None);
+    for (inner, zone, expected) in [
+        ("b.test", "b.test", true),
+        ("a.b.test", "b.test", true),
+        ("ab.test", "b.test", false),
+        ("test", "b.test", false),
+    ] {
+        assert_eq!(name(inner).is_within(&name(zone)), expected, "{inner} {zone}");
+    }
+}
