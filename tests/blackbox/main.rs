@@ -20,6 +20,7 @@ mod budgets;
 mod certificates;
 mod commands;
 mod forwarding;
+mod hijack;
 mod identity;
 mod isolation;
 mod known_enemies;

@@ -5,6 +5,7 @@
 //! | `lookup` | recursive resolvers: bounded look-ups, nothing remembered for long |
 //! | `facts` | [`Facts`]: what advice needs to know of a name |
 //! | `sight` | does a name point here? Asked twice, lest an old answer be believed |
+//! | `texts` | TXT records that prove something to the gateway itself |
 //! | `txt` | the record of DNS-01, and where it must stand |
 //! | `way` | [`Way`]: whose provider it is, and for whom it works |
 //! | `provider` | puts it in place, and takes it away |
@@ -46,11 +47,13 @@ pub(crate) mod reach;
 mod rfc2136;
 mod secret;
 mod sight;
+mod texts;
 mod turns;
 mod txt;
 mod way;
 
 pub use facts::{Facts, Resolution};
+pub use texts::Texts;
 pub use way::Way;
 
 use authority::authorities;

@@ -5,15 +5,17 @@
 
 mod activate;
 mod allowance;
+mod names;
 mod public;
 mod records;
+mod roster;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod unproven;
 
 use std::{
-    collections::{BTreeSet, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     net::SocketAddr,
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,15 +25,16 @@ use std::{
 
 use vestibule_certs::Vault;
 use vestibule_diagnostics::{Diagnostic, Report, Source, catalogue};
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
 use vestibule_site::parse_site;
 use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
 use vestibule_watch::{Change, OpenError, SiteFile};
 
-pub(crate) use self::{public::Wish, rows::Forwarding};
+pub(crate) use self::{names::Clock, public::Wish, rows::Forwarding};
 use self::{
     allowance::Allowances,
     records::Records,
+    roster::{Admission, Roster},
     unproven::{Files, Unproven},
 };
 use crate::{
@@ -64,6 +67,13 @@ struct Record {
     unproven_good: Option<Unproven>,
 }
 
+impl Record {
+    /// Is anything served of it, or would be if a name came free?
+    fn is_of_use(&self) -> bool {
+        self.live.is_some() || self.waiting.is_some()
+    }
+}
+
 /// Shown for a file that cannot be opened and that nobody has served before.
 const UNKNOWN_OWNER: TenantId = TenantId(u32::MAX);
 
@@ -71,6 +81,10 @@ const UNKNOWN_OWNER: TenantId = TenantId(u32::MAX);
 pub(crate) struct Sites {
     records: Records,
     claims: Claims,
+    /// Whose files are within their tenant's limit.
+    roster: Roster,
+    /// What the last look for a proof that is waited for found.
+    proofs_seen: HashMap<(TenantId, Hostname), String>,
     /// Sites whose certificate files are to be looked at.
     with_files: BTreeSet<SiteId>,
     /// For how many names CAs are asked.
@@ -92,6 +106,8 @@ pub(crate) struct Surroundings {
     pub(crate) acme: Option<AcmeStanding>,
     /// What tenants may do.
     pub(crate) tenancy: Tenancy,
+    /// When a name was claimed, and when its grace is over.
+    pub(crate) clock: Clock,
 }
 
 /// Who judges certificates.
@@ -117,9 +133,14 @@ pub(crate) struct Step {
 impl Sites {
     /// No sites yet; claims as the ledger (or a running gateway) tells them.
     pub(crate) fn new(surroundings: Surroundings, claims: Vec<(HostPattern, Claim)>) -> Self {
+        let claims = Claims::restore(claims);
+        // Who served a name before the start is within the limit before anybody new.
+        let roster = Roster::new(claims.sites());
         Self {
             records: Records::default(),
-            claims: Claims::restore(claims),
+            claims,
+            roster,
+            proofs_seen: HashMap::new(),
             with_files: BTreeSet::new(),
             allowances: Allowances::default(),
             tenants: Tenants::new(surroundings.tenancy.clone()),
@@ -174,7 +195,7 @@ impl Sites {
     /// its file is gone (and the site released), or cannot be read (and the last good version served).
     pub(crate) fn settle_missing(&mut self, look: impl Fn(&SiteId) -> Change) -> Step {
         let mut step = Step::default();
-        let mut known = self.claims.sites();
+        let mut known: Vec<_> = self.claims.sites().into_iter().map(|(site, _)| site).collect();
         known.extend(self.surroundings.ledger.iter().flat_map(Ledger::sites));
         for id in known {
             if !self.records.contains_key(&id) {
@@ -222,6 +243,9 @@ impl Sites {
     /// A file that was read: its version goes live, or the last good one stays.
     fn written(&mut self, file: SiteFile, step: &mut Step) {
         let SiteFile { id, owner, bytes } = file;
+        if self.admit(&id, owner) == Admission::Full {
+            return self.turn_away(&id, owner, step);
+        }
         let source = source(&id, &bytes);
         let mut parsed = parse_site(&bytes);
         let diagnostics = std::mem::take(&mut parsed.diagnostics);
@@ -273,17 +297,23 @@ impl Sites {
 
     /// A file that is there but cannot be opened safely.
     fn unreadable(&mut self, id: &SiteId, error: &OpenError, step: &mut Step) {
+        self.pass_on_place(id);
         let code = match error {
             OpenError::TooLarge { .. } => catalogue::FILE_TOO_LARGE,
             OpenError::BadName => catalogue::BAD_FILE_NAME,
+            OpenError::FileWritable { .. } => catalogue::FILE_WRITABLE,
+            OpenError::FolderWritable { .. } => catalogue::FOLDER_WRITABLE,
+            OpenError::Misplaced { .. } | OpenError::Unplaced { .. } => catalogue::FILE_MISPLACED,
             _ => catalogue::FILE_UNREADABLE,
         };
-        let diagnostic = Diagnostic::new(code, format!("the site file {}", chain(error)));
+        let mut diagnostic = Diagnostic::new(code, format!("the site file {}", chain(error)));
+        diagnostic.help = error.mend().map(|mend| format!("type `{mend}`"));
         self.keep_last_good(id, None, reports(&[diagnostic], &source(id, b"")), step);
     }
 
-    /// A file that is gone: its names are free at once.
+    /// A file that is gone: its names begin their grace.
     fn removed(&mut self, id: &SiteId, step: &mut Step) {
+        self.give_place_up(id);
         let record = self.records.remove(id);
         if let Some(record) = &record
             && let Some(live) = &record.live
@@ -295,17 +325,16 @@ impl Sites {
         self.release(id, record.and_then(|record| record.live), step);
     }
 
-    /// Gives up everything that a site held.
+    /// Gives up everything that a site served.
     fn release(&mut self, id: &SiteId, live: Option<Arc<LiveSite>>, step: &mut Step) {
         self.with_files.remove(id);
         if let Some(live) = live {
             step.table.extend(live.vhost.hosts.iter().cloned().map(TableChange::Remove));
         }
-        let settlement = self.claims.release(id);
-        step.ledger.extend(settlement.released.into_iter().map(Entry::Release));
+        let settlement = self.claims.release(&self.surroundings.petition(id, UNKNOWN_OWNER));
+        step.settled(settlement);
         step.ledger.push(Entry::Forget(id.clone()));
         step.forgotten.insert(id.clone());
-        step.woken.extend(settlement.woken);
     }
 
     /// The file has an error: what is live stays live; after a start the last good version comes from the ledger.
@@ -323,8 +352,7 @@ impl Sites {
         let record = self.record(id, owner);
         record.reports = reports;
         record.unproven_file = None;
-        record.state =
-            if record.live.is_some() || record.waiting.is_some() { SiteState::Stale } else { SiteState::Broken };
+        record.state = if record.is_of_use() { SiteState::Stale } else { SiteState::Broken };
     }
 
     /// Brings the last good version of a site back from the ledger, unless the file is another user's now: then its

@@ -6,6 +6,7 @@
 //! | `watch` | notices and reads files of the sites folder |
 //! | `sites` | walks site changes, commits and publishes them, looks at certificate files |
 //! | `acme` | orders certificates from public CAs, if any is configured (see `certificates.rs`) |
+//! | `proofs` | looks in DNS for proofs of domains, if the settings ask for them (see `proofs.rs`) |
 //! | `control` | the admin interface, readiness, the drain |
 //! | `access-log` | writes access events |
 //! | `tenant-logs` | writes tenants' own |
@@ -32,12 +33,14 @@ use crate::{
     Config, StartError,
     access::{self, AccessSender},
     certificates::{self, AcmeThread},
-    change::{Certifier, Sites, Step, Surroundings},
+    change::{Certifier, Clock, Sites, Step, Surroundings},
     config::{AcmePolicy, BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
     fault::chain,
     front::Front,
     ledger::Ledger,
     live::SiteTable,
+    proofs::{self, ProofThread},
+    tenancy::Proof,
     tenant_log::{self, TenantLog, TenantLogReader},
     totals::Totals,
     worker::{self, DrainSignal, Shared},
@@ -45,6 +48,9 @@ use crate::{
 
 /// Changes that are walked, committed and published in one step: bounds how long the admin interface waits at a start.
 const STEP_LIMIT: usize = 1000;
+
+/// Between two looks at the wall clock for names whose grace is over: it may be set while we wait.
+const GRACE_LOOK: Duration = Duration::from_secs(60);
 
 /// Sites whose certificate files are looked at in one step.
 const LOOK_LIMIT: usize = 100;
@@ -99,12 +105,20 @@ impl House {
     }
 }
 
+impl House {
+    /// A change that somebody asked for: committed and published when this returns. May wait for the disk.
+    pub(crate) fn change<T>(&self, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
+        publish(self, walk)
+    }
+}
+
 /// Threads of a running gateway.
 pub(crate) struct Threads {
     workers: Vec<thread::JoinHandle<()>>,
     watch: thread::JoinHandle<()>,
     sites: thread::JoinHandle<()>,
     acme: Option<AcmeThread>,
+    proofs: Option<ProofThread>,
     logging: Vec<thread::JoinHandle<()>>,
     pub(crate) watching: StopHandle,
 }
@@ -158,6 +172,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         admin_socket: shared.config.admin_socket.clone(),
         acme: shared.config.acme.as_ref().map(AcmePolicy::standing),
         tenancy: shared.config.tenancy.clone(),
+        clock: Clock::of_the_wall(),
     };
     let house = House {
         shared,
@@ -234,6 +249,7 @@ fn start(
         dir: config.sites.clone(),
         file_limit: config.limits.site_file.0,
         rescan: config.timeouts.rescan,
+        gateway: rustix::process::geteuid().as_raw(),
     };
     let (walker, look_config) = (house.clone(), watch_config.clone());
     let look = move |id: &SiteId| look_for(&look_config, id);
@@ -247,7 +263,14 @@ fn start(
         .collect::<Result<_, _>>()
         .map_err(no_thread)?;
     let Running { acme, logging } = running;
-    Ok(Threads { workers, watch, sites, acme, logging, watching })
+    let proofs = match config.tenancy.claims.proof {
+        Proof::FirstCome => None,
+        Proof::DnsTxt => {
+            let resolvers = config.acme.as_ref().map(|policy| policy.config.resolvers.clone()).unwrap_or_default();
+            Some(proofs::spawn(house.clone(), resolvers).map_err(no_thread)?)
+        }
+    };
+    Ok(Threads { workers, watch, sites, acme, proofs, logging, watching })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
@@ -262,14 +285,19 @@ fn watch_folder(config: WatchConfig, stop: &StopHandle, batches: &SyncSender<Bat
     ready.settle(false); // says nothing new once the first scan was live
 }
 
-/// The `sites` thread: batches as they come, certificate files in between, a few at a time.
+/// The `sites` thread: batches as they come; in between certificate files, a few at a time, and graces that end.
 fn walk_changes(house: &House, queue: &Receiver<Batch>, look: &dyn Fn(&SiteId) -> Change) {
     let mut next_look = Instant::now() + CERTIFICATE_POLL;
     let mut from = None;
     let mut pass = Duration::ZERO;
     loop {
-        match queue.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
+        let grace = house.sites().expires_in().map_or(GRACE_LOOK, Duration::from_secs).min(GRACE_LOOK);
+        let wait = next_look.saturating_duration_since(Instant::now()).min(grace);
+        let next = queue.recv_timeout(wait);
+        publish(house, |sites| (sites.expire(), ()));
+        match next {
             Ok(batch) => take_batch(house, batch, look),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < next_look => {}
             Err(RecvTimeoutError::Timeout) => {
                 let began = Instant::now();
                 from = publish(house, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
@@ -282,6 +310,19 @@ fn walk_changes(house: &House, queue: &Receiver<Batch>, look: &dyn Fn(&SiteId) -
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        take_turns(house, look);
+    }
+}
+
+/// Files that were over their tenant's limit and have room now are read again.
+fn take_turns(house: &House, look: &dyn Fn(&SiteId) -> Change) {
+    loop {
+        let turns = house.sites().turns();
+        if turns.is_empty() {
+            return;
+        }
+        let changes = turns.iter().map(look).collect();
+        publish(house, |sites| (sites.apply(changes), ()));
     }
 }
 
@@ -356,6 +397,9 @@ impl Threads {
         }
         if let Some(acme) = self.acme {
             acme.end();
+        }
+        if let Some(proofs) = self.proofs {
+            proofs.end();
         }
         self.watching.stop();
         end_control();

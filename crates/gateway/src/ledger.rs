@@ -1,6 +1,6 @@
-//! The ledger: what must survive a restart, in one file of the state folder: who claimed which name, and the last good
-//! version of every site file. A batch of changes is one atomic commit, on disk before it is published, so that a
-//! `kill -9` at any point loses nothing that was live.
+//! The ledger: what must survive a restart, in one file of the state folder: who claimed which name and until when, and the
+//! last good version of every site file. A batch of changes is one atomic commit, on disk before it is published, so that
+//! a `kill -9` at any point loses nothing that was live.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,12 @@ use std::{
 
 use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
 use vestibule_names::{HostPattern, SiteId, TenantId};
-use vestibule_vhost::Claim;
+use vestibule_vhost::{Claim, UnixTime};
 
-/// Name or wildcard → (site, owner, order).
-const CLAIMS: TableDefinition<'_, &str, (&str, u32, u64)> = TableDefinition::new("claims-1");
+/// Name or wildcard → (site, holder, order, claimed at, end of the grace or 0).
+const CLAIMS: TableDefinition<'_, &str, (&str, u32, u64, u64, u64)> = TableDefinition::new("claims-2");
+/// As gateways before the grace wrote it: (site, owner, order).
+const CLAIMS_BEFORE: TableDefinition<'_, &str, (&str, u32, u64)> = TableDefinition::new("claims-1");
 /// Site → (owner, text of the site file).
 const GOOD: TableDefinition<'_, &str, (u32, &[u8])> = TableDefinition::new("good-1");
 /// The file within the state folder.
@@ -119,7 +121,7 @@ impl Ledger {
             for entry in self.backlog.values() {
                 match entry {
                     Entry::Claim(name, claim) => {
-                        claims.insert(&*name.to_string(), (claim.site.as_str(), claim.tenant.0, claim.since))?;
+                        claims.insert(&*name.to_string(), row(claim))?;
                     }
                     Entry::Release(name) => {
                         claims.remove(&*name.to_string())?;
@@ -214,13 +216,27 @@ fn open(path: &Path) -> Result<Database, LedgerError> {
     }
     if !has_tables(&database) {
         write(&database, |transaction| {
-            transaction.open_table(CLAIMS)?;
             transaction.open_table(GOOD)?;
-            Ok(())
+            bring_forward(transaction)
         })
         .map_err(|source| storage(path, source))?;
     }
     Ok(database)
+}
+
+/// Takes over what an earlier gateway wrote, in the same commit that makes the new table.
+fn bring_forward(transaction: &redb::WriteTransaction) -> Result<(), redb::Error> {
+    let mut claims = transaction.open_table(CLAIMS)?;
+    {
+        let before = transaction.open_table(CLAIMS_BEFORE)?;
+        for found in before.iter()? {
+            let (name, value) = found?;
+            let (site, holder, since) = value.value();
+            claims.insert(name.value(), (site, holder, since, UnixTime::UNKNOWN.0, 0))?;
+        }
+    }
+    transaction.delete_table(CLAIMS_BEFORE)?;
+    Ok(())
 }
 
 /// A full disk can still be read: nothing is written to a ledger that has its tables.
@@ -247,17 +263,36 @@ pub(crate) fn read_claims_of(state: &Path) -> Option<Vec<(HostPattern, Claim)>> 
 }
 
 fn read_claims(database: &impl ReadableDatabase) -> Result<Vec<(HostPattern, Claim)>, redb::Error> {
-    let table = database.begin_read()?.open_table(CLAIMS)?;
+    let transaction = database.begin_read()?;
     let mut claims = Vec::new();
-    for row in table.iter()? {
-        let (name, value) = row?;
-        let (site, owner, since) = value.value();
-        // A name that no longer parses (its rules grew stricter) is nobody's.
-        if let Ok(pattern) = HostPattern::parse(name.value()) {
-            claims.push((pattern, Claim { site: SiteId::new(site), tenant: TenantId(owner), since }));
+    // A name that no longer parses (its rules grew stricter) is nobody's.
+    let mut add = |name: &str, claim: Claim| claims.extend(HostPattern::parse(name).ok().map(|name| (name, claim)));
+    match transaction.open_table(CLAIMS) {
+        Ok(table) => {
+            for found in table.iter()? {
+                let (name, value) = found?;
+                let (site, holder, since, at, until) = value.value();
+                let until = (until != 0).then_some(UnixTime(until));
+                let (site, tenant) = (SiteId::new(site), TenantId(holder));
+                add(name.value(), Claim { site, tenant, since, at: UnixTime(at), until });
+            }
         }
+        // Only looked at, so not brought forward.
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            for found in transaction.open_table(CLAIMS_BEFORE)?.iter()? {
+                let (name, value) = found?;
+                let (site, holder, since) = value.value();
+                let (site, tenant) = (SiteId::new(site), TenantId(holder));
+                add(name.value(), Claim { site, tenant, since, at: UnixTime::UNKNOWN, until: None });
+            }
+        }
+        Err(other) => return Err(other.into()),
     }
     Ok(claims)
+}
+
+fn row(claim: &Claim) -> (&str, u32, u64, u64, u64) {
+    (claim.site.as_str(), claim.tenant.0, claim.since, claim.at.0, claim.until.map_or(0, |until| until.0))
 }
 
 fn storage(path: &Path, source: impl Into<redb::Error>) -> LedgerError {
@@ -269,7 +304,32 @@ mod tests {
     use super::*;
 
     fn claim(site: &str, since: u64) -> Claim {
-        Claim { site: SiteId::new(site), tenant: TenantId(1000), since }
+        Claim { site: SiteId::new(site), tenant: TenantId(1000), since, at: UnixTime(5), until: None }
+    }
+
+    #[test]
+    fn what_an_earlier_gateway_wrote_is_taken_over_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = folder.path();
+        let name = HostPattern::parse("a.test").expect("a pattern");
+        {
+            let database = Database::builder().create(dir.join(FILE)).expect("made");
+            write(&database, |transaction| {
+                transaction.open_table(CLAIMS_BEFORE)?.insert("a.test", ("a.yaml", 1000, 7))?;
+                transaction.open_table(GOOD)?.insert("a.yaml", (1000, &b"hosts: a.test"[..]))?;
+                Ok(())
+            })
+            .expect("written");
+        }
+        let before = vec![(name.clone(), Claim { at: UnixTime::UNKNOWN, ..claim("a.yaml", 7) })];
+        assert_eq!(read_claims_of(dir).as_ref(), Some(&before), "also by who only looks");
+        let mut ledger = Ledger::open(dir).expect("opens");
+        assert_eq!(ledger.claims().expect("reads"), before);
+        assert_eq!(ledger.sites(), [SiteId::new("a.yaml")]);
+        let graced = Claim { until: Some(UnixTime(99)), ..claim("a.yaml", 7) };
+        ledger.commit(vec![Entry::Claim(name.clone(), graced.clone())]).expect("commits");
+        drop(ledger);
+        assert_eq!(Ledger::open(dir).expect("opens").claims().expect("reads"), [(name, graced)]);
     }
 
     #[test]

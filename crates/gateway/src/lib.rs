@@ -25,6 +25,7 @@ mod house;
 mod intake;
 mod ledger;
 mod live;
+mod proofs;
 mod record;
 mod request;
 pub mod review;

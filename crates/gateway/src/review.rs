@@ -8,15 +8,15 @@ use std::{
 
 use vestibule_diagnostics::{Code, Diagnostic, Report, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
-use vestibule_vhost::{Claim, VhostTable};
+use vestibule_vhost::{Claim, UnixTime, VhostTable};
 use vestibule_watch::{Change, OpenError, SiteFile, WatchConfig};
 
 use crate::{
     admin::{
         Caller,
-        model::{ClaimRow, Explanation, NameRefusal, Review},
+        model::{ClaimRow, ClaimState, Explanation, NameRefusal, Review},
     },
-    change::{Certifier, Sites, Surroundings, change_id, source},
+    change::{Certifier, Clock, Sites, Surroundings, change_id, source},
     config::{AcmeStanding, Tenancy},
     explain::{ExplainError, explain as explain_in},
     ledger::read_claims_of,
@@ -157,7 +157,12 @@ fn review(sites: &Sites, id: &SiteId, file: String, refused: Vec<Report>) -> Rev
 
 impl Context {
     fn watch(&self) -> WatchConfig {
-        WatchConfig { dir: self.sites.clone(), file_limit: self.file_limit, rescan: std::time::Duration::MAX }
+        WatchConfig {
+            dir: self.sites.clone(),
+            file_limit: self.file_limit,
+            rescan: std::time::Duration::MAX,
+            gateway: self.gateway_uid(),
+        }
     }
 
     /// Every file, or every file of the tenant who checks. Others' are none of theirs, even those that they could read.
@@ -216,6 +221,7 @@ impl Context {
             admin_socket: self.admin_socket.clone(),
             acme: self.acme.clone(),
             tenancy: self.tenancy.clone(),
+            clock: Clock::of_the_wall(),
         };
         Sites::new(surroundings, claims)
     }
@@ -246,7 +252,14 @@ impl Context {
     }
 }
 
+/// Names that are held; waits are no claims.
 fn claim(row: &ClaimRow) -> Option<(HostPattern, Claim)> {
+    let until = match row.state {
+        ClaimState::Held => None,
+        ClaimState::Grace => Some(UnixTime(row.until?)),
+        ClaimState::Waiting | ClaimState::Reserved | ClaimState::Full | ClaimState::Unproven => return None,
+    };
     let pattern = HostPattern::parse(&row.name).ok()?;
-    Some((pattern, Claim { site: SiteId::new(&row.site), tenant: TenantId(row.owner), since: row.since }))
+    let (site, tenant) = (SiteId::new(&row.site), TenantId(row.owner));
+    Some((pattern, Claim { site, tenant, since: row.since, at: UnixTime(row.claimed), until }))
 }

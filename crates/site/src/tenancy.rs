@@ -2,7 +2,7 @@
 //!
 //! Not here: which uid a name of a user is (the gateway asks the system), and what follows from a rule.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use vestibule_names::{ByteSize, Destination, HostPattern, TenantId};
 
@@ -28,6 +28,16 @@ pub enum User {
     Name(String),
     /// By number.
     Uid(TenantId),
+}
+
+/// As it was written.
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Uid(uid) => uid.0.fmt(f),
+        }
+    }
 }
 
 /// How names are held.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vestibule_names::ListenAddr;
 
-use crate::commands::{certs, check, demo, explain, logs, new, run, schema, sites, status};
+use crate::commands::{certs, check, claims, demo, explain, logs, new, run, schema, sites, status};
 
 /// The shared entrance of a box: many tenants' backends behind one address and port.
 #[derive(Debug, Parser)]
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Certs(certs::Flags),
     /// What clients asked of your own sites: your access log
     Logs(logs::Flags),
+    /// Who holds which name; transfer and release names
+    Claims(claims::Flags),
     /// Write a site file
     New(new::Flags),
     /// Print the JSON Schema of site files or of the settings, for editors

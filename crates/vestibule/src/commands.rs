@@ -3,6 +3,8 @@
 
 pub(crate) mod certs;
 pub(crate) mod check;
+pub(crate) mod claims;
+mod dates;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod logs;
@@ -29,6 +31,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Sites(flags) => sites::run(&flags, &mut out),
         Command::Certs(flags) => certs::run(&flags, &mut out),
         Command::Logs(flags) => logs::run(&flags, &mut out),
+        Command::Claims(flags) => claims::run(&flags, &mut out),
         Command::New(flags) => new::run(&flags, &mut out),
         Command::Schema(flags) => schema::run(&flags, &mut out),
     };

@@ -11,7 +11,7 @@ use std::{
 use vestibule_gateway::{
     Config,
     config::{Need, TenantLogs},
-    tenancy::Tenancy,
+    tenancy::{Tenancy, UnknownUser},
     users,
 };
 use vestibule_names::ListenAddr;
@@ -142,6 +142,11 @@ pub(crate) fn review_context(
         tenancy: Tenancy::decide(&settings.tenancy, users::uid_of).0,
         tenant: None,
     }
+}
+
+/// Users in the settings whom the system does not know: what is written of them applies to nobody.
+pub(crate) fn unknown_users(settings: &Settings) -> Vec<UnknownUser> {
+    Tenancy::decide(&settings.tenancy, users::uid_of).1
 }
 
 /// Messages and the admin interface speak of folders to people elsewhere: absolute, but no link is resolved.

@@ -8,11 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use vestibule_diagnostics::{Diagnostic, Report, Source, render::coloured};
+use vestibule_diagnostics::{Diagnostic, Report, Source, catalogue, render::coloured};
+use vestibule_gateway::tenancy::UnknownUser;
 use vestibule_site::Settings;
 
 use crate::{
     cli::PlaceFlags,
+    decide,
     failure::Failure,
     place::Surroundings,
     terminal::{Paint, escaped_text, tell},
@@ -68,6 +70,13 @@ impl Loaded {
         self.diagnostics.iter().map(|diagnostic| Report::new(diagnostic, source)).collect()
     }
 
+    /// Asks the system for the users of `tenants`, and adds a warning for each that it does not know.
+    #[must_use]
+    pub(crate) fn with_users_looked_up(mut self) -> Self {
+        self.diagnostics.extend(decide::unknown_users(&self.settings).iter().map(unknown_user));
+        self
+    }
+
     /// Prints every diagnostic on standard error; an error among them is a failure.
     pub(crate) fn accepted(self) -> Result<Self, Failure> {
         if let Some(source) = &self.source {
@@ -86,6 +95,12 @@ impl Loaded {
             _ => Ok(self),
         }
     }
+}
+
+fn unknown_user(unknown: &UnknownUser) -> Diagnostic {
+    Diagnostic::new(catalogue::UNKNOWN_USER, format!("this system knows no user {}", unknown.user.value))
+        .at(unknown.user.span, "applies to nobody")
+        .help("correct the name, or make the user and start the gateway again; a number is never looked up")
 }
 
 /// A path in the settings means the same from wherever the gateway is started.

@@ -1,44 +1,83 @@
-//! [`Claims`]: who holds which name. The earlier claim holds; a loser's other names still work; when a name is
-//! released, the sites that wait for it are woken.
+//! [`Claims`]: who holds which name. A name is held by the tenant who first validly claimed it, and served by one of its
+//! sites. When that site lets go, the name stays the tenant's for a grace period: any of its files takes it back at once,
+//! and others wait. A loser's other names still work, and who waits is woken.
 //!
-//! Pure: the ledger on disk is the gateway's. Keys are [`HostPattern`]s in their canonical text, so `*.a.test` and
-//! `x.a.test` are different claims.
+//! Pure: the ledger on disk is the gateway's, and time is an argument. Keys are [`HostPattern`]s in their canonical text,
+//! so `*.a.test` and `x.a.test` are different claims.
 //!
-//! A free name goes to whoever settles first. So a batch settles its own sites before those that it woke (a renamed
-//! file keeps its names), and the woken in the order given (who waited longest comes first).
+//! A free name goes to whoever settles first. So a batch settles its own sites before those that it woke, and the woken in
+//! the order given (who waited longest comes first).
+//!
+//! | module | |
+//! |---|---|
+//! | [`rule`] | what the operator says of one tenant's names |
+//! | `decide` | which names a site gets, and why not the others |
+//! | `held` | every claim, found in several ways |
+//! | `waiting` | who waits for what |
+//! | `told` | what the owner of a file reads |
+//! | [`time`] | wall-clock seconds |
 
-use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
+mod decide;
+mod held;
+pub mod rule;
+pub mod time;
+mod told;
+mod waiting;
 
-use vestibule_diagnostics::{Diagnostic, catalogue};
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use std::collections::HashSet;
+
+use vestibule_diagnostics::Diagnostic;
+use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
 use vestibule_site::site::Spanned;
 
-/// A name held by a site.
+use self::{
+    held::Held,
+    waiting::{Obstacle, Waiting},
+};
+pub use self::{
+    rule::ClaimRule,
+    time::UnixTime,
+    told::{concerns_one_name, proof_text, told_holder},
+};
+
+/// A name held by a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The site file that holds it.
+    /// The site file that serves it, or did last.
     pub site: SiteId,
-    /// Its owner.
+    /// Who holds it.
     pub tenant: TenantId,
     /// The order of claims: smaller is earlier.
     pub since: u64,
+    /// When it was claimed.
+    pub at: UnixTime,
+    /// `None` while its site serves it; else the end of its grace.
+    pub until: Option<UnixTime>,
 }
 
-/// All claims, and who waits for them. What one call costs depends on the names of its site and on who waits for
-/// them, not on how many sites there are.
+/// Who asks for names, by which rule, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Petition<'a> {
+    /// The site file.
+    pub site: &'a SiteId,
+    /// Its owner.
+    pub tenant: TenantId,
+    /// The operator's rule for that tenant.
+    pub rule: ClaimRule<'a>,
+    /// Now.
+    pub now: UnixTime,
+}
+
+/// All claims, and who waits for them. What one call costs depends on the names of its site and on who waits for them, not
+/// on how many names there are.
 #[derive(Debug, Default)]
 pub struct Claims {
-    held: HashMap<HostPattern, Claim>,
-    /// The other way around: what each site holds.
-    holdings: HashMap<SiteId, Box<[HostPattern]>>,
-    /// Who waits for a name that another holds, by ticket: the longest wait first. No queue is empty.
-    waiting: HashMap<HostPattern, BTreeMap<u64, SiteId>>,
-    /// The other way around, with the site's ticket. No entry is empty.
-    wishes: HashMap<SiteId, Box<[(HostPattern, u64)]>>,
+    held: Held,
+    waiting: Waiting,
+    /// Proofs that were found and not used yet.
+    proven: HashSet<(TenantId, Hostname)>,
     /// The order of the next claim.
     next: u64,
-    /// The next ticket. Tickets are not persisted: after a start, sites wait in the order in which they are settled.
-    next_ticket: u64,
 }
 
 /// What a site got, and what follows from it.
@@ -47,174 +86,269 @@ pub struct Claims {
 pub struct Settlement {
     /// The names it may serve, in the order written.
     pub granted: Vec<HostPattern>,
-    /// Names that it holds since now: to be persisted. A changed owner of the file is a changed claim.
-    pub taken: Vec<(HostPattern, Claim)>,
-    /// Names that it held and no longer lists: to be removed from the ledger.
+    /// Claims that are new or changed, those that begin their grace included: to be persisted.
+    pub recorded: Vec<(HostPattern, Claim)>,
+    /// Names that nobody holds any more: to be removed from the ledger.
     pub released: Vec<HostPattern>,
-    /// Sites that waited for a released name, the longest wait first: to be settled and compiled again, in this order.
+    /// Sites that waited for what is free now, the longest wait first: to be settled and compiled again, in this order.
     pub woken: Vec<SiteId>,
-    /// V0303 for each name lost, naming the holder.
+    /// The site from which the operator's hand took a name: to be settled again after the woken.
+    pub unseated: Option<SiteId>,
+    /// One for each name refused, saying what may be known of the reason.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A settlement, and the names that the site goes on waiting for.
-struct Decision {
-    settlement: Settlement,
-    lost: Vec<HostPattern>,
+/// A name that a site waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The site that asks for it.
+    pub site: SiteId,
+    /// Its owner.
+    pub tenant: TenantId,
+    /// The name.
+    pub name: HostPattern,
+    /// What it waits for.
+    pub reason: WaitReason,
+}
+
+/// What a site waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// The name is held.
+    Held,
+    /// It belongs to this name, or covers it, and another tenant holds that.
+    Reserved(HostPattern),
+    /// Its tenant holds as many names as it may.
+    Room,
+    /// The proof of this domain.
+    Proof(Hostname),
+}
+
+/// Why the operator's hand changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandError {
+    /// Nobody holds the name.
+    #[error("nobody holds this name")]
+    Unheld,
+    /// It is that tenant's already.
+    #[error("this tenant holds the name already")]
+    Already,
 }
 
 impl Claims {
     /// Claims from the ledger.
     pub fn restore(held: impl IntoIterator<Item = (HostPattern, Claim)>) -> Self {
-        let held: HashMap<_, _> = held.into_iter().collect();
-        let mut by_site: HashMap<SiteId, Vec<HostPattern>> = HashMap::new();
-        let mut next = 0;
-        for (pattern, claim) in &held {
-            by_site.entry(claim.site.clone()).or_default().push(pattern.clone());
-            next = next.max(claim.since.saturating_add(1));
-        }
-        let holdings = by_site.into_iter().map(|(site, patterns)| (site, patterns.into())).collect();
-        Self { held, holdings, next, ..Self::default() }
+        let mut claims = Self::default();
+        held.into_iter().for_each(|(pattern, claim)| claims.enter(&pattern, &claim));
+        claims
     }
 
     /// Settles what a site asks for against what is held; updates who holds and who waits.
-    pub fn settle(&mut self, site: &SiteId, tenant: TenantId, wanted: &[Spanned<HostPattern>]) -> Settlement {
-        let Decision { settlement, lost } = self.decide(site, tenant, wanted);
-        self.free(&settlement.released);
-        for (pattern, claim) in &settlement.taken {
-            self.next = self.next.max(claim.since.saturating_add(1));
-            self.held.insert(pattern.clone(), claim.clone());
+    pub fn settle(&mut self, petition: &Petition<'_>, wanted: &[Spanned<HostPattern>]) -> Settlement {
+        let decision = self.decide(petition, wanted);
+        let mut settlement = settlement(petition, &decision);
+        self.waiting.replace(petition.site, petition.tenant, decision.wishes(petition.tenant));
+        for (pattern, claim) in &decision.taken {
+            self.enter(pattern, claim);
+            if let Some(domain) = pattern.base() {
+                self.proven.remove(&(petition.tenant, domain.clone()));
+            }
         }
-        keep(&mut self.holdings, site, settlement.granted.clone());
-        self.wait_for(site, lost);
+        self.drop_names(petition, decision.dropped, &mut settlement);
+        settlement.recorded.extend(decision.taken);
         settlement
     }
 
-    /// What [`Claims::settle`] would say, changing nothing: for `check`.
-    pub fn preview(&self, site: &SiteId, tenant: TenantId, wanted: &[Spanned<HostPattern>]) -> Settlement {
-        self.decide(site, tenant, wanted).settlement
+    /// What [`Claims::settle`] would grant and say, changing nothing: for `check`, and before a certificate is prepared.
+    pub fn preview(&self, petition: &Petition<'_>, wanted: &[Spanned<HostPattern>]) -> Settlement {
+        settlement(petition, &self.decide(petition, wanted))
     }
 
-    /// Releases everything that a removed site held or waited for.
-    pub fn release(&mut self, site: &SiteId) -> Settlement {
-        self.wait_for(site, Vec::new());
-        let released = self.holdings.remove(site).unwrap_or_default().into_vec();
-        self.free(&released);
-        let woken = self.waiters(&released, site);
-        Settlement { released, woken, ..Settlement::default() }
+    /// A removed site gives up everything that it served or waited for.
+    pub fn release(&mut self, petition: &Petition<'_>) -> Settlement {
+        self.waiting.replace(petition.site, petition.tenant, Vec::new());
+        let names: Vec<_> = self.held.of_site(petition.site).cloned().collect();
+        let mut settlement = Settlement::default();
+        self.drop_names(petition, names, &mut settlement);
+        settlement
     }
 
-    /// Who holds a name.
+    /// Frees the names whose grace is over.
+    pub fn expire(&mut self, now: UnixTime) -> Settlement {
+        let mut settlement = Settlement::default();
+        while let Some((_, name)) = self.held.first_end().filter(|(until, _)| *until <= now).cloned() {
+            self.free(name, &mut settlement);
+        }
+        settlement
+    }
+
+    /// When the first grace ends.
+    pub fn next_expiry(&self) -> Option<UnixTime> {
+        self.held.first_end().map(|(until, _)| *until)
+    }
+
+    /// The operator gives a name to another tenant, who has a grace to serve it from a file.
+    ///
+    /// # Errors
+    /// When nobody holds the name, or that tenant does.
+    pub fn transfer(
+        &mut self,
+        name: &HostPattern,
+        to: TenantId,
+        now: UnixTime,
+        until: UnixTime,
+    ) -> Result<Settlement, HandError> {
+        let before = self.held.of(name).cloned().ok_or(HandError::Unheld)?;
+        if before.tenant == to {
+            return Err(HandError::Already);
+        }
+        let claim = Claim { tenant: to, at: now, until: Some(until), ..before.clone() };
+        self.enter(name, &claim);
+        let mut settlement = Settlement { recorded: vec![(name.clone(), claim)], ..Settlement::default() };
+        self.wake(&Obstacle::Claim(name.clone()), |waiter| waiter == to, &mut settlement);
+        self.wake_room(before.tenant, &mut settlement);
+        settlement.unseated = before.until.is_none().then_some(before.site);
+        Ok(settlement)
+    }
+
+    /// The operator frees a name. Who waits for it comes first; after them, the site that served it.
+    ///
+    /// # Errors
+    /// When nobody holds the name.
+    pub fn free_by_hand(&mut self, name: &HostPattern) -> Result<Settlement, HandError> {
+        let before = self.held.of(name).cloned().ok_or(HandError::Unheld)?;
+        let mut settlement = Settlement::default();
+        self.free(name.clone(), &mut settlement);
+        settlement.unseated = before.until.is_none().then_some(before.site);
+        Ok(settlement)
+    }
+
+    /// A tenant has proved that it has a domain: whoever waits for that is woken.
+    pub fn prove(&mut self, tenant: TenantId, domain: &Hostname) -> Settlement {
+        let mut settlement = Settlement::default();
+        self.wake(&Obstacle::Proof(tenant, domain.clone()), |_| true, &mut settlement);
+        if !settlement.woken.is_empty() {
+            self.proven.insert((tenant, domain.clone()));
+        }
+        settlement
+    }
+
+    /// The proofs that are waited for, in no order.
+    pub fn unproven(&self) -> impl Iterator<Item = (TenantId, &Hostname)> {
+        self.waiting.proofs()
+    }
+
+    /// Of these, the ones that need no look at DNS any more: the tenant holds the zone now.
+    pub fn proven_by_zone(&self) -> Vec<(TenantId, Hostname)> {
+        let is_own = |tenant: TenantId, domain: &Hostname| {
+            let zone = self.above(&HostPattern::Exact(domain.clone()));
+            let same = self.held.of(&HostPattern::Exact(domain.clone())).map(|claim| claim.tenant == tenant);
+            same.unwrap_or_else(|| zone.is_some_and(|(_, claim)| claim.tenant == tenant))
+        };
+        self.unproven().filter(|(tenant, domain)| is_own(*tenant, domain)).map(|(t, d)| (t, d.clone())).collect()
+    }
+
+    /// Who holds a name, its grace included.
     pub fn holder(&self, pattern: &HostPattern) -> Option<&Claim> {
-        self.held.get(pattern)
+        self.held.of(pattern)
     }
 
-    /// The sites that ask for names this site holds: so that the holder is told too.
-    pub fn contenders(&self, site: &SiteId) -> Vec<(HostPattern, SiteId)> {
-        let held = self.holdings.get(site).map_or(&[][..], |held| held);
-        let queue = |pattern| self.waiting.get(pattern).into_iter().flat_map(BTreeMap::values);
-        held.iter().flat_map(|pattern| queue(pattern).map(|waiter| (pattern.clone(), waiter.clone()))).collect()
+    /// The sites that ask for names this site serves: so that the holder is told too.
+    pub fn contenders<'a>(
+        &'a self,
+        site: &SiteId,
+    ) -> impl Iterator<Item = (&'a HostPattern, TenantId, &'a SiteId)> + use<'a> {
+        self.held.of_site(site).flat_map(|pattern| {
+            let queue = self.waiting.at(&Obstacle::Claim(pattern.clone()));
+            queue.filter(|waiter| waiter.name == *pattern).map(move |waiter| (pattern, waiter.tenant, &waiter.site))
+        })
     }
 
     /// Every claim, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&HostPattern, &Claim)> {
-        let mut all: Vec<_> = self.held.iter().collect();
+        let mut all: Vec<_> = self.held.all().collect();
         all.sort_unstable_by_key(|(pattern, _)| *pattern);
         all.into_iter()
     }
 
-    /// Sites in the ledger, in order: those that are not on disk any more are to be released after a start.
-    pub fn sites(&self) -> Vec<SiteId> {
-        let mut sites: Vec<_> = self.holdings.keys().cloned().collect();
+    /// Every wait, in order of name and site.
+    pub fn waits(&self) -> Vec<Wait> {
+        let wait = |(obstacle, waiter): (&Obstacle, &waiting::Waiter)| Wait {
+            site: waiter.site.clone(),
+            tenant: waiter.tenant,
+            name: waiter.name.clone(),
+            reason: match obstacle {
+                Obstacle::Claim(name) if *name == waiter.name => WaitReason::Held,
+                Obstacle::Claim(name) => WaitReason::Reserved(name.clone()),
+                Obstacle::Room(_) => WaitReason::Room,
+                Obstacle::Proof(_, domain) => WaitReason::Proof(domain.clone()),
+            },
+        };
+        let mut all: Vec<_> = self.waiting.all().map(wait).collect();
+        all.sort_unstable_by(|a, b| (&a.name, &a.site).cmp(&(&b.name, &b.site)));
+        all
+    }
+
+    /// Sites that serve a name, in order, each with a tenant of one of its names: those that are not on disk any more are to
+    /// be released after a start.
+    pub fn sites(&self) -> Vec<(SiteId, TenantId)> {
+        let tenant = |site: &SiteId| self.held.of_site(site).find_map(|name| Some(self.held.of(name)?.tenant));
+        let mut sites: Vec<_> = self.held.sites().filter_map(|site| Some((site.clone(), tenant(site)?))).collect();
         sites.sort_unstable();
         sites
     }
 
-    fn decide(&self, site: &SiteId, tenant: TenantId, wanted: &[Spanned<HostPattern>]) -> Decision {
-        let mut settlement = Settlement::default();
-        let mut lost = Vec::new();
-        let mut listed = HashSet::with_capacity(wanted.len());
-        let mut next = self.next;
-        for Spanned { value: pattern, span } in wanted {
-            if !listed.insert(pattern) {
+    fn enter(&mut self, pattern: &HostPattern, claim: &Claim) {
+        self.next = self.next.max(claim.since.saturating_add(1));
+        self.held.enter(pattern.clone(), claim.clone());
+    }
+
+    /// Names that a site does not serve any more begin their grace, or are free when there is none.
+    fn drop_names(&mut self, petition: &Petition<'_>, names: Vec<HostPattern>, settlement: &mut Settlement) {
+        for name in names {
+            let Some(claim) = self.held.of(&name) else { continue };
+            if petition.rule.grace.is_zero() {
+                self.free(name, settlement);
                 continue;
             }
-            let holder = self.held.get(pattern);
-            if let Some(other) = holder.filter(|claim| claim.site != *site) {
-                settlement.diagnostics.push(claimed(pattern, other).at(*span, "not served by this site"));
-                lost.push(pattern.clone());
-                continue;
-            }
-            settlement.granted.push(pattern.clone());
-            if holder.is_none_or(|own| own.tenant != tenant) {
-                let since = holder.filter(|own| inherits(own.tenant, tenant)).map_or(next, |own| own.since);
-                next = next.max(since.saturating_add(1));
-                settlement.taken.push((pattern.clone(), Claim { site: site.clone(), tenant, since }));
-            }
-        }
-        let held = self.holdings.get(site).into_iter().flatten();
-        settlement.released = held.filter(|pattern| !listed.contains(pattern)).cloned().collect();
-        settlement.woken = self.waiters(&settlement.released, site);
-        Decision { settlement, lost }
-    }
-
-    fn free(&mut self, released: &[HostPattern]) {
-        for pattern in released {
-            self.held.remove(pattern);
+            let claim = Claim { until: Some(petition.now.after(petition.rule.grace)), ..claim.clone() };
+            self.held.enter(name.clone(), claim.clone());
+            // Its tenant's other files may have it at once.
+            self.wake(&Obstacle::Claim(name.clone()), |waiter| waiter == claim.tenant, settlement);
+            settlement.recorded.push((name, claim));
         }
     }
 
-    /// Everyone but `site` who waits for these names: each once.
-    fn waiters(&self, released: &[HostPattern], site: &SiteId) -> Vec<SiteId> {
-        let mut seen = HashSet::new();
-        let all = released.iter().filter_map(|pattern| self.waiting.get(pattern)).flat_map(BTreeMap::values);
-        all.filter(|waiter| *waiter != site && seen.insert(*waiter)).cloned().collect()
+    fn free(&mut self, name: HostPattern, settlement: &mut Settlement) {
+        let Some(claim) = self.held.remove(&name) else { return };
+        self.wake(&Obstacle::Claim(name.clone()), |_| true, settlement);
+        self.wake_room(claim.tenant, settlement);
+        settlement.released.push(name);
     }
 
-    /// Makes these the names that a site waits for. Where it waits already it keeps its place.
-    fn wait_for(&mut self, site: &SiteId, names: Vec<HostPattern>) {
-        let mut tickets: HashMap<_, _> = self.wishes.remove(site).unwrap_or_default().into_iter().collect();
-        let mut wishes = Vec::with_capacity(names.len());
-        for pattern in names {
-            let ticket = tickets.remove(&pattern).unwrap_or_else(|| {
-                let ticket = self.next_ticket;
-                self.next_ticket += 1;
-                self.waiting.entry(pattern.clone()).or_default().insert(ticket, site.clone());
-                ticket
-            });
-            wishes.push((pattern, ticket));
-        }
-        for (pattern, ticket) in tickets {
-            if let Entry::Occupied(mut queue) = self.waiting.entry(pattern) {
-                queue.get_mut().remove(&ticket);
-                if queue.get().is_empty() {
-                    queue.remove();
-                }
-            }
-        }
-        keep(&mut self.wishes, site, wishes);
+    /// One name less: the site that waits longest for room.
+    fn wake_room(&mut self, tenant: TenantId, settlement: &mut Settlement) {
+        let mut waiters = self.waiting.at(&Obstacle::Room(tenant)).map(|waiter| &waiter.site);
+        settlement.woken.extend(waiters.find(|site| !settlement.woken.contains(site)).cloned());
+    }
+
+    /// Each site once, the longest wait first.
+    fn wake(&self, obstacle: &Obstacle, of: impl Fn(TenantId) -> bool, settlement: &mut Settlement) {
+        let mut known: HashSet<_> = settlement.woken.iter().cloned().collect();
+        let waiters = self.waiting.at(obstacle).filter(|waiter| of(waiter.tenant)).map(|waiter| &waiter.site);
+        settlement.woken.extend(waiters.filter(|site| known.insert((*site).clone())).cloned());
     }
 }
 
-/// Files names under a site; a site without any has no entry.
-fn keep<N>(index: &mut HashMap<SiteId, Box<[N]>>, site: &SiteId, names: Vec<N>) {
-    if names.is_empty() {
-        index.remove(site);
-    } else {
-        index.insert(site.clone(), names.into());
+fn settlement(petition: &Petition<'_>, decision: &decide::Decision) -> Settlement {
+    let told = |(name, refusal): &(Spanned<HostPattern>, decide::Refusal)| {
+        told::told(&name.value, name.span, refusal, petition.site, petition.tenant)
+    };
+    Settlement {
+        granted: decision.granted.clone(),
+        diagnostics: decision.refused.iter().map(told).collect(),
+        ..Settlement::default()
     }
-}
-
-/// Does a claim keep its age when the owner of the file changes? The operator's hand on a file (an edit as root, a
-/// change of owner) does not make it younger; another tenant's file in the same place is a claim of its own.
-fn inherits(before: TenantId, now: TenantId) -> bool {
-    before == now || before == TenantId::OPERATOR || now == TenantId::OPERATOR
-}
-
-fn claimed(pattern: &HostPattern, holder: &Claim) -> Diagnostic {
-    Diagnostic::new(catalogue::HOST_CLAIMED, format!("{pattern} is already held by the site {}", holder.site))
-        .note(format!("the earlier claim holds; it is of {}. The other names of this file work", holder.tenant))
-        .help("take the name out of this file, or out of the other: it is taken over at once when the other lets go")
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod routing;
 pub mod table;
 pub mod vhost;
 
-pub use claims::{Claim, Claims, Settlement};
+pub use claims::{Claim, ClaimRule, Claims, HandError, Petition, Settlement, UnixTime, WaitReason};
 pub use compile::{Compiled, compile};
 pub use live::{LiveTable, TableReader};
 pub use redirect::Redirect;

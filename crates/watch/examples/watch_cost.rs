@@ -44,7 +44,12 @@ fn measure(files: u32) -> Result<(), Box<dyn Error>> {
 
     let (sender, batches) = mpsc::channel::<Batch>();
     let (stop, started) = (StopHandle::default(), Instant::now());
-    let config = WatchConfig { dir: dir.path().to_owned(), file_limit: 1 << 20, rescan: Duration::from_secs(3_600) };
+    let config = WatchConfig {
+        dir: dir.path().to_owned(),
+        file_limit: 1 << 20,
+        rescan: Duration::from_secs(3_600),
+        gateway: rustix::process::geteuid().as_raw(),
+    };
     let handle = stop.clone();
     let watching = thread::spawn(move || {
         run(config, &handle, |batch| if sender.send(batch).is_ok() { Next::Continue } else { Next::Stop })

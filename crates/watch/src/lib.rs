@@ -10,12 +10,14 @@
 //! | notes wait until a burst is over | `inbox` |
 //! | the folder is surveyed, or only the noted paths looked at | `tree` |
 //! | a file is opened and read | `open` |
+//! | whose word it is | `custody` |
 //! | it is compared with what is known | `known` |
 //! | changes leave as a [`Batch`] | `watch` |
 //!
 //! Beside the walk, `named` answers for one file: [`read_site`] and [`read_draft`] for `check`, and [`confirm`] before
 //! a site is forgotten because a scan did not see it.
 
+mod custody;
 mod events;
 mod fingerprint;
 mod inbox;
@@ -30,6 +32,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use vestibule_names::{SiteId, TenantId};
 
+pub use self::custody::Writers;
 pub use self::named::{Presence, confirm, read_draft, read_site, site_id};
 use self::{inbox::Inbox, tree::Tree, watch::Watch};
 
@@ -42,6 +45,8 @@ pub struct WatchConfig {
     pub file_limit: u64,
     /// Between two rescans. A rescan that takes long is repeated less often than this.
     pub rescan: Duration,
+    /// The user as whom the gateway runs: like root, it may write every folder.
+    pub gateway: u32,
 }
 
 /// A site file as it was read.
@@ -49,7 +54,7 @@ pub struct WatchConfig {
 pub struct SiteFile {
     /// Which.
     pub id: SiteId,
-    /// The owner of the opened file.
+    /// Whose word it is: the owner of the opened file, or of the user's folder in which root's file lies.
     pub owner: TenantId,
     /// Everything in it.
     pub bytes: Vec<u8>,
@@ -92,6 +97,40 @@ pub enum OpenError {
     /// Another name of a file elsewhere: whose it is cannot be told from its owner, who may not have put it here.
     #[error("is a hard link")]
     HardLinked,
+    /// Others may write it.
+    #[error("may be written by {writers}")]
+    FileWritable {
+        /// Who.
+        writers: Writers,
+        /// The command that mends it.
+        mend: String,
+    },
+    /// Others may move files into its folder and out of it.
+    #[error("lies in {folder}, which may be written by {writers}")]
+    FolderWritable {
+        /// The folder.
+        folder: PathBuf,
+        /// Who.
+        writers: Writers,
+        /// The command that mends it.
+        mend: String,
+    },
+    /// Neither the folder's owner's nor root's, in a folder of one user.
+    #[error("is, or lies in a folder, of uid {owner} within a folder of uid {user}")]
+    Misplaced {
+        /// The owner.
+        owner: u32,
+        /// Whose it should be.
+        user: u32,
+        /// The command that mends it.
+        mend: String,
+    },
+    /// Root's, in a folder into which everybody may move files.
+    #[error("is root's and lies where everybody may put files: who put it there cannot be told")]
+    Unplaced {
+        /// What to do.
+        mend: String,
+    },
     /// Over the limit.
     #[error("is larger than {limit} bytes")]
     TooLarge {
@@ -102,6 +141,19 @@ pub enum OpenError {
     /// shows them escaped.
     #[error("has a name with characters that cannot be shown")]
     BadName,
+}
+
+impl OpenError {
+    /// What to type, where something can be.
+    pub fn mend(&self) -> Option<&str> {
+        match self {
+            Self::FileWritable { mend, .. }
+            | Self::FolderWritable { mend, .. }
+            | Self::Misplaced { mend, .. }
+            | Self::Unplaced { mend } => Some(mend),
+            _ => None,
+        }
+    }
 }
 
 /// Why watching could not start.

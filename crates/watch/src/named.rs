@@ -32,7 +32,7 @@ pub enum Presence {
 ///
 /// [`Presence::Unknown`] too when the sites folder itself cannot be opened, and for a file in a linked folder.
 pub fn confirm(config: &WatchConfig, id: &SiteId) -> Presence {
-    let located = Root::open(&config.dir)
+    let located = Root::open(&config.dir, config.gateway)
         .map_err(OpenError::Io)
         .and_then(|root| Ok(locate(&root, id)?.map(|site| root.presence(&site.path))));
     match located {
@@ -44,14 +44,13 @@ pub fn confirm(config: &WatchConfig, id: &SiteId) -> Presence {
 /// Reads one file in the sites folder as [`run`](crate::run) would, with all its rules; [`Change::Removed`] when there
 /// is none, or when it has no name of a site file.
 pub fn read_site(config: &WatchConfig, id: &SiteId) -> Change {
-    let opened = Root::open(&config.dir).map_err(OpenError::Io).and_then(|root| match locate(&root, id)? {
-        Some(site) => root.read_site(&site, config.file_limit),
-        None => Ok(None),
-    });
+    let opened =
+        Root::open(&config.dir, config.gateway).map_err(OpenError::Io).and_then(|root| match locate(&root, id)? {
+            Some(site) => root.read_site(&site, config.file_limit),
+            None => Ok(None),
+        });
     match opened {
-        Ok(Some(opened)) => {
-            Change::Written(SiteFile { id: id.clone(), owner: TenantId(opened.stat.st_uid), bytes: opened.bytes })
-        }
+        Ok(Some(opened)) => Change::Written(SiteFile { id: id.clone(), owner: opened.tenant, bytes: opened.bytes }),
         Ok(None) => Change::Removed(id.clone()),
         Err(problem) => Change::Unreadable(id.clone(), problem),
     }
@@ -61,7 +60,7 @@ pub fn read_site(config: &WatchConfig, id: &SiteId) -> Change {
 /// the caller's own rights: symlinks are followed. Only regular files are read, and nothing blocks.
 pub fn read_draft(path: &Path, file_limit: u64) -> Result<(TenantId, Vec<u8>), OpenError> {
     let opened = open::read_anywhere(path, file_limit)?;
-    Ok((TenantId(opened.stat.st_uid), opened.bytes))
+    Ok((opened.tenant, opened.bytes))
 }
 
 /// The id of the site file at this path, whether or not it is there; `None` outside the sites folder, and for names

@@ -15,9 +15,11 @@ use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat},
     io::Errno,
 };
+use vestibule_names::TenantId;
 
 use crate::{
     OpenError, Presence,
+    custody::Trust,
     name::{Candidate, NameQuality},
 };
 
@@ -27,6 +29,7 @@ pub(crate) struct Root {
     path: PathBuf,
     fd: OwnedFd,
     resolution: Cell<Resolution>,
+    trust: Trust,
 }
 
 /// How paths of two components are resolved.
@@ -56,6 +59,8 @@ pub(crate) enum EntryKind {
 pub(crate) struct Opened {
     /// From before the first byte was read.
     pub(crate) stat: Stat,
+    /// Whose word it is.
+    pub(crate) tenant: TenantId,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -65,10 +70,10 @@ const FILE: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXE
 
 impl Root {
     /// Opens the sites folder. It is the operator's choice: links on the way to it are followed.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, gateway: u32) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let fd = rustix::fs::openat(CWD, &path, FOLDER, Mode::empty())?;
-        Ok(Self { path, fd, resolution: Cell::new(Resolution::Kernel) })
+        Ok(Self { path, fd, resolution: Cell::new(Resolution::Kernel), trust: Trust { gateway } })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -131,24 +136,39 @@ impl Root {
         }
     }
 
-    /// Reads a file of at most `limit` bytes; `None` when there is none.
+    /// Reads a file of at most `limit` bytes; `None` when there is none. The folder is opened first, judged, and the file
+    /// opened in it: what was judged is what is read.
     pub(crate) fn read(&self, path: &Path, limit: u64) -> Result<Option<Opened>, OpenError> {
-        let fd = match self.open_beneath(path, FILE) {
-            Ok(fd) => fd,
-            // NOTDIR: what was the folder is a file now.
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            Err(Errno::LOOP) => return Err(OpenError::Symlink),
-            Err(other) => return Err(unopened(other)),
-        };
-        let stat = stat_of_file(&fd)?;
-        match stat.st_nlink {
-            // Removed since it was opened.
-            0 => return Ok(None),
-            1 => {}
-            _ => return Err(OpenError::HardLinked),
+        match self.open_and_judge(path) {
+            Ok((fd, stat, tenant)) if stat.st_nlink > 0 => {
+                let bytes = read_to_limit(fd, &stat, limit)?;
+                Ok(Some(Opened { stat, tenant, bytes }))
+            }
+            Ok(_) => Ok(None), // removed since it was opened
+            Err(Unopened::Kernel(Errno::NOENT | Errno::NOTDIR)) => Ok(None), // NOTDIR: what was the folder is a file now
+            Err(Unopened::Kernel(Errno::LOOP)) => Err(OpenError::Symlink),
+            Err(Unopened::Kernel(other)) => Err(unopened(other)),
+            Err(Unopened::Refused(problem)) => Err(problem),
         }
-        let bytes = read_to_limit(fd, &stat, limit)?;
-        Ok(Some(Opened { stat, bytes }))
+    }
+
+    fn open_and_judge(&self, path: &Path) -> Result<(OwnedFd, Stat, TenantId), Unopened> {
+        let (folder, name) = split(path);
+        let folder = match folder {
+            Some(folder) => Some((open_here(&self.fd, folder, FOLDER | OFlags::PATH)?, folder)),
+            None => None,
+        };
+        let fd = open_here(folder.as_ref().map_or(&self.fd, |(fd, _)| fd), name, FILE)?;
+        let stat = stat_of_file(&fd)?;
+        if stat.st_nlink > 1 {
+            return Err(OpenError::HardLinked.into());
+        }
+        let mut steward = self.trust.steward(&rustix::fs::fstat(&self.fd)?, &self.path, None)?;
+        if let Some((fd, folder)) = &folder {
+            steward = self.trust.steward(&rustix::fs::fstat(fd)?, &self.path.join(folder), Some(steward))?;
+        }
+        let tenant = self.trust.tenant(&stat, &self.path.join(path), steward)?;
+        Ok((fd, stat, tenant))
     }
 
     fn open_beneath(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
@@ -171,6 +191,24 @@ impl Root {
     }
 }
 
+/// Why a file of the sites folder is not read.
+enum Unopened {
+    Kernel(Errno),
+    Refused(OpenError),
+}
+
+impl From<Errno> for Unopened {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl From<OpenError> for Unopened {
+    fn from(problem: OpenError) -> Self {
+        Self::Refused(problem)
+    }
+}
+
 impl Listing {
     /// What the kernel says of an entry now.
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Stat> {
@@ -183,7 +221,8 @@ pub(crate) fn read_anywhere(path: &Path, limit: u64) -> Result<Opened, OpenError
     let fd = rustix::fs::openat(CWD, path, FILE, Mode::empty()).map_err(unopened)?;
     let stat = stat_of_file(&fd)?;
     let bytes = read_to_limit(fd, &stat, limit)?;
-    Ok(Opened { stat, bytes })
+    let tenant = TenantId(stat.st_uid);
+    Ok(Opened { stat, tenant, bytes })
 }
 
 fn unopened(errno: Errno) -> OpenError {

@@ -4,7 +4,7 @@
 use std::{ffi::OsStr, io, path::Path};
 
 use rustix::io::Errno;
-use vestibule_names::{SiteId, TenantId};
+use vestibule_names::SiteId;
 
 use crate::{
     Change, OpenError, SiteFile, WatchConfig, WatchError,
@@ -55,7 +55,8 @@ impl Sight {
 
 impl Tree {
     pub(crate) fn open(config: &WatchConfig) -> Result<Self, WatchError> {
-        let root = Root::open(&config.dir).map_err(|source| WatchError::Dir { dir: config.dir.clone(), source })?;
+        let root = Root::open(&config.dir, config.gateway)
+            .map_err(|source| WatchError::Dir { dir: config.dir.clone(), source })?;
         Ok(Self { root, known: Known::default(), prints: Fingerprints::default(), file_limit: config.file_limit })
     }
 
@@ -118,13 +119,11 @@ impl Tree {
     pub(crate) fn look(&mut self, candidate: &Candidate) -> Sight {
         let id = &candidate.id;
         match self.root.read_site(candidate, self.file_limit) {
-            Ok(Some(Opened { stat, bytes })) => {
-                let content = self.prints.of_content(stat.st_uid, &bytes);
+            Ok(Some(Opened { stat, tenant, bytes })) => {
+                let content = self.prints.of_content(tenant.0, &bytes);
                 match self.known.note(id, content, self.prints.settled_stamp(&stat)) {
                     Verdict::Same => Sight::Same,
-                    Verdict::Changed => {
-                        Sight::Written(SiteFile { id: id.clone(), owner: TenantId(stat.st_uid), bytes }, content)
-                    }
+                    Verdict::Changed => Sight::Written(SiteFile { id: id.clone(), owner: tenant, bytes }, content),
                 }
             }
             Ok(None) if self.known.content(id).is_some() => Sight::Missing(id.clone()),

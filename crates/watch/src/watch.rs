@@ -148,7 +148,7 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
     /// The other folder that the path leads to now. `None` when it has no site file while some are known: nobody
     /// removes all sites by replacing the folder, but an unmount looks just like it.
     fn successor(&self, path: &Path) -> io::Result<Option<Root>> {
-        let root = Root::open(path)?;
+        let root = Root::open(path, self.config.gateway)?;
         let is_one = self.tree.known.is_empty() || holds_site_files(&root)?;
         Ok(is_one.then_some(root))
     }

@@ -258,17 +258,65 @@ pub struct Certs {
     pub next: Option<String>,
 }
 
-/// One claim of `GET /v1/claims`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// How a name stands with the site of a [`ClaimRow`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimState {
+    /// The site serves it, and its tenant holds it.
+    #[default]
+    Held,
+    /// No site serves it; its tenant holds it for a while yet.
+    Grace,
+    /// The site waits for it: somebody else holds it.
+    Waiting,
+    /// The site waits for it: it belongs to a name that somebody else holds.
+    Reserved,
+    /// The site waits for it: its tenant holds as many names as it may.
+    Full,
+    /// The site waits for it: the proof by DNS was not found yet.
+    Unproven,
+}
+
+/// One row of `GET /v1/claims`: the names that are held, and then those that sites wait for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ClaimRow {
     /// The name or wildcard.
     pub name: String,
-    /// The site file that holds it.
+    /// The site file that serves it, did last, or waits for it.
     pub site: String,
-    /// The owner's uid.
+    /// The uid of who holds it or asks for it.
     pub owner: u32,
+    /// The name of that user, where the system knows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// How it stands.
+    #[serde(default)]
+    pub state: ClaimState,
     /// Order of claims: smaller is earlier. A tenant's are numbered among themselves.
     pub since: u64,
+    /// When it was claimed, Unix seconds; 0: not known, or not held.
+    #[serde(default)]
+    pub claimed: u64,
+    /// In its grace: until when, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// Of a wait: the name that stands in the way, or where the proof is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Of a proof: what the last look at DNS found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+}
+
+/// The answer to `POST /v1/claims/transfer?host=NAME&user=USER` and `POST /v1/claims/release?host=NAME`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClaimMoved {
+    /// The name.
+    pub name: String,
+    /// The uid of who held it.
+    pub from: u32,
+    /// How it stands now; absent when nobody holds it.
+    pub now: Option<ClaimRow>,
 }
 
 /// `GET /v1/explain?url=…`: where a URL would lead and why.

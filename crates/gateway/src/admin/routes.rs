@@ -26,6 +26,8 @@ pub(super) enum Asked {
     Revocation,
     RollOver,
     Import,
+    ClaimTransfer,
+    ClaimRelease,
 }
 
 /// Who may ask.
@@ -92,6 +94,8 @@ pub(super) static ROUTES: &[Route] = &[
     post("/v1/certs/revoke", Asked::Revocation, Who::Owner),
     post("/v1/certs/roll-over", Asked::RollOver, Who::Operator),
     post("/v1/certs/import", Asked::Import, Who::Operator),
+    post("/v1/claims/transfer", Asked::ClaimTransfer, Who::Operator),
+    post("/v1/claims/release", Asked::ClaimRelease, Who::Operator),
 ];
 
 impl Route {
@@ -103,7 +107,7 @@ impl Route {
             return Err((StatusCode::NOT_FOUND, format!("known paths: {}", paths.join(", "))));
         }
         known.find(|route| route.method == *method).ok_or_else(|| {
-            let sentence = "GET asks, and POST is known for commands of /v1/certs".to_owned();
+            let sentence = "GET asks, and POST is known for commands of /v1/certs and /v1/claims".to_owned();
             (StatusCode::METHOD_NOT_ALLOWED, sentence)
         })
     }

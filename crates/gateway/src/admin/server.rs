@@ -189,9 +189,12 @@ impl Conversation {
             Asked::ClaimsPreview => json_or(claims::preview(house, caller, query.site.as_deref(), &query.hosts)),
             Asked::Logs => json_or(logs::answer(house, caller, &query).await),
             Asked::Explained => explained(house, caller, query.url.as_deref()),
-            Asked::Renewal | Asked::Revocation | Asked::RollOver | Asked::Import => {
-                self.commanded(route, caller, request, &query).await
-            }
+            Asked::Renewal
+            | Asked::Revocation
+            | Asked::RollOver
+            | Asked::Import
+            | Asked::ClaimTransfer
+            | Asked::ClaimRelease => self.commanded(route, caller, request, &query).await,
         }
     }
 
@@ -215,6 +218,8 @@ impl Conversation {
         let response = match route.asked {
             Asked::Renewal => json_or(certs::renew(house, caller, host).await),
             Asked::Revocation => json_or(certs::revoke(house, caller, host, query.reason.as_deref()).await),
+            Asked::ClaimTransfer => json_or(claims::transfer(house, host, query.user.as_deref()).await),
+            Asked::ClaimRelease => json_or(claims::release(house, host).await),
             Asked::RollOver => json_or(certs::roll_over(house).await),
             _ => match body(request).await {
                 Ok(import) => json_or(certs::import(house, import).await),
@@ -286,6 +291,7 @@ pub(super) struct Query {
     hosts: Vec<String>,
     reason: Option<String>,
     pub(super) site: Option<String>,
+    pub(super) user: Option<String>,
     pub(super) tenant: Option<String>,
     /// Seconds.
     pub(super) wait: u64,
@@ -295,7 +301,8 @@ pub(super) struct Query {
 impl Query {
     fn read(text: &str) -> Self {
         let (hosts, limit) = (Vec::new(), PAGE_LIMIT);
-        let mut query = Self { after: None, url: None, hosts, reason: None, site: None, tenant: None, wait: 0, limit };
+        let mut query =
+            Self { after: None, url: None, hosts, reason: None, site: None, user: None, tenant: None, wait: 0, limit };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             match &*key {
                 "after" => query.after = Some(value.into_owned()),
@@ -304,6 +311,7 @@ impl Query {
                 "site" => query.site = Some(value.into_owned()),
                 "tenant" => query.tenant = Some(value.into_owned()),
                 "wait" => query.wait = value.parse().unwrap_or(0),
+                "user" => query.user = Some(value.into_owned()),
                 "url" => query.url = Some(value.into_owned()),
                 "limit" => query.limit = value.parse().unwrap_or(PAGE_LIMIT).clamp(1, PAGE_LIMIT),
                 _ => {}

@@ -11,13 +11,10 @@ use vestibule_site::{
     Site,
     site::{Action, Spanned, Tls},
 };
-use vestibule_vhost::{Claim, TableChange, TlsPolicy, Vhost, compile};
+use vestibule_vhost::{TableChange, TlsPolicy, Vhost, claims::concerns_one_name, compile};
 
 use super::{Certifier, Sites, Step, Surroundings, public::options};
-use crate::{
-    ledger::{Entry, Version},
-    live::LiveSite,
-};
+use crate::{ledger::Version, live::LiveSite};
 
 /// What follows a version: everything that is ready.
 struct Next {
@@ -38,7 +35,7 @@ impl Sites {
         step: &mut Step,
     ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let owner = version.owner;
-        let preview = self.claims.preview(id, owner, &site.hosts);
+        let preview = self.claims.preview(&self.surroundings.petition(id, owner), &site.hosts);
         remarks.extend(preview.diagnostics);
         remarks.extend(self.surroundings.loops(site));
         remarks.extend(self.surroundings.public_names(site));
@@ -53,16 +50,14 @@ impl Sites {
             None => None,
         };
         remarks.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span.start));
-        // A lost name (V0303) is an error for that name only: the others go live.
-        let stands_in_the_way = |d: &Diagnostic| d.is_error() && d.code != catalogue::HOST_CLAIMED;
+        // A name that it cannot have is an error for that name only: the others go live.
+        let stands_in_the_way = |d: &Diagnostic| d.is_error() && !concerns_one_name(d.code);
         let (Some(vhost), false) = (compiled.vhost, remarks.iter().any(stands_in_the_way)) else { return Err(remarks) };
 
-        let settlement = self.claims.settle(id, owner, &site.hosts);
-        step.ledger.extend(settlement.released.into_iter().map(Entry::Release));
-        step.ledger.extend(settlement.taken.into_iter().map(|(name, claim): (_, Claim)| Entry::Claim(name, claim)));
-        step.woken.extend(settlement.woken);
-        self.swap(id, owner, Next { vhost, identity, options: options(site) }, step);
+        let settlement = self.claims.settle(&self.surroundings.petition(id, owner), &site.hosts);
         let waits = settlement.granted.len() < site.hosts.len();
+        step.settled(settlement);
+        self.swap(id, owner, Next { vhost, identity, options: options(site) }, step);
         self.record(id, owner).waiting = waits.then(|| version.clone());
         Ok(remarks)
     }

@@ -9,13 +9,13 @@ use std::{
 use vestibule_diagnostics::{Diagnostic, Report, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamTarget};
 use vestibule_site::site::Spanned;
-use vestibule_vhost::{Action, Claim, Route, TlsPolicy};
+use vestibule_vhost::{Action, Claim, Route, TlsPolicy, WaitReason, claims::Wait};
 
 use super::{Record, Sites, source};
 use crate::{
     admin::{
         Caller,
-        model::{CertRow, CertStep, Certs, ClaimRow, SiteRow, SiteState, Sites as SitesPage},
+        model::{CertRow, CertStep, Certs, ClaimRow, ClaimState, SiteRow, SiteState, Sites as SitesPage},
     },
     live::{Counters, LiveSite},
     tenant::Tenant,
@@ -178,6 +178,11 @@ impl Sites {
     pub(crate) fn explain_claim(&self, name: &HostPattern) -> CertStep {
         let (standing, sentence) = match self.holder(name) {
             None => ("bad", self.told_unheld(name)),
+            Some(Claim { until: Some(until), site, .. }) => {
+                let told =
+                    format!("no site serves {name} now; it is kept until {until} for the tenant whose site {site} did");
+                ("bad", told)
+            }
             Some(claim) => match self.records.get(&claim.site).and_then(|record| record.live.as_deref()) {
                 None => ("bad", format!("the site {} holds {name} but is not live: see `vestibule sites`", claim.site)),
                 Some(live) => told_policy(name, &claim.site, &live.vhost.tls),
@@ -202,15 +207,27 @@ impl Sites {
         }
     }
 
-    /// Every claim that the caller may see.
+    /// Every claim that the caller may see in order of name, then the waits.
     pub(crate) fn claim_rows(&self, caller: Caller) -> Vec<ClaimRow> {
-        let row = |(name, claim): (&vestibule_names::HostPattern, &vestibule_vhost::Claim)| ClaimRow {
-            name: name.to_string(),
-            site: claim.site.to_string(),
-            owner: claim.tenant.0,
-            since: claim.since,
-        };
-        self.claims.iter().filter(|(_, claim)| caller.may_see(claim.tenant)).map(row).collect()
+        let held = self
+            .claims
+            .iter()
+            .filter(|(_, claim)| caller.may_see(claim.tenant))
+            .map(|(name, claim)| held_row(name, claim));
+        let waits = self.claims.waits().into_iter().filter(|wait| caller.may_see(wait.tenant));
+        let waiting = waits.map(|wait| {
+            let found = match &wait.reason {
+                WaitReason::Proof(domain) => self.proofs_seen.get(&(wait.tenant, domain.clone())).cloned(),
+                WaitReason::Held | WaitReason::Reserved(_) | WaitReason::Room => None,
+            };
+            waiting_row(wait, found)
+        });
+        held.chain(waiting).collect()
+    }
+
+    /// The claim on one name.
+    pub(crate) fn claim_row(&self, name: &HostPattern) -> Option<ClaimRow> {
+        self.claims.holder(name).map(|claim| held_row(name, claim))
     }
 
     /// Which of these names a file of that tenant would not get, and why.
@@ -224,7 +241,7 @@ impl Sites {
         let is_own = self.records.get(site).is_none_or(|record| record.owner == tenant);
         let site = if is_own { site.clone() } else { SiteId::new("") };
         let wanted: Vec<_> = names.iter().enumerate().map(|(n, name)| numbered(name, n)).collect();
-        let told = self.claims.preview(&site, tenant, &wanted).diagnostics.into_iter();
+        let told = self.claims.preview(&self.surroundings.petition(&site, tenant), &wanted).diagnostics.into_iter();
         told.filter_map(|diagnostic| {
             let number = diagnostic.primary.as_ref()?.span.start;
             Some((names.get(number)?.clone(), diagnostic))
@@ -264,9 +281,12 @@ impl Sites {
 
     /// The file's own findings, who else asks for its names, and why changed certificate files were not taken.
     fn all_reports(&self, id: &SiteId, record: &Record) -> Vec<Report> {
-        let contested = self.claims.contenders(id).into_iter().take(CONTENDERS_LIMIT).map(|(name, contender)| {
-            let message =
-                format!("{name} is also asked for by {contender}; it stays with this site, which claimed it first");
+        let contested = self.claims.contenders(id).take(CONTENDERS_LIMIT).map(|(name, tenant, contender)| {
+            let whose = match tenant == record.owner || record.owner == TenantId::OPERATOR {
+                true => format!("by {contender}"),
+                false => "by another tenant".to_owned(),
+            };
+            let message = format!("{name} is also asked for {whose}; it stays with this site, which claimed it first");
             let mut diagnostic = Diagnostic::new(catalogue::HOST_CLAIMED, message);
             diagnostic.severity = Severity::Warning;
             Report::new(&diagnostic, &source(id, b""))
@@ -296,6 +316,37 @@ fn told_policy(name: &HostPattern, site: &SiteId, tls: &TlsPolicy) -> (&'static 
         TlsPolicy::Internal => ("bad", format!("the site {site} has `tls: internal`: no CA is asked for it")),
         TlsPolicy::Files { .. } => ("bad", format!("the site {site} brings certificate files of its own")),
         TlsPolicy::Off => ("bad", format!("the site {site} has `tls: off`")),
+    }
+}
+
+fn held_row(name: &HostPattern, claim: &Claim) -> ClaimRow {
+    ClaimRow {
+        name: name.to_string(),
+        site: claim.site.to_string(),
+        owner: claim.tenant.0,
+        state: if claim.until.is_some() { ClaimState::Grace } else { ClaimState::Held },
+        since: claim.since,
+        claimed: claim.at.0,
+        until: claim.until.map(|until| until.0),
+        ..ClaimRow::default()
+    }
+}
+
+fn waiting_row(wait: Wait, found: Option<String>) -> ClaimRow {
+    let (state, waits_for) = match wait.reason {
+        WaitReason::Held => (ClaimState::Waiting, Some(wait.name.to_string())),
+        WaitReason::Reserved(by) => (ClaimState::Reserved, Some(by.to_string())),
+        WaitReason::Room => (ClaimState::Full, None),
+        WaitReason::Proof(domain) => (ClaimState::Unproven, Some(format!("_vestibule.{domain}"))),
+    };
+    ClaimRow {
+        name: wait.name.to_string(),
+        site: wait.site.to_string(),
+        owner: wait.tenant.0,
+        state,
+        waits_for,
+        found,
+        ..ClaimRow::default()
     }
 }
 

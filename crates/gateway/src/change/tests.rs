@@ -1,6 +1,7 @@
 //! The site-change walk over whole stories: edits, mistakes, conflicts, restarts. The table and the ledger are the real
 //! ones; only files are made up.
 
+mod names;
 mod public;
 
 use std::collections::BTreeMap;
@@ -76,6 +77,7 @@ fn open(dir: &std::path::Path) -> (Sites, LiveTable<LiveSite>) {
         admin_socket: dir.join("admin.sock"),
         acme: None,
         tenancy: Tenancy::default(),
+        clock: Clock::of_the_wall(),
     };
     (Sites::new(surroundings, claims), LiveTable::new())
 }

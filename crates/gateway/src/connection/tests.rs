@@ -20,10 +20,11 @@ use vestibule_watch::{Change, SiteFile};
 
 use super::*;
 use crate::{
-    change::{Certifier, Sites, Surroundings},
+    change::{Certifier, Clock, Sites, Surroundings},
     config::AcmeStanding,
     front::Front,
     live::SiteTable,
+    tenancy::Tenancy,
     worker::tests::{shared, worker},
 };
 
@@ -58,7 +59,8 @@ impl Gate {
             listen: Vec::new(),
             admin_socket: dir.path().join("admin.sock"),
             acme: Some(AcmeStanding { dns: Vec::new(), without_certificate }),
-            tenancy: crate::tenancy::Tenancy::default(),
+            tenancy: Tenancy::default(),
+            clock: Clock::of_the_wall(),
         };
         let changes = sites.iter().enumerate().map(|(number, text)| {
             let id = SiteId::new(&format!("{number}.yaml"));

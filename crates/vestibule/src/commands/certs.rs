@@ -1,6 +1,5 @@
 //! `vestibule certs`: how certificates stand, and the operator's hand on them. Alone it lists; each subcommand is a file.
 
-mod dates;
 mod explain;
 mod import;
 mod list;

@@ -127,10 +127,10 @@ fn reviews(
     let mut reviews = Vec::new();
     // What is in force is checked with the whole; a draft of settings is checked when it is named.
     if flags.files.is_empty() || flags.place.settings.is_some() {
-        reviews.extend(review_settings(&loaded));
+        reviews.extend(review_settings(&loaded.with_users_looked_up()));
     }
     for file in settings {
-        reviews.extend(review_settings(&Loaded::read(file)?));
+        reviews.extend(review_settings(&Loaded::read(file)?.with_users_looked_up()));
     }
     if flags.files.is_empty() || !sites.is_empty() {
         if flags.files.is_empty() {

@@ -7,7 +7,7 @@ mod logging;
 use std::thread::available_parallelism;
 
 use clap::Args;
-use vestibule_gateway::{Gateway, review};
+use vestibule_gateway::{Gateway, review, tenancy::UnknownUser};
 use vestibule_site::settings::LogFormat;
 
 use crate::{
@@ -46,10 +46,21 @@ pub(crate) struct Flags {
     listen: ListenFlags,
 }
 
+/// One line about a user whom the system does not know; `vestibule check` shows the place.
+fn unknown_user(unknown: &UnknownUser) -> String {
+    let line = unknown.user.value.to_string();
+    format!(
+        "the settings name the user {line}, whom this system does not know: what they say of that user applies to nobody"
+    )
+}
+
 /// Runs until it is told to end.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let surroundings = Surroundings::detect();
     let loaded = Loaded::find(&flags.place, &surroundings)?.accepted()?;
+    for unknown in &decide::unknown_users(&loaded.settings) {
+        tell(&format!("vestibule: {}\n", escaped(&unknown_user(unknown))));
+    }
     // One worker where the number of cores cannot be told.
     let cores = available_parallelism().map_or(1, usize::from);
     let context = decide::review_context(&flags.place, &loaded.settings, &surroundings);

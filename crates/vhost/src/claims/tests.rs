@@ -1,6 +1,29 @@
-use vestibule_diagnostics::Span;
+//! Claims over whole stories: strings in, holders out. Time is a number.
+
+mod hijack;
+mod random;
+mod rules;
+
+use std::time::Duration;
+
+use vestibule_diagnostics::{Code, Span, catalogue};
+use vestibule_site::tenancy::{Proof, Subdomains};
 
 use super::*;
+
+const ALICE: TenantId = TenantId(1000);
+const BOB: TenantId = TenantId(1001);
+const ROOT: TenantId = TenantId::OPERATOR;
+const GRACE: u64 = 100;
+
+/// The defaults of the settings, with a grace that is quick to write.
+const RULE: ClaimRule<'static> = ClaimRule {
+    hosts: None,
+    names: 100,
+    subdomains: Subdomains::Reserved,
+    proof: Proof::FirstCome,
+    grace: Duration::from_secs(GRACE),
+};
 
 fn site(name: &str) -> SiteId {
     SiteId::new(name)
@@ -10,213 +33,208 @@ fn pattern(name: &str) -> HostPattern {
     HostPattern::parse(name).unwrap()
 }
 
+fn patterns(names: &[&str]) -> Vec<HostPattern> {
+    names.iter().map(|name| pattern(name)).collect()
+}
+
 fn wanted(names: &[&str]) -> Vec<Spanned<HostPattern>> {
     let spanned = |(at, name): (usize, &&str)| Spanned { value: pattern(name), span: Span { start: at, end: at + 1 } };
     names.iter().enumerate().map(spanned).collect()
 }
 
-const ALICE: TenantId = TenantId(1000);
-const BOB: TenantId = TenantId(1001);
+/// Claims, a clock and a rule: what a test moves.
+#[derive(Default)]
+struct Town {
+    claims: Claims,
+    now: u64,
+}
 
-/// Settles, and tells what was granted, released and who was woken.
-fn settle(
-    claims: &mut Claims,
-    name: &str,
-    tenant: TenantId,
-    names: &[&str],
-) -> (Vec<String>, Vec<String>, Vec<SiteId>) {
-    let preview = format!("{:?}", claims.preview(&site(name), tenant, &wanted(names)));
-    let settled = claims.settle(&site(name), tenant, &wanted(names));
-    assert_eq!(preview, format!("{settled:?}"), "a preview says what is settled");
-    let text = |patterns: &[HostPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
-    (text(&settled.granted), text(&settled.released), settled.woken)
+impl Town {
+    /// Settles; what may be served, and what was refused with which code.
+    fn ask(&mut self, file: &str, tenant: TenantId, rule: ClaimRule<'_>, names: &[&str]) -> Told {
+        let (id, wanted) = (site(file), wanted(names));
+        let petition = Petition { site: &id, tenant, rule, now: UnixTime(self.now) };
+        let preview = self.claims.preview(&petition, &wanted);
+        let settled = self.claims.settle(&petition, &wanted);
+        assert_eq!(preview.granted, settled.granted, "a preview says what is settled");
+        assert_eq!(format!("{:?}", preview.diagnostics), format!("{:?}", settled.diagnostics));
+        self.claims.held.check();
+        Told::from(settled)
+    }
+
+    /// By the usual rule.
+    fn settle(&mut self, file: &str, tenant: TenantId, names: &[&str]) -> Told {
+        self.ask(file, tenant, RULE, names)
+    }
+
+    fn remove(&mut self, file: &str) -> Told {
+        let id = site(file);
+        let petition = Petition { site: &id, tenant: ROOT, rule: RULE, now: UnixTime(self.now) };
+        let settled = self.claims.release(&petition);
+        self.claims.held.check();
+        Told::from(settled)
+    }
+
+    fn pass(&mut self, seconds: u64) -> Told {
+        self.now += seconds;
+        let settled = self.claims.expire(UnixTime(self.now));
+        self.claims.held.check();
+        Told::from(settled)
+    }
+
+    fn holder(&self, name: &str) -> Option<TenantId> {
+        self.claims.holder(&pattern(name)).map(|claim| claim.tenant)
+    }
+
+    /// Nothing but what the ledger keeps is left.
+    fn restart(self) -> Self {
+        let ledger: Vec<_> = self.claims.iter().map(|(name, claim)| (name.clone(), claim.clone())).collect();
+        Self { claims: Claims::restore(ledger), now: self.now }
+    }
+}
+
+/// A settlement in words.
+#[derive(Debug)]
+struct Told {
+    granted: Vec<String>,
+    codes: Vec<Code>,
+    messages: Vec<String>,
+    released: Vec<String>,
+    woken: Vec<String>,
+}
+
+impl From<Settlement> for Told {
+    fn from(settled: Settlement) -> Self {
+        let text = |patterns: &[HostPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Self {
+            granted: text(&settled.granted),
+            codes: settled.diagnostics.iter().map(|found| found.code).collect(),
+            messages: settled.diagnostics.iter().map(|found| found.message.clone()).collect(),
+            released: text(&settled.released),
+            woken: settled.woken.iter().chain(&settled.unseated).map(ToString::to_string).collect(),
+        }
+    }
 }
 
 #[test]
 fn the_earlier_claim_holds_and_other_names_work() {
-    let mut claims = Claims::default();
-    settle(&mut claims, "a.yaml", ALICE, &["x.test", "*.x.test"]);
-    let names = ["y.test", "x.test", "z.x.test", "y.test"];
-    let settled = claims.settle(&site("b.yaml"), BOB, &wanted(&names));
-    assert_eq!(settled.granted, [pattern("y.test"), pattern("z.x.test")]);
-    assert_eq!(settled.taken.iter().map(|(_, claim)| claim.since).collect::<Vec<_>>(), [2, 3]);
+    let mut town = Town::default();
+    town.settle("a.yaml", ALICE, &["x.test"]);
+    let names = ["y.test", "x.test", "z.test", "y.test"];
+    let settled = town
+        .claims
+        .settle(&Petition { site: &site("b.yaml"), tenant: BOB, rule: RULE, now: UnixTime(9) }, &wanted(&names));
+    assert_eq!(settled.granted, patterns(&["y.test", "z.test"]));
+    let noted: Vec<_> = settled.recorded.iter().map(|(_, claim)| (claim.since, claim.at.0, claim.until)).collect();
+    assert_eq!(noted, [(1, 9, None), (2, 9, None)]);
     let [lost] = &settled.diagnostics[..] else { panic!("one name is lost: {:?}", settled.diagnostics) };
     assert_eq!(lost.code, catalogue::HOST_CLAIMED);
-    assert_eq!(lost.message, "x.test is already held by the site a.yaml");
+    assert_eq!(lost.message, "x.test is held by another tenant");
     assert_eq!(lost.primary.as_ref().unwrap().span.start, 1);
-    assert_eq!(claims.contenders(&site("a.yaml")), [(pattern("x.test"), site("b.yaml"))]);
-    assert_eq!(claims.contenders(&site("b.yaml")), []);
-    assert_eq!(claims.holder(&pattern("x.test")).unwrap().site, site("a.yaml"));
+    let contenders: Vec<_> = town.claims.contenders(&site("a.yaml")).collect();
+    assert_eq!(contenders, [(&pattern("x.test"), BOB, &site("b.yaml"))]);
+    assert_eq!(town.claims.contenders(&site("b.yaml")).count(), 0);
+}
+
+#[test]
+fn a_name_that_was_given_up_is_its_tenants_for_a_while() {
+    let mut town = Town::default();
+    town.settle("a.yaml", ALICE, &["x.test", "y.test"]);
+    assert_eq!(town.settle("b.yaml", BOB, &["x.test"]).granted, [""; 0]);
+    // An edit, and a removal.
+    assert_eq!(town.settle("a.yaml", ALICE, &["y.test"]).woken, [""; 0]);
+    assert_eq!(town.remove("a.yaml").released, [""; 0]);
+    town.now += GRACE - 1;
+    assert_eq!(town.settle("b.yaml", BOB, &["x.test"]).codes, [catalogue::HOST_CLAIMED]);
+    // Any file of hers takes it back, and the claim is as old as it was.
+    assert_eq!(town.settle("c.yaml", ALICE, &["x.test"]).granted, ["x.test"]);
+    let claim = town.claims.holder(&pattern("x.test")).unwrap();
+    assert_eq!((claim.since, claim.at, claim.until), (0, UnixTime(0), None));
+    assert_eq!(town.pass(1).released, ["y.test"]);
+    assert_eq!(town.claims.next_expiry(), None);
+    town.remove("c.yaml");
+    assert_eq!(town.claims.next_expiry(), Some(UnixTime(town.now + GRACE)));
+    let told = town.pass(GRACE);
+    assert_eq!((told.released, told.woken), (vec!["x.test".to_owned()], vec!["b.yaml".to_owned()]));
+    assert_eq!(town.settle("b.yaml", BOB, &["x.test"]).granted, ["x.test"]);
+}
+
+#[test]
+fn two_files_of_a_tenant_hand_a_name_over_at_once() {
+    let mut town = Town::default();
+    town.settle("a.yaml", ALICE, &["x.test"]);
+    town.settle("z.yaml", BOB, &["x.test"]);
+    let told = town.settle("b.yaml", ALICE, &["x.test"]);
+    assert_eq!(told.messages, ["x.test is already held by your site a.yaml"]);
+    assert_eq!(town.remove("a.yaml").woken, ["b.yaml"]);
+    assert_eq!(town.settle("b.yaml", ALICE, &["x.test"]).granted, ["x.test"]);
 }
 
 #[test]
 fn losers_wake_in_the_order_of_their_wait() {
-    let mut claims = Claims::default();
-    settle(&mut claims, "a.yaml", ALICE, &["x.test", "y.test"]);
-    settle(&mut claims, "c.yaml", BOB, &["x.test"]);
-    settle(&mut claims, "b.yaml", BOB, &["x.test", "y.test"]);
+    let mut town = Town::default();
+    let rule = ClaimRule { grace: Duration::ZERO, ..RULE };
+    town.ask("a.yaml", ALICE, rule, &["x.test", "y.test"]);
+    town.ask("c.yaml", BOB, rule, &["x.test"]);
+    town.ask("b.yaml", BOB, rule, &["x.test", "y.test"]);
     // Settling again neither loses the place nor doubles the wait.
-    settle(&mut claims, "c.yaml", BOB, &["c.test", "x.test"]);
-    assert_eq!(settle(&mut claims, "a.yaml", ALICE, &["y.test"]).2, [site("c.yaml"), site("b.yaml")]);
-    assert_eq!(settle(&mut claims, "c.yaml", BOB, &["c.test", "x.test"]).0, ["c.test", "x.test"]);
-    assert_eq!(settle(&mut claims, "b.yaml", BOB, &["x.test", "y.test"]).0, [""; 0]);
-    let released = claims.release(&site("a.yaml"));
-    assert_eq!((released.released, released.woken), (vec![pattern("y.test")], vec![site("b.yaml")]));
+    town.ask("c.yaml", BOB, rule, &["c.test", "x.test"]);
+    let told = town.ask("a.yaml", ALICE, rule, &["y.test"]);
+    assert_eq!(
+        (told.released, told.woken),
+        (vec!["x.test".to_owned()], vec!["c.yaml".to_owned(), "b.yaml".to_owned()])
+    );
+    assert_eq!(town.ask("c.yaml", BOB, rule, &["c.test", "x.test"]).granted, ["c.test", "x.test"]);
+    assert_eq!(town.ask("b.yaml", BOB, rule, &["x.test", "y.test"]).granted, [""; 0]);
 }
 
 #[test]
-fn a_renamed_file_keeps_its_names_from_who_waits() {
-    let mut claims = Claims::default();
-    settle(&mut claims, "old.yaml", ALICE, &["x.test"]);
-    settle(&mut claims, "b.yaml", BOB, &["x.test"]);
-    assert_eq!(claims.release(&site("old.yaml")).woken, [site("b.yaml")]);
-    assert_eq!(settle(&mut claims, "new.yaml", ALICE, &["x.test"]).0, ["x.test"]);
-    assert_eq!(settle(&mut claims, "b.yaml", BOB, &["x.test"]).0, [""; 0]);
-}
-
-#[test]
-fn a_changed_owner_is_a_changed_claim() {
-    for (then, since) in [(TenantId::OPERATOR, 0), (BOB, 1)] {
-        let mut claims = Claims::default();
-        settle(&mut claims, "a.yaml", ALICE, &["x.test"]);
-        let settled = claims.settle(&site("a.yaml"), then, &wanted(&["x.test"]));
-        assert_eq!(settled.taken, [(pattern("x.test"), Claim { site: site("a.yaml"), tenant: then, since })]);
-        let again = claims.settle(&site("a.yaml"), then, &wanted(&["x.test"]));
-        assert_eq!((again.granted.len(), again.taken, again.released), (1, vec![], vec![]));
-    }
-}
-
-#[test]
-fn the_ledger_brings_back_who_holds() {
-    let mut claims = Claims::default();
-    settle(&mut claims, "b.yaml", ALICE, &["x.test"]);
-    settle(&mut claims, "a.yaml", BOB, &["y.test", "x.test"]);
-    let ledger: Vec<_> = claims.iter().map(|(pattern, claim)| (pattern.clone(), claim.clone())).collect();
-    assert_eq!(ledger.iter().map(|(pattern, _)| pattern.to_string()).collect::<Vec<_>>(), ["x.test", "y.test"]);
-
-    let mut restored = Claims::restore(ledger);
-    assert_eq!(restored.sites(), [site("a.yaml"), site("b.yaml")]);
+fn the_ledger_brings_back_who_holds_and_until_when() {
+    let mut town = Town::default();
+    town.settle("b.yaml", ALICE, &["x.test", "w.test"]);
+    town.settle("b.yaml", ALICE, &["x.test"]);
+    town.settle("a.yaml", BOB, &["y.test", "x.test"]);
+    let mut town = town.restart();
+    assert_eq!(town.claims.sites(), [(site("a.yaml"), BOB), (site("b.yaml"), ALICE)]);
     // The other order of files, the same holders.
-    assert_eq!(settle(&mut restored, "a.yaml", BOB, &["y.test", "x.test"]).0, ["y.test"]);
-    let settled = restored.settle(&site("c.yaml"), BOB, &wanted(&["z.test"]));
-    assert_eq!(settled.taken[0].1.since, 2, "later than all that was restored");
-}
-
-/// The simplest thing that obeys the rule: a list of who asks for what, the holder of each name first.
-#[derive(Default)]
-struct Model {
-    asked: Vec<(SiteId, Vec<HostPattern>)>,
-    holders: Vec<(HostPattern, SiteId)>,
-    waits: Vec<(HostPattern, SiteId)>,
-}
-
-impl Model {
-    fn settle(&mut self, site: &SiteId, names: &[HostPattern]) -> (Vec<HostPattern>, Vec<SiteId>) {
-        let freed: Vec<_> = self.holders.iter().filter(|(n, s)| s == site && !names.contains(n)).cloned().collect();
-        self.holders.retain(|holder| !freed.contains(holder));
-        self.waits.retain(|(name, waiter)| waiter != site || names.contains(name));
-        let mut granted = Vec::new();
-        for name in names {
-            match self.holders.iter().find(|(held, _)| held == name) {
-                Some((_, holder)) if holder != site => {
-                    let wait = (name.clone(), site.clone());
-                    if !self.waits.contains(&wait) {
-                        self.waits.push(wait);
-                    }
-                    continue;
-                }
-                Some(_) => {}
-                None => self.holders.push((name.clone(), site.clone())),
-            }
-            self.waits.retain(|(wait, waiter)| waiter != site || wait != name);
-            granted.push(name.clone());
-        }
-        self.asked.retain(|(asker, _)| asker != site);
-        if !names.is_empty() {
-            self.asked.push((site.clone(), names.to_vec()));
-        }
-        let mut woken: Vec<_> =
-            self.waits.iter().filter(|(n, _)| freed.iter().any(|(f, _)| f == n)).map(|(_, s)| s.clone()).collect();
-        woken.sort();
-        woken.dedup();
-        (granted, woken)
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % below
-    }
-}
-
-/// What a random walk leaves must fit together.
-fn check_indices(claims: &Claims, model: &Model) {
-    let mut held: Vec<_> = claims.held.iter().map(|(name, claim)| (name.clone(), claim.site.clone())).collect();
-    held.sort();
-    let mut expected = model.holders.clone();
-    expected.sort();
-    assert_eq!(held, expected);
-    let holdings: usize = claims.holdings.values().map(|names| names.len()).sum();
-    assert_eq!(holdings, held.len());
-    let waiting: usize = claims.waiting.values().map(BTreeMap::len).sum();
-    let wishes: usize = claims.wishes.values().map(|names| names.len()).sum();
-    assert_eq!((waiting, wishes), (model.waits.len(), model.waits.len()));
-    assert!(claims.waiting.values().all(|queue| !queue.is_empty()));
+    assert_eq!(town.settle("a.yaml", BOB, &["y.test", "x.test", "w.test"]).granted, ["y.test"]);
+    town.settle("c.yaml", BOB, &["z.test"]);
+    assert_eq!(town.claims.holder(&pattern("z.test")).unwrap().since, 3, "later than all that was restored");
+    assert_eq!(town.pass(GRACE).released, ["w.test"]);
 }
 
 #[test]
-fn random_walks_agree_with_the_model() {
-    for seed in 0..60 {
-        let mut random = Random(seed);
-        let (mut claims, mut model) = (Claims::default(), Model::default());
-        for _ in 0..200 {
-            let site = site(&format!("s{}.yaml", random.below(6)));
-            let mut names: Vec<String> = (0..random.below(5)).map(|_| format!("n{}.test", random.below(7))).collect();
-            names.sort();
-            names.dedup();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let patterns: Vec<_> = names.iter().map(|name| pattern(name)).collect();
-            let (granted, woken) = model.settle(&site, &patterns);
-            let settled = match names[..] {
-                [] if random.below(2) == 0 => claims.release(&site),
-                _ => claims.settle(&site, ALICE, &wanted(&names)),
-            };
-            assert_eq!(settled.granted, granted, "seed {seed}");
-            assert_eq!(settled.diagnostics.len(), names.len() - granted.len());
-            let mut settled_woken = settled.woken;
-            settled_woken.sort();
-            assert_eq!(settled_woken, woken, "seed {seed}");
-            check_indices(&claims, &model);
-        }
-        for (site, _) in std::mem::take(&mut model.asked) {
-            let _ = claims.release(&site);
-        }
-        assert!(claims.held.is_empty() && claims.holdings.is_empty());
-        assert!(claims.waiting.is_empty() && claims.wishes.is_empty(), "nothing outlives the sites");
-    }
+fn the_operators_hand_on_a_file() {
+    let mut town = Town::default();
+    town.settle("a.yaml", ALICE, &["x.test"]);
+    // An edit as root: served on, and still hers.
+    assert_eq!(town.settle("a.yaml", ROOT, &["x.test"]).granted, ["x.test"]);
+    assert_eq!(town.holder("x.test"), Some(ALICE));
+    assert_eq!(town.settle("a.yaml", BOB, &["x.test"]).granted, [""; 0], "not through root to somebody else");
+    assert_eq!(town.settle("root.yaml", ROOT, &["x.test"]).codes, [catalogue::HOST_CLAIMED]);
+    assert_eq!(town.settle("a.yaml", ALICE, &["x.test"]).granted, ["x.test"]);
+    // A file of the operator's that becomes a tenant's takes its names along.
+    town.settle("o.yaml", ROOT, &["o.test"]);
+    assert_eq!(town.settle("o.yaml", BOB, &["o.test"]).granted, ["o.test"]);
+    assert_eq!(town.holder("o.test"), Some(BOB));
 }
 
 #[test]
-fn sites_that_share_no_name_settle_in_any_order() {
-    for seed in 0..20 {
-        let mut random = Random(seed);
-        let mut order: Vec<usize> = (0..8).collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, random.below(at + 1));
-        }
-        let mut claims = Claims::default();
-        for n in order {
-            let names = [format!("a{n}.test"), format!("*.a{n}.test")];
-            let (granted, released, woken) =
-                settle(&mut claims, &format!("s{n}.yaml"), ALICE, &[names[0].as_str(), names[1].as_str()]);
-            assert_eq!((granted.len(), released.len(), woken.len()), (2, 0, 0));
-        }
-        let held: Vec<_> = claims.iter().map(|(name, claim)| format!("{name} {}", claim.site)).collect();
-        let mut expected: Vec<_> = (0..8).map(|n| format!("a{n}.test s{n}.yaml")).collect();
-        expected.extend((0..8).map(|n| format!("*.a{n}.test s{n}.yaml")));
-        assert_eq!(held, expected);
-    }
+fn the_operator_transfers_and_frees() {
+    let mut town = Town::default();
+    let name = pattern("x.test");
+    town.settle("a.yaml", ALICE, &["x.test"]);
+    town.settle("c.yaml", TenantId(1002), &["x.test"]);
+    town.settle("b.yaml", BOB, &["x.test"]);
+    let (now, until) = (UnixTime(5), UnixTime(50));
+    assert_eq!(town.claims.transfer(&pattern("n.test"), BOB, now, until).unwrap_err(), HandError::Unheld);
+    assert_eq!(town.claims.transfer(&name, ALICE, now, until).unwrap_err(), HandError::Already);
+    let told = Told::from(town.claims.transfer(&name, BOB, now, until).unwrap());
+    assert_eq!(told.woken, ["b.yaml", "a.yaml"], "the new holder's, then the one that lost it");
+    assert_eq!(town.settle("b.yaml", BOB, &["x.test"]).granted, ["x.test"]);
+    assert_eq!(town.settle("a.yaml", ALICE, &["x.test"]).granted, [""; 0]);
+    let told = Told::from(town.claims.free_by_hand(&name).unwrap());
+    assert_eq!(told.woken, ["c.yaml", "a.yaml", "b.yaml"], "who waits longest, and the one that had it last of all");
+    assert_eq!(town.settle("c.yaml", TenantId(1002), &["x.test"]).granted, ["x.test"]);
+    assert!(town.claims.free_by_hand(&pattern("n.test")).is_err());
 }

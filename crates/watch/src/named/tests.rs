@@ -28,7 +28,12 @@ impl Sites {
     fn new(files: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let sites = dir.path().join("sites");
-        let config = WatchConfig { dir: sites, file_limit: 64, rescan: Duration::MAX };
+        let config = WatchConfig {
+            dir: sites,
+            file_limit: 64,
+            rescan: Duration::MAX,
+            gateway: rustix::process::geteuid().as_raw(),
+        };
         let sites = Self { dir, config };
         fs::create_dir(sites.at("")).unwrap();
         for name in files {

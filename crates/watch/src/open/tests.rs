@@ -14,7 +14,7 @@ const LIMIT: u64 = 64;
 /// Both ways of resolving a path must say the same.
 fn check(dir: &TempDir, path: &str, expected: &str) {
     for resolution in [Resolution::Kernel, Resolution::Steps] {
-        let root = Root::open(dir.path()).unwrap();
+        let root = Root::open(dir.path(), rustix::process::geteuid().as_raw()).unwrap();
         root.resolution.set(resolution);
         let found = match root.read(Path::new(path), LIMIT) {
             Ok(Some(opened)) => format!("read {}", String::from_utf8(opened.bytes).unwrap()),
@@ -81,7 +81,7 @@ fn a_file_that_is_swapped_for_a_link_is_never_followed() {
     let (file, spare) = (dir.path().join("x.yaml"), dir.path().join("spare"));
     fs::write(&file, "text").unwrap();
     for resolution in [Resolution::Kernel, Resolution::Steps] {
-        let root = Root::open(dir.path()).unwrap();
+        let root = Root::open(dir.path(), rustix::process::geteuid().as_raw()).unwrap();
         root.resolution.set(resolution);
         let done = AtomicBool::new(false);
         std::thread::scope(|threads| {
@@ -115,7 +115,7 @@ fn a_listing_tells_folders_from_the_rest() {
     fs::create_dir(dir.path().join("shop")).unwrap();
     fs::write(dir.path().join("shop/a.yaml"), "").unwrap();
     symlink("shop", dir.path().join("link")).unwrap();
-    let root = Root::open(dir.path()).unwrap();
+    let root = Root::open(dir.path(), rustix::process::geteuid().as_raw()).unwrap();
     let names = |folder: Option<&str>| {
         let mut entries = root.list(folder.map(OsStr::new)).unwrap().entries;
         entries.retain(|(name, _)| name != "." && name != "..");
@@ -134,7 +134,7 @@ fn a_root_knows_when_it_was_replaced() {
     let dir = TempDir::new().unwrap();
     let (sites, away) = (dir.path().join("sites"), dir.path().join("away"));
     fs::create_dir(&sites).unwrap();
-    let root = Root::open(&sites).unwrap();
+    let root = Root::open(&sites, rustix::process::geteuid().as_raw()).unwrap();
     assert!(root.is_current());
     fs::rename(&sites, &away).unwrap();
     assert!(!root.is_current());
@@ -143,4 +143,45 @@ fn a_root_knows_when_it_was_replaced() {
     fs::remove_dir(&sites).unwrap();
     fs::rename(&away, &sites).unwrap();
     assert!(root.is_current());
+}
+
+/// What was judged is what is read: while a file is swapped for another user's, a link or a FIFO, and its folder for a link,
+/// nothing is read but the text that may be.
+#[test]
+fn whatever_is_swapped_meanwhile_only_sound_files_are_read() {
+    let (dir, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::create_dir_all(dir.path().join("shop")).unwrap();
+    fs::write(outside.path().join("x.yaml"), "secret").unwrap();
+    let root = Root::open(dir.path(), rustix::process::geteuid().as_raw()).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (fresh, place) = (dir.path().join("fresh"), dir.path().join("shop/x.yaml"));
+            for turn in 0..4000 {
+                match turn % 5 {
+                    0 => fs::write(&fresh, "sound").unwrap(),
+                    1 => symlink(outside.path().join("x.yaml"), &fresh).unwrap(),
+                    2 => fifo(&fresh),
+                    3 => {
+                        fs::write(&fresh, "loose").unwrap();
+                        fs::set_permissions(&fresh, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+                    }
+                    _ => {
+                        let _ = fs::rename(dir.path().join("shop"), dir.path().join("away"));
+                        symlink(outside.path(), dir.path().join("shop")).unwrap();
+                        fs::remove_file(dir.path().join("shop")).unwrap();
+                        let _ = fs::rename(dir.path().join("away"), dir.path().join("shop"));
+                        continue;
+                    }
+                }
+                fs::rename(&fresh, &place).unwrap();
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        while !done.load(Ordering::SeqCst) {
+            if let Ok(Some(opened)) = root.read(Path::new("shop/x.yaml"), LIMIT) {
+                assert!(matches!(&opened.bytes[..], b"sound" | b""), "{:?}", String::from_utf8_lossy(&opened.bytes));
+            }
+        }
+    });
 }

@@ -33,7 +33,7 @@ struct Sites {
 }
 
 fn config(dir: &Path, rescan: Duration) -> WatchConfig {
-    WatchConfig { dir: dir.to_owned(), file_limit: 1_000, rescan }
+    WatchConfig { dir: dir.to_owned(), file_limit: 1_000, rescan, gateway: rustix::process::geteuid().as_raw() }
 }
 
 impl Sites {

@@ -13,12 +13,12 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use vestibule_gateway::{
-    admin::model::{ClaimRow, ImportRequest, IssuedRow},
+    admin::model::{ClaimRow, ClaimState, ImportRequest, IssuedRow},
     foreign::{self, Contents, Foreign},
 };
 use vestibule_names::HostPattern;
 
-use super::dates::expiry;
+use crate::commands::dates::expiry;
 use crate::{
     admin_client::{AdminClient, AdminError},
     cli::{Format, FormatFlag, ReachFlags},
@@ -138,7 +138,8 @@ struct Held(HashSet<String>);
 
 impl Held {
     fn of(claims: &[ClaimRow]) -> Self {
-        Self(claims.iter().map(|claim| claim.name.clone()).collect())
+        let held = claims.iter().filter(|claim| matches!(claim.state, ClaimState::Held | ClaimState::Grace));
+        Self(held.map(|claim| claim.name.clone()).collect())
     }
 
     /// A wildcard is of use to whoever has a name that it covers.
@@ -242,7 +243,7 @@ mod tests {
     }
 
     fn claim(name: &str) -> ClaimRow {
-        ClaimRow { name: name.into(), site: "x.yaml".into(), owner: 1000, since: 1 }
+        ClaimRow { name: name.into(), site: "x.yaml".into(), owner: 1000, since: 1, ..ClaimRow::default() }
     }
 
     #[test]

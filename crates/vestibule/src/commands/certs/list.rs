@@ -5,13 +5,11 @@ use std::{io::Write, time::SystemTime};
 use clap::Args;
 use vestibule_gateway::admin::model::{CertRow, Certs, NameRow};
 
-use super::{
-    dates::{ago, expiry, when},
-    root,
-};
+use super::root;
 use crate::{
     admin_client::{AdminClient, Page},
     cli::{Format, FormatFlag, ReachFlags},
+    commands::dates::{ago, expiry, when},
     exit::Exit,
     failure::Failure,
     table::{Align, Table},

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use http::StatusCode;
 use vestibule_gateway::admin::model::IssuedRow;
 
-use super::dates;
+use crate::commands::dates;
 use crate::{
     admin_client::{AdminClient, AdminError},
     cli::{Format, FormatFlag, ReachFlags},

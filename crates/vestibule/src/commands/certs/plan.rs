@@ -5,7 +5,7 @@ use std::{io::Write, time::SystemTime};
 use clap::Args;
 use vestibule_gateway::admin::model::CertPlan;
 
-use super::dates::when;
+use crate::commands::dates::when;
 use crate::{
     admin_client::AdminClient,
     cli::{Format, FormatFlag, ReachFlags},

@@ -7,7 +7,7 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 86_400;
 
 /// The end of a certificate.
-pub(super) fn expiry(end: u64, now: SystemTime) -> String {
+pub(crate) fn expiry(end: u64, now: SystemTime) -> String {
     let Some(end) = instant(end) else { return "never".to_owned() };
     let distance = match end.duration_since(now) {
         Ok(left) if left.as_secs() < DAY => format!("in {} h", left.as_secs() / HOUR),
@@ -18,7 +18,7 @@ pub(super) fn expiry(end: u64, now: SystemTime) -> String {
 }
 
 /// Something that is to happen: `in 4 min`, `in 3 h`, or a date.
-pub(super) fn when(at: u64, now: SystemTime) -> String {
+pub(crate) fn when(at: u64, now: SystemTime) -> String {
     let Some(at) = instant(at) else { return "never".to_owned() };
     match at.duration_since(now).map(|left| left.as_secs()) {
         Err(_) | Ok(0) => "now".to_owned(),
@@ -30,7 +30,7 @@ pub(super) fn when(at: u64, now: SystemTime) -> String {
 }
 
 /// Something that has happened: `4 min ago`.
-pub(super) fn ago(at: u64, now: SystemTime) -> String {
+pub(crate) fn ago(at: u64, now: SystemTime) -> String {
     let past = instant(at).and_then(|at| now.duration_since(at).ok()).unwrap_or_default().as_secs();
     match past {
         0..MINUTE => "just now".to_owned(),

@@ -1,0 +1,126 @@
+//! [`Held`]: every claim, and the ways to find one: by name, by site, by the end of its grace, below a name. A change costs
+//! the labels of its name, not the number of names.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+    ops::Bound,
+};
+
+use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
+
+use super::{Claim, UnixTime};
+
+/// Every claim.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    claims: HashMap<HostPattern, Claim>,
+    /// What each site serves: without names in their grace. No entry is empty.
+    by_site: HashMap<SiteId, BTreeSet<HostPattern>>,
+    /// How many names each tenant holds, those in their grace included. No entry is zero.
+    counts: HashMap<TenantId, u32>,
+    /// Names in their grace, by its end.
+    graces: BTreeSet<(UnixTime, HostPattern)>,
+    /// Names and wildcards by their labels from the right, so that a zone is a range.
+    zones: BTreeMap<Box<str>, HostPattern>,
+}
+
+impl Held {
+    pub(super) fn of(&self, pattern: &HostPattern) -> Option<&Claim> {
+        self.claims.get(pattern)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&HostPattern, &Claim)> {
+        self.claims.iter()
+    }
+
+    pub(super) fn of_site(&self, site: &SiteId) -> impl Iterator<Item = &HostPattern> + use<'_> {
+        self.by_site.get(site).into_iter().flatten()
+    }
+
+    pub(super) fn sites(&self) -> impl Iterator<Item = &SiteId> {
+        self.by_site.keys()
+    }
+
+    pub(super) fn count(&self, tenant: TenantId) -> u32 {
+        self.counts.get(&tenant).copied().unwrap_or(0)
+    }
+
+    /// The first grace that ends.
+    pub(super) fn first_end(&self) -> Option<&(UnixTime, HostPattern)> {
+        self.graces.first()
+    }
+
+    /// Any claim strictly below a zone that is not this tenant's. Looks at that tenant's own names there at worst.
+    pub(super) fn below(&self, zone: &Hostname, tenant: TenantId) -> Option<&HostPattern> {
+        let from = format!("{}.", from_the_right(zone.as_str()));
+        // '/' is the character after '.': everything that begins with `from` is in between.
+        let to = format!("{}/", from_the_right(zone.as_str()));
+        let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
+        let mut there = self.zones.range::<str, _>(range).map(|(_, pattern)| pattern);
+        there.find(|pattern| self.claims.get(*pattern).is_some_and(|claim| claim.tenant != tenant))
+    }
+
+    /// Enters a claim in the place of the one before.
+    pub(super) fn enter(&mut self, pattern: HostPattern, claim: Claim) {
+        self.remove(&pattern);
+        match claim.until {
+            None => {
+                self.by_site.entry(claim.site.clone()).or_default().insert(pattern.clone());
+            }
+            Some(until) => {
+                self.graces.insert((until, pattern.clone()));
+            }
+        }
+        *self.counts.entry(claim.tenant).or_default() += 1;
+        if let Some(key) = zone_key(&pattern) {
+            self.zones.insert(key, pattern.clone());
+        }
+        self.claims.insert(pattern, claim);
+    }
+
+    pub(super) fn remove(&mut self, pattern: &HostPattern) -> Option<Claim> {
+        let claim = self.claims.remove(pattern)?;
+        if let Entry::Occupied(mut names) = self.by_site.entry(claim.site.clone()) {
+            names.get_mut().remove(pattern);
+            if names.get().is_empty() {
+                names.remove();
+            }
+        }
+        if let Some(until) = claim.until {
+            self.graces.remove(&(until, pattern.clone()));
+        }
+        if let Entry::Occupied(mut count) = self.counts.entry(claim.tenant) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        if let Some(key) = zone_key(pattern) {
+            self.zones.remove(&key);
+        }
+        Some(claim)
+    }
+}
+
+/// `*.a.test` → `test.a.*`.
+fn zone_key(pattern: &HostPattern) -> Option<Box<str>> {
+    pattern.base().map(|_| from_the_right(&pattern.to_string()).into())
+}
+
+fn from_the_right(name: &str) -> String {
+    name.rsplit('.').collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+impl Held {
+    /// All ways to find a claim must agree.
+    pub(super) fn check(&self) {
+        let (graced, served): (Vec<_>, Vec<_>) = self.claims.iter().partition(|(_, claim)| claim.until.is_some());
+        assert_eq!(graced.len(), self.graces.len());
+        assert!(graced.iter().all(|(name, claim)| self.graces.contains(&(claim.until.unwrap(), (*name).clone()))));
+        assert_eq!(served.len(), self.by_site.values().map(BTreeSet::len).sum::<usize>());
+        assert!(served.iter().all(|(name, claim)| self.by_site[&claim.site].contains(*name)));
+        assert_eq!(self.claims.len(), self.counts.values().map(|count| *count as usize).sum::<usize>());
+        assert_eq!(self.zones.len(), self.claims.keys().filter(|name| name.base().is_some()).count());
+    }
+}
