@@ -8,7 +8,9 @@ use std::{
 };
 
 use vestibule_testkit::{
-    Gateway, Site, eventually,
+    Gateway, Site,
+    backend::python,
+    eventually,
     gateway::binary,
     process::{Program, output_as, root_or_note},
 };
@@ -239,7 +241,7 @@ async fn a_user_without_a_site_is_taught_and_the_operators_socket_stays_closed()
     fs::write(shared.dir().join("draft.yaml"), "hosts: [a.test, free.test]\nrespond: mine\n").unwrap();
     chown(shared.dir().join("draft.yaml"), Some(STRANGER), Some(STRANGER)).unwrap();
     let told = shared.run(STRANGER, &["check", "--settings", "vestibule.yaml", "draft.yaml"]).await;
-    assert!(told.contains("a.test is already held") && told.contains("draft.yaml:1:9"), "{told}");
+    assert!(told.contains("a.test is") && told.contains("held by") && told.contains("draft.yaml:1:9"), "{told}");
 }
 
 #[tokio::test]
@@ -273,6 +275,46 @@ async fn a_log_is_its_tenants_and_can_be_followed() {
     assert!(of_root.lines().count() == 5 && !of_root.contains("of-ben"), "{of_root}");
     let refused = output_as(BEN, shared.dir(), &["ls", state.join("logs").to_str().unwrap()]).await;
     assert!(!refused.status.success(), "the files are the gateway's alone");
+}
+
+#[tokio::test]
+async fn a_tenant_with_every_connection_crowds_out_nobody() {
+    // Opens connections until it is told that they are open, and holds what it gets.
+    const HOLD: &str = "\
+import socket, sys, time
+held = []
+for n in range(500):
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(sys.argv[1])
+    held.append(one)
+print('holding', flush=True)
+time.sleep(3600)";
+    if !root_or_note("a tenant with every connection to the admin interface") {
+        return;
+    }
+    let shared = Shared::start("").await;
+    shared.write(ANN, "ann/a.yaml", Site::new("a.test").respond("a").text()).await;
+    shared.write(BEN, "ben/b.yaml", Site::new("b.test").respond("b").text()).await;
+    let program = Program::new(python()).args(["-c", HOLD, &shared.socket]).user(BEN);
+    let holder = program.dir(shared.dir()).start("holder", shared.dir());
+    eventually("five hundred connections", || async { holder.stdout().contains("holding").then_some(()) }).await;
+    assert!(shared.ask(ANN, "GET", "/v1/status").await.ends_with("\n200"));
+    let of_root = shared.run(0, &["status", "--socket", &shared.socket]).await;
+    assert!(of_root.contains("generation"), "root at the tenants' socket is the operator: {of_root}");
+    assert_eq!(shared.gateway.status().await["ready"], true);
+}
+
+#[tokio::test]
+async fn no_site_leads_to_an_admin_socket() {
+    let dir = tempfile::Builder::new().prefix("vestibule-test").tempdir().unwrap();
+    let socket = dir.path().join("run/tenants.sock");
+    let gateway = Gateway::builder().settings(&format!("admin: {{tenants: \"{}\"}}", socket.display()));
+    let site = Site::new("a.test").upstream(format!("unix:{}", socket.display())).line("tls: internal");
+    site.write(&dir.path().join("sites.d"), "a.yaml");
+    let gateway = gateway.start_in(dir).await;
+    assert!(vestibule_testkit::admin::get(&socket, "/v1/status").await.is_ok_and(|answer| answer.status == 200));
+    let answer = gateway.get("a.test", "/v1/status").await;
+    assert!(answer.status.is_server_error() && !answer.text().contains("generation"), "{}", answer.text());
 }
 
 #[tokio::test]

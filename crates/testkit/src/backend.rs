@@ -166,7 +166,7 @@ fn served(page: &str) -> TempDir {
 }
 
 /// Debian's Python before others in the path: wrappers in home folders are not for other users.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let system = PathBuf::from("/usr/bin/python3");
     if system.exists() { system } else { PathBuf::from("python3") }
 }

@@ -106,7 +106,8 @@ pub(crate) struct ListenFlags {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ReachFlags {
     /// The gateway's state folder, which holds its admin socket [default: from the settings that `run` would read, else
-    /// this user's state folder, else /var/lib/vestibule: the first whose gateway answers]
+    /// this user's state folder, else /var/lib/vestibule, else the socket for tenants in /run/vestibule: the first whose
+    /// gateway answers]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// The admin socket itself [default: admin.sock in the state folder]

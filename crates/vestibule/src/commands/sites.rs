@@ -23,6 +23,7 @@ const SHOWN: usize = 2;
 #[command(after_help = "\
 STATE is live (as the file is on disk), partial (other sites hold some of its names), stale (the last good version; \
 the file has an error) or broken (an error and nothing to serve). Reports of the files follow the table.
+Root and the gateway's own user see every site; any other user sees the sites whose files they own.
 
 Examples:
   vestibule sites
