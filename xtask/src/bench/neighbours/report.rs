@@ -70,13 +70,13 @@ impl Report {
     }
 
     fn cost_ratio(&self) -> Option<f64> {
-        let (operator, tenant) = self.least_cost()?;
+        let (operator, tenant) = self.median_cost()?;
         Some(tenant / operator)
     }
 
-    /// Of the operator's site and the tenant's: the least of all rounds. Other work of the machine only ever adds.
-    fn least_cost(&self) -> Option<(f64, f64)> {
-        let of = |read: fn(&Cost) -> f64| self.cost.iter().map(read).min_by(f64::total_cmp);
+    /// Of the operator's site and the tenant's.
+    fn median_cost(&self) -> Option<(f64, f64)> {
+        let of = |read: fn(&Cost) -> f64| median(self.cost.iter().map(read).collect());
         Some((of(|cost| cost.operator_us)?, of(|cost| cost.tenant_us)?))
     }
 }
@@ -117,7 +117,7 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f, "\nQuiet rounds are {:.2} apart in p99.", self.noise())?;
-        let (operator, tenant) = self.least_cost().unwrap_or_default();
+        let (operator, tenant) = self.median_cost().unwrap_or_default();
         let ratio = self.cost_ratio().unwrap_or_default();
         write!(
             f,
