@@ -204,7 +204,7 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
             let caller = Caller {
                 client: walker.facts().client,
                 scheme: walker.facts().scheme,
-                authority: &asked,
+                authority: &authority.normal_form(&asked),
                 trust,
                 request_id: record.id,
                 account: site.tenant.account(),

@@ -5,6 +5,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -92,6 +93,27 @@ impl<'a> Authority<'a> {
             None => (text, None),
         };
         Ok(Self { host: parse_host(host)?, port })
+    }
+
+    /// The one way to write it, which is what others are told: the host in normal form, an IPv6 address in brackets, the port
+    /// as a number if one was written. `text` is what this was parsed from, and comes back when it is that already.
+    pub fn normal_form(&self, text: &'a str) -> Cow<'a, str> {
+        match (&self.host, self.port) {
+            (HostRef::Name(Cow::Borrowed(name)), None) if name.len() == text.len() => Cow::Borrowed(text),
+            _ => Cow::Owned(self.to_string()),
+        }
+    }
+}
+
+/// As [`Authority::normal_form`].
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            HostRef::Name(name) => f.write_str(name)?,
+            HostRef::Address(IpAddr::V4(v4)) => v4.fmt(f)?,
+            HostRef::Address(IpAddr::V6(v6)) => write!(f, "[{v6}]")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 

@@ -148,3 +148,19 @@ fn a_hostname_and_the_same_authority_have_one_key() {
         }
     }
 }
+
+#[test]
+fn there_is_one_way_to_write_it() {
+    for (text, normal) in [
+        ("a.test", "a.test"),
+        ("A.Test.", "a.test"),
+        ("a.test:0443", "a.test:443"),
+        ("192.0.2.7:80", "192.0.2.7:80"),
+        ("[2001:DB8:0::7]", "[2001:db8::7]"),
+        ("[::ffff:192.0.2.7]:80", "192.0.2.7:80"),
+    ] {
+        assert_eq!(Authority::parse(text).unwrap().normal_form(text), normal, "{text}");
+    }
+    let text = "a.test";
+    assert!(matches!(Authority::parse(text).unwrap().normal_form(text), Cow::Borrowed(_)), "nothing is copied");
+}

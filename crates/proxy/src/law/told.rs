@@ -9,13 +9,12 @@
 //!   client through. A proxy that sets only `Forwarded` has to remove the others.
 
 use std::{
-    borrow::Cow,
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 use http::{HeaderMap, HeaderName, header::FORWARDED};
-use vestibule_names::{Authority, HostRef};
+use vestibule_names::Authority;
 
 use super::inspect::is_token;
 use crate::{Scheme, Trust};
@@ -116,16 +115,7 @@ fn scheme(text: &str) -> Option<Scheme> {
 }
 
 fn host(text: &str) -> Option<String> {
-    let authority = Authority::parse(text).ok()?;
-    let host = match &authority.host {
-        HostRef::Name(name) => Cow::Borrowed(name.as_ref()),
-        HostRef::Address(IpAddr::V4(ip)) => Cow::Owned(ip.to_string()),
-        HostRef::Address(IpAddr::V6(ip)) => Cow::Owned(format!("[{ip}]")),
-    };
-    Some(match authority.port {
-        Some(port) => format!("{host}:{port}"),
-        None => host.into_owned(),
-    })
+    Authority::parse(text).ok().map(|authority| authority.to_string())
 }
 
 impl<'a> Node<'a> {
