@@ -43,11 +43,13 @@ const QUESTIONS: [&str; 19] = [
     "/v1/nothing",
 ];
 /// Commands, which must not touch Ann's names either.
-const COMMANDS: [&str; 4] = [
+const COMMANDS: [&str; 6] = [
     "/v1/certs/renew?host=secret-of-ann.test",
     "/v1/certs/revoke?host=secret-of-ann.test&reason=1",
     "/v1/certs/roll-over",
     "/v1/certs/import",
+    "/v1/claims/transfer?host=secret-of-ann.test&user=64013",
+    "/v1/claims/release?host=secret-of-ann.test",
 ];
 
 /// A gateway with a socket for tenants, and a binary that they can run.
@@ -241,7 +243,7 @@ async fn a_user_without_a_site_is_taught_and_the_operators_socket_stays_closed()
     fs::write(shared.dir().join("draft.yaml"), "hosts: [a.test, free.test]\nrespond: mine\n").unwrap();
     chown(shared.dir().join("draft.yaml"), Some(STRANGER), Some(STRANGER)).unwrap();
     let told = shared.run(STRANGER, &["check", "--settings", "vestibule.yaml", "draft.yaml"]).await;
-    assert!(told.contains("a.test is") && told.contains("held by") && told.contains("draft.yaml:1:9"), "{told}");
+    assert!(told.contains("a.test is held by another tenant") && told.contains("draft.yaml:1:9"), "{told}");
 }
 
 #[tokio::test]

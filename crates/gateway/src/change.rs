@@ -30,13 +30,13 @@ use vestibule_site::parse_site;
 use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
 use vestibule_watch::{Change, OpenError, SiteFile};
 
-pub(crate) use self::{names::Clock, public::Wish, rows::Forwarding};
 use self::{
     allowance::Allowances,
     records::Records,
     roster::{Admission, Roster},
     unproven::{Files, Unproven},
 };
+pub(crate) use self::{names::Clock, public::Wish, rows::Forwarding};
 use crate::{
     admin::model::SiteState,
     config::AcmeStanding,
