@@ -244,6 +244,7 @@ async fn a_user_without_a_site_is_taught_and_the_operators_socket_stays_closed()
     chown(shared.dir().join("draft.yaml"), Some(STRANGER), Some(STRANGER)).unwrap();
     let told = shared.run(STRANGER, &["check", "--settings", "vestibule.yaml", "draft.yaml"]).await;
     assert!(told.contains("a.test is held by another tenant") && told.contains("draft.yaml:1:9"), "{told}");
+    assert!(!told.contains("ann/a.yaml") && !told.contains(&ANN.to_string()), "{told}");
 }
 
 #[tokio::test]

@@ -104,6 +104,12 @@ impl TenantLogReader {
         page::read(&self.folder, tenant, wanted)
     }
 
+    /// Bytes that are kept of a tenant's log, as far as they can be counted. Blocks on files.
+    pub(crate) fn kept(&self, tenant: TenantId) -> u64 {
+        let segments = self.folder.of(tenant).and_then(|own| own.map_or(Ok(Vec::new()), |own| own.segments()));
+        segments.map_or(0, |segments| segments.iter().map(|segment| segment.size).sum())
+    }
+
     /// Lines of that tenant that were not written since the start.
     pub(crate) fn dropped(&self, tenant: TenantId) -> u64 {
         self.dropped.of(tenant)
@@ -116,7 +122,7 @@ impl TenantLogReader {
 }
 
 /// The bytes that one tenant's log may have. Nothing grows without a bound: a tenant without limits has the usual one here.
-fn quota(tenancy: &Tenancy, tenant: TenantId) -> u64 {
+pub(crate) fn quota(tenancy: &Tenancy, tenant: TenantId) -> u64 {
     let limit = tenancy.rule(tenant).limits.logs.0;
     if limit == u64::MAX { TenantLimits::default().logs.0 } else { limit }
 }

@@ -9,7 +9,7 @@ use super::{
     model::{AcmeStatus, Budget, Status, TenantStatus, Whoami},
     tenants,
 };
-use crate::{house::House, users};
+use crate::{house::House, tenant_log::quota, users};
 
 /// Sites listed in `status` that are not simply live.
 const ATTENTION_LIMIT: usize = 100;
@@ -63,6 +63,10 @@ pub(super) async fn of_tenant(house: &House, tenant: TenantId) -> TenantStatus {
     let (of_the_moment, refused) = tenants::budgets(house, tenant);
     budgets.extend(of_the_moment);
     let log_lines_dropped = house.tenant_logs.as_ref().map_or(0, |logs| logs.dropped(tenant));
+    if let Some(logs) = house.tenant_logs.clone() {
+        let kept = tokio::task::spawn_blocking(move || logs.kept(tenant)).await.unwrap_or(0);
+        budgets.push(Budget::bytes("logs", kept, quota(&house.shared.config.tenancy, tenant)));
+    }
     TenantStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tenant: tenant.0,

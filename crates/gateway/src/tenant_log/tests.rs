@@ -68,6 +68,7 @@ fn each_tenant_reads_their_own_lines_and_nobody_elses() {
     assert_eq!(rig.last(ANN, 1), [r#"{"site":"c.yaml","n":2}"#]);
     assert_eq!(rig.last(BEN, 9), [r#"{"site":"b.yaml"}"#]);
     assert_eq!(rig.last(TenantId(1003), 9), [""; 0]);
+    assert_eq!((rig.reader.kept(BEN), rig.reader.kept(TenantId(1003))), (18, 0));
     let of_site = Wanted { after: None, last: 9, site: Some("a.yaml".to_owned()) };
     assert_eq!(rig.reader.read(ANN, &of_site).expect("reads").lines, [r#"{"site":"a.yaml","n":1}"#]);
     let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
