@@ -1,4 +1,4 @@
-//! Promise: the page of known enemies names only tests that exist.
+//! Promise: the pages of known enemies and of threats name only tests that exist.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,9 +10,15 @@ fn named(page: &str) -> BTreeSet<(&str, &str)> {
 #[test]
 fn a_named_test_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("../docs/known-enemies.md")).unwrap();
-    let named = named(&page);
-    assert!(named.len() >= 35, "{}", named.len());
+    for (page, least) in [("known-enemies", 35), ("threat-model", 35)] {
+        let page = fs::read_to_string(root.join(format!("../docs/{page}.md"))).unwrap();
+        let named = named(&page);
+        assert!(named.len() >= least, "{}", named.len());
+        all_exist(root, named);
+    }
+}
+
+fn all_exist(root: &Path, named: BTreeSet<(&str, &str)>) {
     for (module, test) in named {
         let source = fs::read_to_string(root.join(format!("blackbox/{module}.rs"))).unwrap_or_default();
         let is_there = ["]\nasync fn ", "]\nfn "].iter().any(|start| source.contains(&format!("{start}{test}()")));

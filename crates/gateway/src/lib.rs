@@ -25,6 +25,7 @@ mod house;
 mod intake;
 mod ledger;
 mod live;
+pub mod power;
 mod proofs;
 mod record;
 mod request;

@@ -16,6 +16,8 @@ pub struct Settings {
     pub sites: Option<PathBuf>,
     /// `state`: the gateway's own folder.
     pub state: Option<PathBuf>,
+    /// `user`: as whom to go on when root has started the gateway.
+    pub user: Option<crate::tenancy::User>,
     /// `workers`; default: one per core.
     pub workers: Option<usize>,
     /// `limits`.

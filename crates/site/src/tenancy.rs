@@ -30,6 +30,28 @@ pub enum User {
     Uid(TenantId),
 }
 
+/// What was written is no user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither a name nor a number of a user")]
+pub struct NotAUser;
+
+impl User {
+    /// The longest name (LOGIN_NAME_MAX of Linux).
+    const LIMIT: usize = 256;
+
+    /// A number, or whatever could be a name; nobody is asked whether there is such a user.
+    pub fn parse(text: &str) -> Result<Self, NotAUser> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // The largest number stands for "no user" in system calls.
+            let uid = text.parse().ok().filter(|uid| *uid != u32::MAX);
+            return uid.map(|uid| Self::Uid(TenantId(uid))).ok_or(NotAUser);
+        }
+        let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | ',' | '/');
+        let named = !text.is_empty() && text.len() <= Self::LIMIT && !text.contains(odd);
+        if named { Ok(Self::Name(text.to_owned())) } else { Err(NotAUser) }
+    }
+}
+
 /// As it was written.
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

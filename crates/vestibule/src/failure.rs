@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _, io, path::PathBuf};
 
-use vestibule_gateway::{LedgerError, StartError, foreign::ForeignError, review::ReviewError};
+use vestibule_gateway::{LedgerError, StartError, foreign::ForeignError, power::PowerError, review::ReviewError};
 
 use crate::{admin_client::AdminError, exit::Exit, terminal::escaped_text};
 
@@ -83,6 +83,9 @@ pub(crate) enum Failure {
     /// The run time of the main thread, or its signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
+    /// Root's power could not be given up.
+    #[error("the gateway does not start with more power than it is to have")]
+    Power(#[source] PowerError),
     /// The gateway.
     #[error("the gateway cannot start")]
     Start(#[source] StartError),
@@ -153,6 +156,9 @@ impl Failure {
             Self::TooLarge { .. } => Exit::CONFIG,
             Self::Folder { .. } | Self::UnknownCode { .. } => Exit::USAGE,
             Self::Signals(_) | Self::Backend { .. } => Exit::OS,
+            Self::Power(PowerError::NotRoot { .. }) => Exit::NO_PERMISSION,
+            Self::Power(PowerError::Unknown { .. } | PowerError::State { .. }) => Exit::CONFIG,
+            Self::Power(_) => Exit::OS,
             Self::Start(error) if error.is_permission() => Exit::NO_PERMISSION,
             // Taken now, perhaps free later: systemd may try again.
             Self::Start(StartError::Ledger(LedgerError::Locked { .. })) => Exit::UNAVAILABLE,
@@ -183,6 +189,15 @@ impl Failure {
             }
             Self::Folder { .. } => "site files lie in the sites folder or one folder down: give one plain name",
             Self::UnknownCode { .. } => "codes look like V0201; a message of 'vestibule check' shows its own",
+            Self::Power(PowerError::NotRoot { .. }) => {
+                "start it as root or as that user, or take `user` out of the settings"
+            }
+            Self::Power(PowerError::Unknown { .. }) => {
+                "make it with 'useradd --system --no-create-home', or name another"
+            }
+            Self::Power(PowerError::State { .. }) => {
+                "give the folder with all that is in it to that user ('chown -R'), or name another with --state DIR"
+            }
             Self::Start(StartError::Bind(_)) if self.exit() == Exit::NO_PERMISSION => {
                 "ports below 1024 need root, 'setcap cap_net_bind_service=+ep' on the binary, or a socket from systemd; \
                  or choose others with --http 127.0.0.1:8080 --https 127.0.0.1:8443"

@@ -35,6 +35,7 @@ pub(crate) fn settings(root: &Node, findings: &mut Findings) -> Option<Settings>
         https,
         sites: some_path(fields.take("sites"), findings),
         state: some_path(fields.take("state"), findings),
+        user: fields.take("user").and_then(|field| tenancy::user_of(field, findings)),
         workers: fields.take("workers").and_then(|field| field.number::<usize>(findings)),
         limits: limits(fields.take("limits"), findings),
         timeouts: timeouts(fields.take("timeouts"), findings),

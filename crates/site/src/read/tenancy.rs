@@ -5,7 +5,7 @@
 use std::fmt;
 
 use vestibule_diagnostics::catalogue;
-use vestibule_names::{Destination, HostPattern, TenantId};
+use vestibule_names::{Destination, HostPattern};
 
 use super::{
     fields::{Field, Fields, Seen},
@@ -24,8 +24,6 @@ use crate::{
 
 /// The entry that speaks of everybody.
 const EVERYBODY: &str = "default";
-/// The longest name of a user (LOGIN_NAME_MAX of Linux).
-const USER_LIMIT: usize = 256;
 
 /// The three keys, read together.
 pub(super) fn tenancy(
@@ -168,16 +166,15 @@ fn list<T, E: fmt::Display>(
     values
 }
 
+/// A user who stands alone as a value.
+pub(super) fn user_of(field: Field<'_>, findings: &mut Findings) -> Option<User> {
+    let scalar = field.scalar(findings)?;
+    Some(user(&scalar, findings)?.value)
+}
+
 /// A user by number or name.
 fn user(scalar: &Scalar<'_>, findings: &mut Findings) -> Option<Spanned<User>> {
-    let user = if scalar.is_digits() {
-        // The largest number stands for "no user" in system calls.
-        scalar.text.parse().ok().filter(|uid| *uid != u32::MAX).map(|uid| User::Uid(TenantId(uid)))
-    } else {
-        let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ':' | ',' | '/');
-        let named = !scalar.text.is_empty() && scalar.text.len() <= USER_LIMIT && !scalar.text.contains(odd);
-        named.then(|| User::Name(scalar.text.to_owned()))
-    };
+    let user = User::parse(scalar.text).ok();
     if user.is_none() {
         let message = format!("{} is no user", scalar.quoted());
         let finding = scalar.finding(catalogue::BAD_VALUE, message, "neither a name nor a number of a user");

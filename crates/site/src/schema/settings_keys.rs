@@ -43,6 +43,16 @@ pub(crate) static SETTINGS: Table = Table {
             elsewhere: &["state_dir", "data", "storage"],
         },
         Key {
+            name: "user",
+            shape: Shape::Address("a user"),
+            default: "the user who starts it",
+            doc: "When root starts the gateway: the user, by name or number, as whom it goes on, with the right to low \
+                  ports and no other. The state folder must belong to that user; it is made if it is missing. With \
+                  systemd the unit says it (`User=`). `root` keeps all power, and the warning about it quiet.",
+            example: "user: vestibule",
+            elsewhere: &["run_as", "username", "setuid"],
+        },
+        Key {
             name: "workers",
             shape: Shape::Number { least: 1, most: 1024 },
             default: "one per core",

@@ -7,8 +7,13 @@ mod logging;
 use std::thread::available_parallelism;
 
 use clap::Args;
-use vestibule_gateway::{Gateway, review, tenancy::UnknownUser};
-use vestibule_site::settings::LogFormat;
+use vestibule_gateway::{
+    Config, Gateway,
+    power::{self, Folders, Runs},
+    review,
+    tenancy::UnknownUser,
+};
+use vestibule_site::{settings::LogFormat, tenancy::User};
 
 use crate::{
     cli::{ListenFlags, PlaceFlags},
@@ -44,6 +49,10 @@ pub(crate) struct Flags {
     place: PlaceFlags,
     #[command(flatten)]
     listen: ListenFlags,
+    /// When started as root: the user, by name or number, as whom to go on, with the right to low ports and no other
+    /// [default: `user` of the settings, else root stays root]
+    #[arg(long, value_name = "USER", value_parser = User::parse)]
+    user: Option<User>,
 }
 
 /// One line about a user whom the system does not know; `vestibule check` shows the place.
@@ -52,6 +61,23 @@ fn unknown_user(unknown: &UnknownUser) -> String {
     format!(
         "the settings name the user {line}, whom this system does not know: what they say of that user applies to nobody"
     )
+}
+
+/// One line for whoever started a gateway that keeps more power than it needs.
+const AS_ROOT: &str = "the gateway runs as root and needs none of that power: make a user for it and write `user: \
+                       vestibule` into the settings (`user: root` if it must be)";
+
+/// What must be there before root's power is gone.
+fn power_folders(config: &Config) -> Folders<'_> {
+    let socket = config.tenant_socket.as_ref().and_then(|(path, _)| path.parent());
+    Folders { sites: &config.sites, state: &config.state, socket }
+}
+
+fn advise(format: LogFormat, advice: &str) {
+    match format {
+        LogFormat::Text => tell(&format!("vestibule: {}\n", escaped(advice))),
+        LogFormat::Json => tracing::warn!("{advice}"),
+    }
 }
 
 /// Runs until it is told to end.
@@ -66,6 +92,8 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let context = decide::review_context(&flags.place, &loaded.settings, &surroundings);
     let config = decide::config(&flags.place, &flags.listen, &loaded.settings, &surroundings, cores)?;
     let log = &loaded.settings.log;
+    let wished = flags.user.as_ref().or(loaded.settings.user.as_ref());
+    let runs = power::become_user(wished, power_folders(&config)).map_err(Failure::Power)?;
     subscribe(log)?;
     let signals = Signals::catch(HangUp::Reload)?;
     let (sites, state) = (config.sites.clone(), config.state.clone());
@@ -89,14 +117,14 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
             sites = %sites.display(), state = %state.display(), "listening"
         ),
     }
+    if runs == Runs::AsRoot {
+        advise(log.format, AS_ROOT);
+    }
     let settings = loaded.path.unwrap_or_else(|| surroundings.standing.settings());
     let (acme, format) = (loaded.settings.acme, loaded.settings.log.format);
     signals.aside(move || {
         if let Some(advice) = advice::to_agree(acme.as_ref(), &settings, || review::public_name(&context)) {
-            match format {
-                LogFormat::Text => tell(&format!("vestibule: {}\n", escaped(&advice))),
-                LogFormat::Json => tracing::warn!("{advice}"),
-            }
+            advise(format, &advice);
         }
     });
     signals.conduct(gateway, None)
