@@ -28,7 +28,10 @@ impl Scene {
     async fn set() -> Self {
         let (anns, bobs) = (ScriptedOrigin::start(always("ann")).await, ScriptedOrigin::start(always("bob")).await);
         let validator = ScriptedOrigin::start(vec![Step::ReadHead, Step::Await]).await;
-        let rig = SimulatedRig::builder().line("challenges: [http-01]").start().await;
+        // Nobody gets a wildcard over another's name but by the operator's hand.
+        let delegated = format!("tenants:\n  {ANN}:\n    hosts: [{ANNS}]\n  {BOB}:\n    hosts: [\"*.example.net\"]");
+        let rig = SimulatedRig::builder().gateway(|gateway| gateway.settings(&delegated));
+        let rig = rig.line("challenges: [http-01]").start().await;
         let shop = Site::new(ANNS).upstream(&anns).line("redirect_to_https: false");
         drop_as(&rig, ANN, "ann.yaml", &shop);
         rig.served(ANNS, "ann").await;
