@@ -9,7 +9,6 @@ mod framing;
 mod hops;
 mod lines;
 mod meaning;
-mod recorder;
 mod rig;
 
 use std::collections::HashSet;

@@ -34,6 +34,9 @@ pub enum ForwardError {
     /// The client reset its stream in the middle of the body.
     #[error("the client cut its request body")]
     RequestBodyCut,
+    /// A field that frames, routes or identifies stands behind the body (RFC 9110 section 6.5.1).
+    #[error("a field that may not be there stands behind the request body")]
+    RequestTrailer,
     /// Nothing of the body came for `timeouts.request_body`.
     #[error("the client sent nothing of its request body for too long")]
     RequestBodyIdle,
@@ -92,6 +95,7 @@ impl ForwardError {
             | Self::BodyTooLarge
             | Self::RequestBody(_)
             | Self::RequestBodyCut
+            | Self::RequestTrailer
             | Self::RequestBodyIdle => Fault::Downstream,
             Self::Connect(_)
             | Self::ConnectTimeout
@@ -112,7 +116,7 @@ impl ForwardError {
         match self {
             Self::Refused(refusal) => *refusal,
             Self::BodyTooLarge => Refusal::BodyTooLarge,
-            Self::RequestBody(_) | Self::RequestBodyCut => Refusal::BadBody,
+            Self::RequestBody(_) | Self::RequestBodyCut | Self::RequestTrailer => Refusal::BadBody,
             Self::RequestBodyIdle => Refusal::RequestTimeout,
             Self::NoUpstream | Self::TlsRootsLost(_) => Refusal::Internal,
             Self::Connect(_) => Refusal::UpstreamUnreachable,

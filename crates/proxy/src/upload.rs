@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::{
     ForwardError, Spawn, discard,
     flow::{Flow, Last},
-    law::retain_trailers,
+    law::forbids_trailer,
     wait::IdleWait,
 };
 
@@ -82,6 +82,7 @@ enum Phase {
 enum UploadFault {
     Client(hyper::Error),
     Cut,
+    Trailer,
     Idle,
     TooLarge,
 }
@@ -143,6 +144,7 @@ impl Exchange {
         self.fault.take().map(|fault| match fault {
             UploadFault::Client(error) => ForwardError::RequestBody(error),
             UploadFault::Cut => ForwardError::RequestBodyCut,
+            UploadFault::Trailer => ForwardError::RequestTrailer,
             UploadFault::Idle => ForwardError::RequestBodyIdle,
             UploadFault::TooLarge => ForwardError::BodyTooLarge,
         })
@@ -174,15 +176,17 @@ impl Streaming {
         Poll::Ready(Some(Err(Broken)))
     }
 
-    fn pass(&mut self, cx: &mut Context<'_>, mut frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn pass(&mut self, cx: &mut Context<'_>, frame: Frame<Bytes>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         self.wait.progress();
         if let Some(data) = frame.data_ref() {
             let Some(rest) = self.allowance.checked_sub(data.len() as u64) else {
                 return self.fail(UploadFault::TooLarge);
             };
             self.allowance = rest;
-        } else if let Some(trailers) = frame.trailers_mut() {
-            retain_trailers(trailers);
+        } else if let Some(trailers) = frame.trailers_ref() {
+            if trailers.keys().any(|name| forbids_trailer(name.as_str().as_bytes())) {
+                return self.fail(UploadFault::Trailer);
+            }
             self.exchange.note(Phase::Done);
         }
         let last = if self.incoming.is_end_stream() { Last::Yes } else { Last::No };

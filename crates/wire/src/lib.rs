@@ -27,6 +27,7 @@ pub use chunked::{Chunks, EXTENSION_LIMIT, TRAILER_LIMIT};
 pub use gate::{Gate, Side};
 pub use head::{BodyLength, Limits, MessageHead, content_length, read_request, read_response, transfer_coding};
 pub use sieve::{Next, Sieve};
+pub use target::is_origin_form;
 
 /// Why bytes are refused. Always the fault of who sent them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

@@ -18,8 +18,18 @@ pub(crate) fn check(target: &[u8]) -> Result<(), Fault> {
         Some(b'/') => target,
         _ => behind_authority(target)?,
     };
-    let (path, query) = rest.split_at(memchr(b'?', rest).unwrap_or(rest.len()));
-    if octets::all(path, PATH) && octets::all(query, TARGET) { Ok(()) } else { Err(Fault::Target) }
+    if has_plain_bytes(rest) { Ok(()) } else { Err(Fault::Target) }
+}
+
+/// Origin-form (RFC 9112 section 3.2.1), which `:path` of HTTP/2 has too: a slash first, and nothing that a later reader
+/// could stumble over.
+pub fn is_origin_form(target: &[u8]) -> bool {
+    target.first() == Some(&b'/') && has_plain_bytes(target)
+}
+
+fn has_plain_bytes(path_and_query: &[u8]) -> bool {
+    let (path, query) = path_and_query.split_at(memchr(b'?', path_and_query).unwrap_or(path_and_query.len()));
+    octets::all(path, PATH) && octets::all(query, TARGET)
 }
 
 /// What follows `scheme://authority`.
@@ -68,6 +78,22 @@ mod tests {
     fn check_all(expected: Result<(), Fault>, targets: &[&str]) {
         for target in targets {
             assert_eq!(check(target.as_bytes()), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn origin_form_begins_with_a_slash_and_has_plain_bytes() {
+        for (target, expected) in [
+            ("/", true),
+            ("/a?b", true),
+            ("", false),
+            ("?x", false),
+            ("x", false),
+            ("*", false),
+            ("/\"", false),
+            ("/a#b", false),
+        ] {
+            assert_eq!(is_origin_form(target.as_bytes()), expected, "{target}");
         }
     }
 

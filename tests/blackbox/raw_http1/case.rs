@@ -1,6 +1,6 @@
 //! [`Case`]: the bytes of a client, and the only outcome that is allowed.
 
-use super::recorder::Arrival;
+pub(super) use crate::recorder::{Transport, Wanted};
 
 /// What a client sends, and what must become of it.
 #[derive(Clone, Debug)]
@@ -10,13 +10,6 @@ pub(super) struct Case {
     /// In this order.
     pub(super) expected: Vec<Outcome>,
     pub(super) only: Option<Transport>,
-}
-
-/// How the client came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    Clear,
-    Tls,
 }
 
 /// What becomes of one request.
@@ -31,53 +24,6 @@ pub(super) enum Outcome {
     Foreign,
     /// The host is of no site here: 404 in the clear, 421 over TLS.
     Elsewhere,
-}
-
-/// What must arrive: beside this, exactly what the gateway says of the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) line: String,
-    pub(super) host: String,
-    pub(super) fields: Vec<String>,
-    pub(super) body: String,
-    pub(super) trailers: Vec<String>,
-}
-
-impl Wanted {
-    pub(super) fn new(line: &str, fields: &[&str], body: &str) -> Self {
-        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-        Self { line: line.to_owned(), host: "a.test".to_owned(), fields, body: body.to_owned(), trailers: Vec::new() }
-    }
-
-    pub(super) fn with_trailers(mut self, trailers: &[&str]) -> Self {
-        self.trailers = trailers.iter().map(|field| (*field).to_owned()).collect();
-        self
-    }
-
-    pub(super) fn for_host(mut self, host: &str) -> Self {
-        host.clone_into(&mut self.host);
-        self
-    }
-
-    /// As the backend must get it.
-    pub(super) fn arrival(&self, transport: Transport) -> Arrival {
-        let proto = match transport {
-            Transport::Clear => "http",
-            Transport::Tls => "https",
-        };
-        let host = &self.host;
-        let quoted = if host.contains(':') { format!("\"{host}\"") } else { host.clone() };
-        let mut fields = self.fields.clone();
-        fields.extend([
-            format!("host: {host}"),
-            "x-forwarded-for: 127.0.0.1".to_owned(),
-            format!("x-forwarded-proto: {proto}"),
-            format!("x-forwarded-host: {host}"),
-            format!("forwarded: for=127.0.0.1;host={quoted};proto={proto}"),
-        ]);
-        fields.sort();
-        Arrival { line: self.line.clone(), fields, body: self.body.clone(), trailers: self.trailers.clone() }
-    }
 }
 
 /// Follows everything that must be refused: it may never be taken for a request.

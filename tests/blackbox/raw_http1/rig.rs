@@ -9,10 +9,8 @@ use tokio::{
 };
 use vestibule_testkit::{Gateway, Site};
 
-use super::{
-    case::{Case, Outcome, Transport},
-    recorder::{Arrival, Recorder},
-};
+use super::case::{Case, Outcome, Transport};
+use crate::recorder::{Arrival, Recorder};
 
 /// Far beyond what a case takes; it ends a case that hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -67,21 +65,11 @@ async fn run(gateway: &Gateway, recorder: &Recorder, case: &Case, transport: Tra
     }
     let arrived: Vec<Arrival> =
         arrived.into_iter().collect::<Result<_, _>>().map_err(|why| format!("breach: {why}"))?;
-    let arrived: Vec<Arrival> = arrived.into_iter().map(without_id).collect();
+    let arrived: Vec<Arrival> = arrived.into_iter().map(Arrival::without_id).collect();
     if arrived != wanted_arrivals {
         return Err(format!("arrived {arrived:?}\n    wanted  {wanted_arrivals:?}"));
     }
     Ok(())
-}
-
-/// The request id is another one each time: sixteen digits.
-fn without_id(mut arrival: Arrival) -> Arrival {
-    let is_id = |field: &String| {
-        let id = field.strip_prefix("x-request-id: ");
-        id.is_some_and(|id| id.len() >= 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    };
-    arrival.fields.retain(|field| !is_id(field));
-    arrival
 }
 
 /// Sends all and reads all, to the end of the connection.

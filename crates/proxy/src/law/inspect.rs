@@ -47,7 +47,9 @@ impl<'a> Seen<'a> {
                 }
                 _ => {}
             }
-            if version == Version::HTTP_2 && (is_connection_specific(name) || is_padded(value)) {
+            if version == Version::HTTP_2
+                && (!is_token(name.as_str().as_bytes()) || is_connection_specific(name) || is_padded(value))
+            {
                 return Err(Refusal::BadHeader);
             }
         }
@@ -138,8 +140,12 @@ fn target<B>(request: &Request<B>) -> Result<(), Refusal> {
     if uri.scheme().is_none() && uri.authority().is_some() && request.version() < Version::HTTP_2 {
         return Err(Refusal::BadRequest);
     }
-    let path = uri.path();
-    if path.starts_with('/') { Ok(()) } else { Err(Refusal::BadPath) }
+    // What http's parser accepts of `:path` is more: `"`, and a query without a path (RFC 9113 section 8.3.1).
+    let fine = match request.version() {
+        Version::HTTP_2 => wire::is_origin_form(target.as_str().as_bytes()),
+        _ => uri.path().starts_with('/'),
+    };
+    if fine { Ok(()) } else { Err(Refusal::BadPath) }
 }
 
 /// RFC 9112 section 3.2 and RFC 9113 section 8.3.1: one host, said once or the same twice. HTTP/1.0 without a host is

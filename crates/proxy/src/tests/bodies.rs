@@ -143,7 +143,7 @@ fn a_body_beyond_the_limit_is_a_413() {
 }
 
 #[test]
-fn trailers_pass_in_both_directions_without_those_that_may_not() {
+fn trailers_pass_in_both_directions_and_of_a_response_without_those_that_may_not() {
     run(async {
         let origin = Origin::tcp().await;
         let gate = Plan::to([origin.addr.clone()]).open().await;
@@ -152,7 +152,7 @@ fn trailers_pass_in_both_directions_without_those_that_may_not() {
             .send(
                 "POST / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\
                  Trailer: x-sum, x-forwarded-for, cookie\r\n\r\n\
-                 2\r\nhi\r\n0\r\nx-sum: 1\r\nX-Forwarded-For: 6.6.6.6\r\nCookie: a=b\r\n\r\n",
+                 2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n",
             )
             .await;
         let mut peer = origin.accept().await;
@@ -168,6 +168,26 @@ fn trailers_pass_in_both_directions_without_those_that_may_not() {
         assert_eq!(client.until("\r\n\r\n").await, "2\r\nok\r\n0\r\nx-sum: 2\r\n\r\n");
         assert_eq!(gate.pool_counts(), (1, 1));
     });
+}
+
+#[test]
+fn a_request_with_trailers_that_may_not_be_there_is_refused() {
+    for field in ["X-Forwarded-For: 6.6.6.6", "Cookie: a=b", "Content-Length: 1", "Host: b.test"] {
+        run(async {
+            let origin = Origin::tcp().await;
+            let gate = Plan::to([origin.addr.clone()]).open().await;
+            let mut client = gate.client().await;
+            client
+                .send(&format!(
+                    "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n\
+                     2\r\nhi\r\n0\r\n{field}\r\n\r\n"
+                ))
+                .await;
+            let mut peer = origin.accept().await;
+            peer.head().await;
+            assert_eq!(status(&client.head().await), 400, "{field}");
+        });
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! It is the judge of what may be forwarded: whatever it cannot read in exactly one way is a breach, which fails the
 //! case that was running.
 
+mod wanted;
+
 use std::{
     collections::HashSet,
     mem,
@@ -16,28 +18,30 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub(crate) use wanted::{Transport, Wanted};
+
 /// A request as it came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// The request line.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// `name: value`, in alphabetical order.
-    pub(super) fields: Vec<String>,
+    pub(crate) fields: Vec<String>,
     /// Without the frames of chunks.
-    pub(super) body: String,
+    pub(crate) body: String,
     /// As the fields.
-    pub(super) trailers: Vec<String>,
+    pub(crate) trailers: Vec<String>,
 }
 
 /// See the module.
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Result<Arrival, String>>>>,
     accepting: JoinHandle<()>,
 }
 
 impl Recorder {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Vec<_>>>::default();
@@ -51,12 +55,12 @@ impl Recorder {
         Self { address, seen, accepting }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// What came since the last call: requests, and breaches of the grammar.
-    pub(super) fn take(&self) -> Vec<Result<Arrival, String>> {
+    pub(crate) fn take(&self) -> Vec<Result<Arrival, String>> {
         mem::take(&mut self.seen.lock().unwrap())
     }
 }
@@ -217,7 +221,8 @@ fn check_field(field: &str) -> Result<(), Stop> {
     let Some((name, value)) = field.split_once(':') else { return breach(format!("the field {field:?}")) };
     let named =
         !name.is_empty() && name.bytes().all(|byte| is_token(byte) && !byte.is_ascii_uppercase() && byte != b'_');
-    let valued = value.is_empty() || value == " " || (value.starts_with(' ') && value.trim() == &value[1..]);
+    let valued =
+        value.is_empty() || value == " " || (value.starts_with(' ') && value.trim_matches([' ', '\t']) == &value[1..]);
     if named && valued { Ok(()) } else { breach(format!("the field {field:?}")) }
 }
 
