@@ -1,16 +1,28 @@
 //! Promise: the cells hold at a second real CA, which shares no code with pebble: Debian's caddy.
 //!
+//! What must be borne there: caddy answers a new order with an internal error (500) now and then, while other orders of the
+//! same account go on. For each new order its library looks at all open orders of the account and stores what has become
+//! of them; where the state of one changes in between because somebody else looks at it (we poll our orders, as RFC 8555
+//! section 7.4 wants), the order is refused. An account may have many orders at a time, so that is caddy's defect, and
+//! asking again after half a minute is all that is to be done.
+//!
 //! Left out, because caddy 2.6.2 has no such thing: bad nonces at will, reuse of authorizations, and account binding. Left
 //! out, because its relays lead to one address only: a second site on an address by TLS-ALPN-01.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use futures_util::future::join_all;
 use tempfile::TempDir;
+use tokio::time::sleep;
 use vestibule_testkit::{
     ChallTestServer, Gateway, Site, caddy_ca::CaddyCa, certificate::Shown, client::Trust, ports::Reserved,
     rig::dns_hook, wait::within,
 };
+
+/// What the gateway says after such an answer: of the name that met it, and of those that wait for the next try.
+const PASSING: [&str; 2] = ["The server experienced an internal error", "is not asked again before"];
+/// For a few of them in a row: the gateway waits half a minute after the first one, and longer after the next.
+const AFTER_TROUBLE: Duration = Duration::from_secs(240);
 
 /// Name server, CA and gateway.
 struct Ground {
@@ -44,8 +56,9 @@ impl Ground {
 
     async fn shows_another_than(&self, hosts: &[&str], before: Option<&Shown>) -> Shown {
         let first = visited(hosts);
-        let wanted = |shown: &Shown| Some(shown) != before;
-        let shown = self.gateway.wait_shown(&self.trust, first, "another certificate", wanted).await;
+        let look = || async { self.gateway.shown(&self.trust, first).await.ok().filter(|shown| Some(shown) != before) };
+        let shown = within(AFTER_TROUBLE, look).await;
+        let shown = shown.unwrap_or_else(|| panic!("no other certificate of {first}: {}", self.caddy.log()));
         assert_eq!(shown.names(), hosts);
         shown
     }
@@ -60,8 +73,23 @@ impl Ground {
 
     /// `vestibule certs VERB HOST …` for all cells at once.
     async fn command_all(&self, verb: &[&str]) {
-        join_all(CELLS.iter().map(async |(_, hosts)| self.gateway.certs(&[verb, &[visited(hosts)]].concat()).await))
-            .await;
+        join_all(CELLS.iter().map(async |(_, hosts)| self.command(verb, visited(hosts)).await)).await;
+    }
+
+    /// As an operator does: while the CA's own trouble is the answer, it is said again a moment later. Nothing else is borne.
+    async fn command(&self, verb: &[&str], host: &str) {
+        let args = [&["certs"], verb, &[host, "--state", "state"]].concat();
+        let say = || async {
+            let output = self.gateway.commanded(&args).await;
+            let refusal = String::from_utf8_lossy(&output.stderr);
+            let passing = PASSING.iter().any(|words| refusal.contains(words)) && output.status.code() == Some(75);
+            assert!(output.status.success() || passing, "{args:?}: {output:?}");
+            if !output.status.success() {
+                sleep(Duration::from_secs(1)).await;
+            }
+            output.status.success().then_some(())
+        };
+        assert!(within(AFTER_TROUBLE, say).await.is_some(), "{args:?}: the CA's trouble does not end");
     }
 
     /// Cuts a renewal of that cell off while it is in flight.
@@ -71,7 +99,7 @@ impl Ground {
         let look = || std::future::ready(is_in_flight(&self.gateway).then_some(()));
         let caught = tokio::select! {
             _ = self.gateway.commanded(&args) => false,
-            caught = within(std::time::Duration::from_secs(20), look) => caught.is_some(),
+            caught = within(Duration::from_secs(20), look) => caught.is_some(),
         };
         if !caught {
             return false;
@@ -101,7 +129,6 @@ fn visited<'a>(hosts: &[&'a str]) -> &'a str {
     hosts.iter().find(|host| !host.starts_with('*')).unwrap()
 }
 
-#[ignore = "a renewal of a wildcard with its apex is answered with an internal error by caddy since orders lead with DNS-01; to be mended before the issue is closed"]
 #[tokio::test]
 async fn every_cell_at_a_second_ca() {
     let Some(mut ground) = Ground::start().await else { return };

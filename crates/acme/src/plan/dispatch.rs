@@ -214,7 +214,6 @@ impl Planner {
             }
             let name = &mut self.names[ix];
             name.flight = Some(job);
-            name.forced = false;
             name.unseen = false;
             name.parked = None;
             name.fate.last_attempt = now;

@@ -163,8 +163,8 @@ impl Planner {
     /// May this name share an order with `lead`?
     fn fits(&self, ix: NameIx, lead: NameIx, route: &Route, now: Timestamp) -> bool {
         let (name, first) = (&self.names[ix], &self.names[lead]);
-        let idle = name.flight.is_none() && name.parked.is_none() && name.fate.retry_at <= now;
-        let ready = name.lane.is_some() || (first.forced && idle && name.cert.is_some());
+        // Asked for by hand, a certificate is renewed whole: what waits after a fault of the CA comes along.
+        let ready = name.lane.is_some() || (first.forced && name.flight.is_none() && name.cert.is_some());
         let same = name.cert == first.cert && name.tenant == first.tenant && name.fate.part == first.fate.part;
         if !ready || !same || name.fate.alone {
             return false;

@@ -53,12 +53,17 @@ impl Planner {
         self.tick(now);
         let Some(flight) = self.flights.remove(&job) else { return };
         self.land(&flight, if outcome.is_ok() { Spent::Certificate } else { Spent::OrderOnly }, now);
+        // No name is to blame: what an operator asked for is asked of the CA again, and not when the calendar says so.
+        let is_still_asked_for = outcome
+            .as_ref()
+            .is_err_and(|failure| matches!(failure.kind, FailureKind::Ca | FailureKind::AlreadyReplaced));
         match outcome {
             Ok(obtained) => self.worked(&flight, &obtained, now, random),
             Err(failure) => self.failed(&flight, &failure, now, random),
         }
         for &ix in &flight.names {
             self.names[ix].flight = None; // not sooner: a name that nobody wants any more ends with its flight
+            self.names[ix].forced &= is_still_asked_for;
             self.touch_name(ix);
             self.cover(ix, now);
             self.settle(ix, now);

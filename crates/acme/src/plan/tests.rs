@@ -1,5 +1,6 @@
 //! Records: what is written, what is read back, and what happens to what cannot be.
 
+mod asked;
 mod changes;
 mod clock;
 mod forecasts;
