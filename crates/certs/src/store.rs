@@ -184,7 +184,13 @@ impl Store {
             disk.ensure_dir(&layout.folder(place))?;
         }
         disk.ensure_dir(&layout.accounts())?;
-        disk.sync_dir(folder)?;
+        if let Err(error) = disk.sync_dir(folder) {
+            // What is there can be read and is served. The self-test, which syncs the same folder, lets nothing be ordered.
+            tracing::error!(
+                reason = %scan::reason(&error),
+                "the disk of the store fails: what it has is served, and nothing is ordered until it is mended"
+            );
+        }
 
         let found = scan::scan(&layout, &disk)?;
         let journal = Journal::new(layout.journal(), disk.clone());
@@ -218,7 +224,11 @@ impl Store {
         }
         let mut content = vec![0; SELF_TEST_SIZE];
         aws_lc_rs::rand::fill(&mut content).map_err(|_| StoreError::Key("the system gave no randomness".to_owned()))?;
-        let tested = self.disk().write(&path, &content).and_then(|()| self.disk().read(&path));
+        let tested = self
+            .disk()
+            .write(&path, &content)
+            .and_then(|()| self.disk().sync_dir(root))
+            .and_then(|()| self.disk().read(&path));
         let removed = self.disk().remove_file(&path);
         if tested? != content {
             return Err(StoreError::Unreliable { path });

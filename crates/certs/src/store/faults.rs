@@ -52,6 +52,8 @@ pub(super) struct Faults(Arc<Mutex<Plan>>);
 struct Plan {
     steps: u64,
     failing: Option<(u64, Fault)>,
+    /// This folder cannot be synced.
+    unsyncable: Option<PathBuf>,
     unsynced: Vec<Unsynced>,
 }
 
@@ -76,6 +78,11 @@ impl Faults {
         let mut plan = self.plan();
         plan.steps = 0;
         plan.failing = None;
+    }
+
+    /// From now on, to sync this folder fails with EIO, and nothing else does.
+    pub(super) fn refuse_sync_of(&self, folder: &Path) {
+        self.plan().unsyncable = Some(folder.to_owned());
     }
 
     /// How many steps were taken since it was armed or disarmed.
@@ -133,6 +140,9 @@ impl Plan {
     fn next(&mut self, step: Step<'_>) -> Option<(io::Error, IsFirst)> {
         let number = self.steps;
         self.steps += 1;
+        if matches!((step, &self.unsyncable), (Step::SyncDir(path), Some(folder)) if path == folder) {
+            return Some((Errno::IO.into(), IsFirst::Yes));
+        }
         let fault = self.failing.filter(|(at, fault)| number == *at || number > *at && !fault.is_passing());
         let Some((at, fault)) = fault else {
             self.note(step);

@@ -110,9 +110,13 @@ fn directories(layout: &Layout, disk: &Disk, place: Place, found: &mut Found) ->
         }
     }
     if !leftovers.is_empty() {
-        // Their names must not come back without their files.
-        disk.sync_dir(&folder)?;
-        leftovers.iter().for_each(|path| sweep(disk, path));
+        // Their names must not come back without their files. Where that cannot be had, they stay for the next start.
+        match disk.sync_dir(&folder) {
+            Ok(()) => leftovers.iter().for_each(|path| sweep(disk, path)),
+            Err(error) => {
+                tracing::warn!(path = %folder.display(), reason = %reason(&error), "what is no longer needed stays");
+            }
+        }
     }
     Ok(ids)
 }

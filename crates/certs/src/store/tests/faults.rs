@@ -179,6 +179,23 @@ fn opening() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_synced_serves_what_it_has_and_takes_no_orders() {
+    let template = Template::new();
+    for place in ["", "live", "pending"] {
+        let folder = template.copy();
+        let root = folder.path().join("acme");
+        let leftover = root.join("live/.0000000099-x.example.com.new");
+        fs::create_dir(&leftover).unwrap();
+        let disk = Disk::default();
+        disk.faults.refuse_sync_of(&root.join(place).components().collect::<PathBuf>());
+        let store = Store::open_on(&root, disk).unwrap_or_else(|error| panic!("{place}: {error}"));
+        check_sound(&store, &template, place);
+        assert_eq!(store.self_test().is_err(), place.is_empty(), "{place}");
+        assert_eq!(leftover.exists(), place == "live", "{place}");
+    }
+}
+
+#[test]
 fn making_the_store() {
     let new = draft(&["new.example.com"]);
     let run = |step: u64, fault: Fault| {
