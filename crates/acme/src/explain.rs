@@ -104,9 +104,9 @@ pub enum Provider {
 pub struct Findings {
     /// What DNS says; `None` where it does not matter (addresses).
     pub facts: Option<Facts>,
-    /// What answered for HTTP at port 80, by address.
+    /// What answered for HTTP at port 80, by address; nothing where no challenge of the name needs it.
     pub http: Vec<Probe>,
-    /// What answered for TLS at port 443, by address.
+    /// What answered for TLS at port 443, by address; likewise.
     pub tls: Vec<Probe>,
 }
 
@@ -128,9 +128,12 @@ pub async fn look(dns: &Dns, subject: &Subject) -> Explanation {
         }
     };
     let targets = probe::targets(&addresses, &subject.public_addresses);
+    // A port that the CA does not come to says nothing.
+    let targets_of = |kind| if subject.challenges.contains(&kind) { &*targets } else { &[] };
+    let (clear, secure) = (targets_of(ChallengeKind::Http01), targets_of(ChallengeKind::TlsAlpn01));
     (findings.http, findings.tls) = tokio::join!(
-        probe::all(&targets, |address| probe::http(address, probe::HTTP_PORT, &host)),
-        probe::all(&targets, |address| probe::tls(address, probe::HTTPS_PORT, &host, dns.vault())),
+        probe::all(clear, |address| probe::http(address, probe::HTTP_PORT, &host)),
+        probe::all(secure, |address| probe::tls(address, probe::HTTPS_PORT, &host, dns.vault())),
     );
     judge(subject, &findings)
 }

@@ -123,6 +123,22 @@ pub(crate) fn speaks_of_ipv6(text: &str) -> bool {
     words.into_iter().any(|word| word == "AAAA" || is_one(word))
 }
 
+/// Does a CA's text say that a name did not resolve? In the words of resolvers, which CAs pass on.
+pub(crate) fn speaks_of_dns(text: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "could not resolve host",
+        "name or service not known",
+        "no such host",
+        "no such name",
+        "no valid ip addresses",
+        "nxdomain",
+        "server misbehaving",
+        "temporary failure in name resolution",
+    ];
+    let text = text.to_ascii_lowercase();
+    WORDS.iter().any(|words| text.contains(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +153,22 @@ mod tests {
             ("urn:ietf:params:acme:error:tls at 10:20:30", false),
         ] {
             assert_eq!(speaks_of_ipv6(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_did_not_resolve_is_found_in_what_a_ca_says() {
+        for (text, expected) in [
+            ("Could not resolve host: a.test", true),
+            (
+                "error doing http GET for url http://a.test/x: dial tcp: lookup a.test on 127.0.0.11:53: no such host",
+                true,
+            ),
+            ("DNS problem: NXDOMAIN looking up A for a.test", true),
+            ("192.0.2.7: Fetching http://a.test/x: Connection refused", false),
+            ("", false),
+        ] {
+            assert_eq!(speaks_of_dns(text), expected, "{text}");
         }
     }
 }

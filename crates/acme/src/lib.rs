@@ -24,7 +24,7 @@
 //! | `client` | [`Client`]: one CA: account, orders, renewal information, revocation |
 //! | `dns` | look-ups for advice, and the providers of DNS-01 |
 //! | `hooks` | programs of the operator that are told of events |
-//! | `program`, `printable` | running a program bounded in time and output; text from outside, made fit for people |
+//! | `program`, `printable`, `fnv` | running a program bounded in time and output; text from outside, made fit for people; a fingerprint |
 //! | `engine` | [`Engine`]: drives planner, clients and hooks; what the gateway talks to |
 //! | `explain` | what stands between a name and its certificate |
 //!
@@ -38,6 +38,7 @@ pub mod door;
 pub mod engine;
 pub mod explain;
 pub mod failure;
+mod fnv;
 pub mod hooks;
 pub mod plan;
 mod printable;

@@ -83,7 +83,6 @@ impl Accounts {
             None => self.register(talk, &mut file).await?,
             Some(account) => self.settle(talk, &mut file, account).await?,
         };
-        tracing::info!(ca = %self.config.id, account = %printable(&member.url), "using this account");
         *self.current() = Some(member.clone());
         Ok(member)
     }
@@ -157,6 +156,7 @@ impl Accounts {
         let url = account.url.clone().ok_or_else(|| storage_lost(&self.config))?;
         let member = Member { url, key: account.key.clone() };
         self.update_contact(talk, file, account, &member).await?;
+        tracing::info!(ca = %self.config.id, account = %printable(&member.url), "using this account");
         Ok(member)
     }
 

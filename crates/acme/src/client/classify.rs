@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{CaConfig, ChallengeKind},
-    failure::{Failure, FailureKind, NameFailure, printable},
+    failure::{Failure, FailureKind, NameFailure, printable, speaks_of_dns},
 };
 
 /// What was asked for.
@@ -113,7 +113,11 @@ impl<'a> Judge<'a> {
     /// A name that was not proved.
     pub(super) fn name(&self, name: &HostPattern, challenge: ChallengeKind, problem: &Problem) -> NameFailure {
         let asking = Asking::Proof(challenge);
-        let kind = kind_of(&problem.kind, problem.status, asking);
+        let kind = match kind_of(&problem.kind, problem.status, asking) {
+            // RFC 8555 section 6.7 has `dns` for that, and not every CA uses it.
+            FailureKind::ValidationConnection if speaks_of_dns(&problem.detail) => FailureKind::ValidationDns,
+            kind => kind,
+        };
         let text = name.to_string();
         let sentence = self.sentence(kind, &problem.kind, &problem.detail, Some(&text), asking, None);
         NameFailure { name: name.clone(), kind, challenge: Some(challenge), sentence }
@@ -266,13 +270,27 @@ impl<'a> Judge<'a> {
         let (kind, advice) = match error {
             TransportError::Url(_) => (FailureKind::Configuration, "write the `directory` of this CA as an https URL"),
             TransportError::Roots(_) => (FailureKind::Configuration, "see the `root` of this CA in the settings"),
-            TransportError::Tls { .. } => (
-                FailureKind::Ca,
-                "is its certificate of a CA of your own, name that CA's root as `root` in the settings",
-            ),
+            TransportError::Tls { source, .. } if refuses_certificate(source) => return self.untrusted(&chain),
             _ => (FailureKind::Ca, "it is asked again later; see whether this machine reaches it at all"),
         };
         Failure::new(kind, self.with_clock(format!("{ca} cannot be reached ({chain}): {advice}")))
+    }
+
+    /// What was written as its root is not what its own certificate is from, or nothing was written.
+    fn untrusted(&self, chain: &str) -> Failure {
+        let ca = &self.config.id;
+        let sentence = match &self.config.root {
+            Some(root) => format!(
+                "{ca} is not trusted ({chain}): its certificate does not verify under the `root` of the settings, {}: write \
+                 there the root that the CA's own server certificate is from",
+                printable(&root.display().to_string())
+            ),
+            None => format!(
+                "{ca} cannot be reached ({chain}): is its certificate of a CA of your own, name that CA's root as `root` \
+                 in the settings"
+            ),
+        };
+        Failure::new(FailureKind::Ca, self.with_clock(sentence))
     }
 }
 
@@ -301,6 +319,12 @@ pub(super) fn kind_of(problem_type: &str, status: u16, asking: Asking) -> Failur
         _ if status == 429 => FailureKind::Limit,
         _ => FailureKind::Ca,
     }
+}
+
+/// Was it we who did not like the CA's certificate? Everything else that ends a handshake is no matter of roots.
+fn refuses_certificate(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// Our own disk.

@@ -21,7 +21,10 @@ use super::{
     exchange::{Recursion, exchange, question},
     lookup::{Lookups, Problem, RECORDS_LIMIT, alias},
 };
-use crate::plan::{Pointing, Sight};
+use crate::{
+    fnv::fnv1a,
+    plan::{Pointing, Sight},
+};
 
 /// The label under a wildcard's suffix that is looked up: nobody has a record of its own there.
 const PROBE_LABEL: &str = "vestibule-probe";
@@ -145,7 +148,5 @@ fn fingerprint(addresses: &[IpAddr]) -> u64 {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),
     });
-    octets
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
-        .max(1)
+    fnv1a(octets).max(1)
 }

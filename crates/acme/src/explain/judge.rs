@@ -50,15 +50,29 @@ fn claim(subject: &Subject) -> Step {
 }
 
 fn ports(subject: &Subject, findings: &Findings) -> Vec<Step> {
-    let may_use = |kind| subject.challenges.contains(&kind);
-    let mut steps = Vec::new();
-    if may_use(ChallengeKind::Http01) && !findings.http.is_empty() {
-        steps.push(port("port 80", ("http-01", "this gateway"), &findings.http));
+    // A wildcard has no address at which anything could be tried.
+    if matches!(subject.name, HostPattern::Wildcard(_)) {
+        return Vec::new();
     }
-    if may_use(ChallengeKind::TlsAlpn01) && !findings.tls.is_empty() {
-        steps.push(port("port 443", ("tls-alpn-01", "TLS"), &findings.tls));
-    }
-    steps
+    let step = |place, kind, expected, probes: &[Probe]| {
+        if !subject.challenges.contains(&kind) {
+            return Some(unused(place, kind, &subject.challenges));
+        }
+        (!probes.is_empty()).then(|| port(place, (kind.as_str(), expected), probes))
+    };
+    let clear = step("port 80", ChallengeKind::Http01, "this gateway", &findings.http);
+    clear.into_iter().chain(step("port 443", ChallengeKind::TlsAlpn01, "TLS", &findings.tls)).collect()
+}
+
+/// Why a port was not tried.
+fn unused(port: &'static str, kind: ChallengeKind, challenges: &[ChallengeKind]) -> Step {
+    let kind = kind.as_str();
+    let used = challenges.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or ");
+    let sentence = match &*used {
+        "" => format!("not tried: no challenge may prove this name, so the CA does not come to {port}"),
+        used => format!("not tried: this name is proved by {used}, and only {kind} needs {port}"),
+    };
+    Step::new(port, Standing::Good, sentence)
 }
 
 /// From here is not from outside: whatever is not as expected is a doubt, and a hint where to look.

@@ -16,7 +16,7 @@ use super::{
     slab::NameIx,
     work::{Randomness, RenewalWindow},
 };
-use crate::Timestamp;
+use crate::{Timestamp, fnv::fnv1a};
 
 /// A lifetime below this is renewed after half of it rather than after two thirds.
 const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
@@ -163,12 +163,7 @@ impl Cert {
 
 /// A fingerprint that is the same in every run of the process (FNV-1a, finished by a mixing step): records are keyed by it.
 pub(super) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut mix = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    for part in parts {
-        part.iter().copied().for_each(&mut mix);
-        mix(0);
-    }
+    let mut hash = fnv1a(parts.into_iter().flat_map(|part| part.iter().copied().chain([0])));
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^ (hash >> 33)

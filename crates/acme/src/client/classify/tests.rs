@@ -205,3 +205,36 @@ fn a_binding_that_is_refused_is_not_mended_by_a_new_account() {
     assert_eq!(failure.kind, FailureKind::Configuration);
     assert!(failure.sentence.ends_with("check `eab.kid` and the HMAC key in the settings of this CA"), "{failure}");
 }
+
+#[test]
+fn a_name_that_does_not_resolve_is_a_matter_of_dns_whatever_the_type() {
+    let (config, name) = (config(), HostPattern::parse("a.test").unwrap());
+    let told = |detail: &str| {
+        let problem = Problem { kind: "connection".to_owned(), detail: detail.to_owned(), ..Problem::default() };
+        Judge::new(&config).name(&name, ChallengeKind::Http01, &problem)
+    };
+    let unresolved = told("Could not resolve host: a.test");
+    assert_eq!(unresolved.kind, FailureKind::ValidationDns);
+    assert!(unresolved.sentence.ends_with("let its A or AAAA record point to this gateway"), "{}", unresolved.sentence);
+    assert_eq!(told("Connection refused").kind, FailureKind::ValidationConnection);
+}
+
+#[test]
+fn a_certificate_of_the_ca_that_does_not_verify_is_told_by_what_was_written() {
+    let told = |root: Option<&str>, error: rustls::Error| {
+        let config = CaConfig { root: root.map(Into::into), ..config() };
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        let fault = Fault::Transport(TransportError::Tls { host: "ca.test".to_owned(), source });
+        Judge::new(&config).judge(&fault, Asking::Directory).sentence
+    };
+    let unknown = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    assert!(told(None, unknown()).ends_with("name that CA's root as `root` in the settings"));
+    assert_eq!(
+        told(Some("/etc/our-ca.pem"), unknown()),
+        "ca is not trusted (TLS with ca.test failed: invalid peer certificate: UnknownIssuer): its certificate does not \
+         verify under the `root` of the settings, /etc/our-ca.pem: write there the root that the CA's own server \
+         certificate is from"
+    );
+    let other = told(Some("/etc/our-ca.pem"), rustls::Error::HandshakeNotComplete);
+    assert!(other.ends_with("see whether this machine reaches it at all"), "{other}");
+}

@@ -308,6 +308,24 @@ fn an_address_is_asked_nothing_of_dns() {
 }
 
 #[test]
+fn a_port_that_no_challenge_needs_is_not_tried_and_says_so() {
+    let check = |challenges: &[ChallengeKind], expected: &[(&str, &str)]| {
+        let mut subject = subject("blog.example.com");
+        subject.challenges = challenges.to_vec();
+        let explanation = judge(&subject, &Findings { facts: Some(points_to(&["192.0.2.7"])), ..Findings::default() });
+        let ports = explanation.steps.iter().filter(|step| step.subject.starts_with("port"));
+        let told: Vec<_> = ports.map(|step| (step.subject, step.sentence.as_str())).collect();
+        assert_eq!(told, expected);
+    };
+    let clear = |used: &str| format!("not tried: this name is proved by {used}, and only http-01 needs port 80");
+    let secure = |used: &str| format!("not tried: this name is proved by {used}, and only tls-alpn-01 needs port 443");
+    let only = [ChallengeKind::Dns01];
+    check(&only, &[("port 80", &clear("dns-01")), ("port 443", &secure("dns-01"))]);
+    check(&[ChallengeKind::TlsAlpn01, ChallengeKind::Dns01], &[("port 80", &clear("tls-alpn-01 or dns-01"))]);
+    check(&[ChallengeKind::Http01], &[("port 443", &secure("http-01"))]);
+}
+
+#[test]
 fn what_fails_from_here_is_never_more_than_a_doubt() {
     for reached in [
         Reached::Stranger("SSH-2.0".to_owned()),
