@@ -38,6 +38,8 @@ pub enum FoundBy {
     Site,
     /// Reading the text of the settings; the examples are whole settings files.
     Settings,
+    /// Looking at what the settings name on this machine; the examples are whole settings files, and only illustrate.
+    Machine,
     /// Something beside the text: other sites, files, owners, the clock. The examples only illustrate.
     Context,
 }

@@ -59,6 +59,8 @@ struct Record {
     options: Option<Box<SiteOptions>>,
     counters: Arc<Counters>,
     reports: Box<[Report]>,
+    /// What could be understood of the names of a file that is broken.
+    asked_for: Box<[HostPattern]>,
     /// The version that is live, while it waits for a name of somebody else.
     waiting: Option<Version>,
     /// The file as it is, when its certificate files alone keep it from going live.
@@ -249,15 +251,18 @@ impl Sites {
         let source = source(&id, &bytes);
         let mut parsed = parse_site(&bytes);
         let diagnostics = std::mem::take(&mut parsed.diagnostics);
-        let Some(site) = parsed.value.filter(|_| !diagnostics.iter().any(Diagnostic::is_error)) else {
-            return self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
+        let is_broken = diagnostics.iter().any(Diagnostic::is_error);
+        let Some(site) = parsed.value.as_ref().filter(|_| !is_broken) else {
+            self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
+            self.record(&id, owner).asked_for = parsed.value.as_ref().map(hosts_of).unwrap_or_default();
+            return;
         };
         let version = Version { owner, text: bytes };
-        let files = Files::of(&site);
-        match self.activate(&id, &version, &site, diagnostics, step) {
+        let files = Files::of(site);
+        match self.activate(&id, &version, site, diagnostics, step) {
             Ok(remarks) => {
                 let record = self.record(&id, owner);
-                record.reports = reports(&remarks, &source);
+                (record.reports, record.asked_for) = (reports(&remarks, &source), Box::default());
                 (record.unproven_file, record.unproven_good) = (None, None);
                 record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
                 self.attend(&id);
@@ -265,7 +270,9 @@ impl Sites {
             }
             Err(diagnostics) => {
                 self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
-                self.record(&id, owner).unproven_file = Unproven::of(version, files, &diagnostics);
+                let record = self.record(&id, owner);
+                record.asked_for = hosts_of(site);
+                record.unproven_file = Unproven::of(version, files, &diagnostics);
                 self.attend(&id);
             }
         }
@@ -350,7 +357,7 @@ impl Sites {
             }
         };
         let record = self.record(id, owner);
-        record.reports = reports;
+        (record.reports, record.asked_for) = (reports, Box::default());
         record.unproven_file = None;
         record.state = if record.is_of_use() { SiteState::Stale } else { SiteState::Broken };
     }
@@ -431,6 +438,10 @@ pub(crate) fn change_id(change: &Change) -> &SiteId {
         Change::Written(file) => &file.id,
         Change::Unreadable(id, _) | Change::Removed(id) => id,
     }
+}
+
+fn hosts_of(site: &vestibule_site::Site) -> Box<[HostPattern]> {
+    site.hosts.iter().map(|host| host.value.clone()).collect()
 }
 
 pub(crate) fn source(id: &SiteId, bytes: &[u8]) -> Source {

@@ -1,6 +1,8 @@
 //! [`Config`]: everything a gateway needs to run, decided. Flags, settings file and defaults meet in the binary; from
 //! here on nothing is optional.
 
+pub mod as_written;
+
 use std::{path::PathBuf, time::Duration};
 
 pub use vestibule_acme::config as acme;

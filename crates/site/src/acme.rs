@@ -10,6 +10,8 @@ use std::{
 use vestibule_diagnostics::Span;
 use vestibule_names::{Hostname, TenantId};
 
+use crate::site::Spanned;
+
 /// `acme` of the settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Acme {
@@ -21,8 +23,8 @@ pub struct Acme {
     pub ca: AcmeCa,
     /// `failover`: asked in this order after faults on the side of the CAs before.
     pub failover: Vec<AcmeCa>,
-    /// `hooks`: command lines, run on events.
-    pub hooks: Vec<Vec<String>>,
+    /// `hooks`: command lines, run on events; each where its program is written.
+    pub hooks: Vec<Spanned<Vec<String>>>,
     /// `dns`: providers of DNS-01, by name; the one called `default` serves sites that name none.
     pub dns: Vec<NamedProvider>,
     /// `hold`: how long a handshake waits for a first certificate whose order is in flight. Default 5 s.
@@ -47,11 +49,11 @@ pub struct AcmeCa {
     /// `staging: true`: Let's Encrypt's staging environment.
     pub staging: bool,
     /// `root`: PEM file, instead of the system's roots.
-    pub root: Option<PathBuf>,
+    pub root: Option<Spanned<PathBuf>>,
     /// `email`.
     pub email: Option<String>,
     /// `eab`: key identifier and file of the HMAC key.
-    pub eab: Option<(String, PathBuf)>,
+    pub eab: Option<(String, Spanned<PathBuf>)>,
     /// `profile`.
     pub profile: Option<Profile>,
     /// `challenges`, best first; empty: all that fit.
@@ -185,7 +187,7 @@ pub enum DnsProvider {
     /// `exec: {program, timeout}`, or `exec: PROGRAM`. The operator's only: a tenant's site may not name programs.
     Exec {
         /// The program.
-        program: PathBuf,
+        program: Spanned<PathBuf>,
         /// Default 2 minutes.
         timeout: Duration,
     },
@@ -198,14 +200,14 @@ pub enum DnsProvider {
         /// Default `hmac-sha256`.
         algorithm: String,
         /// Base64.
-        key_file: PathBuf,
+        key_file: Spanned<PathBuf>,
     },
     /// `acme_dns: {server, credentials_file}`.
     AcmeDns {
         /// A URL.
         server: String,
         /// JSON.
-        credentials_file: PathBuf,
+        credentials_file: Spanned<PathBuf>,
     },
 }
 

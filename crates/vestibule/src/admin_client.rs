@@ -245,7 +245,7 @@ impl AdminClient {
     pub(crate) fn all<A: DeserializeOwned, T>(
         &self,
         path: &str,
-        page: impl Fn(A) -> Page<T>,
+        mut page: impl FnMut(A) -> Page<T>,
     ) -> Result<Vec<T>, AdminError> {
         let limit = PAGE.to_string();
         let mut rows = Vec::new();

@@ -115,6 +115,16 @@ pub(crate) enum Failure {
         /// Why not, in the words of the gateway or the CA, and when it is tried again.
         sentence: String,
     },
+    /// The gateway went away before such a command was carried out.
+    #[error("{what}: {why}: {then}")]
+    Gone {
+        /// What was asked.
+        what: String,
+        /// How it went away.
+        why: String,
+        /// What comes of it.
+        then: &'static str,
+    },
     /// A store of another program.
     #[error(transparent)]
     Foreign(#[from] ForeignError),
@@ -168,7 +178,7 @@ impl Failure {
             Self::Review(ReviewError::Url(_)) => Exit::DATA,
             Self::Review(error) => root_io(error).map_or(Exit::IO, Exit::of_reading),
             Self::Admin(error) => error.exit(),
-            Self::Certificate { .. } => Exit::TEMPORARY,
+            Self::Certificate { .. } | Self::Gone { .. } => Exit::TEMPORARY,
             Self::Foreign(ForeignError::Io { source, .. }) => Exit::of_reading(source),
             Self::Foreign(_) => Exit::DATA,
             Self::Unconfirmed | Self::UnknownUser { .. } => Exit::USAGE,
@@ -220,6 +230,7 @@ impl Failure {
             Self::Root { .. } => "the first 'vestibule run' makes the local CA; name its state folder with --state DIR",
             Self::Unconfirmed => "answer `y`, or pass --yes where nobody can be asked",
             Self::Certificate { .. } => "'vestibule certs explain HOST' says what stands in the way",
+            Self::Gone { .. } => "'vestibule status' says whether the gateway is there again",
             Self::Foreign(ForeignError::Unknown { .. }) => {
                 "name certbot's /etc/letsencrypt, Caddy's data folder, or Traefik's acme.json"
             }

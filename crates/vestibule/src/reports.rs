@@ -30,6 +30,13 @@ pub(crate) fn write(out: &mut dyn Write, reports: &[Report], paint: Paint) -> io
     reports.iter().try_for_each(|report| writeln!(out, "{}\n", painted(report, paint)))
 }
 
+/// `vestibule.yaml:4:9: what is the matter; what to do [V0704]`, for places where a log is read line by line.
+pub(crate) fn one_line(report: &Report) -> String {
+    let place = [report.line, report.column].into_iter().flatten().map(|number| format!(":{number}"));
+    let help = report.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    format!("{}{}: {}{help} [{}]", report.file, place.collect::<String>(), report.message, report.code)
+}
+
 /// The report with its headline in colour. The excerpt stays plain: the report was rendered where the source was.
 fn painted(report: &Report, paint: Paint) -> String {
     let text = escaped_text(report.text.trim_end());
@@ -75,6 +82,14 @@ pub(crate) mod tests {
             painted(&error, Paint::Colour),
             "\u{1b}[1;31merror[V0201]\u{1b}[0m: \u{1b}[1mno such key\u{1b}[0m\n --> blog.yaml:2:1"
         );
+    }
+
+    #[test]
+    fn one_line_has_the_place_the_matter_and_the_advice() {
+        let report = Report { help: Some("write another".into()), ..report("warning", "") };
+        assert_eq!(one_line(&report), "blog.yaml:2:1: no such key; write another [V0201]");
+        let nowhere = Report { line: None, column: None, help: None, ..report };
+        assert_eq!(one_line(&nowhere), "blog.yaml: no such key [V0201]");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The gateway's settings file: found, read with a limit, parsed. What its diagnostics lead to is the command's matter:
-//! `run` refuses to start, `check` lists them, `status` looks for a socket all the same.
+//! `run` refuses to start, `check` lists them, `status` looks for a socket all the same. What else the settings name is
+//! looked for in `named`.
+
+mod named;
 
 use std::{
     fs::File,
@@ -64,10 +67,17 @@ impl Loaded {
         Ok(Self { path: Some(path.to_owned()), settings, diagnostics: parsed.diagnostics, source: Some(source) })
     }
 
-    /// The diagnostics as they travel.
+    /// The diagnostics as they travel, with what is missing around the file.
     pub(crate) fn reports(&self) -> Vec<Report> {
         let Some(source) = &self.source else { return Vec::new() };
-        self.diagnostics.iter().map(|diagnostic| Report::new(diagnostic, source)).collect()
+        let own = self.diagnostics.iter().map(|diagnostic| Report::new(diagnostic, source));
+        own.chain(self.missing()).collect()
+    }
+
+    /// Files and programs that the settings name and that cannot be used now.
+    pub(crate) fn missing(&self) -> Vec<Report> {
+        let Some(source) = &self.source else { return Vec::new() };
+        named::look(&self.settings).iter().map(|diagnostic| Report::new(diagnostic, source)).collect()
     }
 
     /// Asks the system for the users of `tenants`, and adds a warning for each that it does not know.
@@ -116,7 +126,7 @@ fn make_absolute(settings: &mut Settings, file: &Path) -> io::Result<()> {
     if let Some(acme) = &mut settings.acme {
         for ca in std::iter::once(&mut acme.ca).chain(&mut acme.failover) {
             let files = ca.root.as_mut().into_iter().chain(ca.eab.as_mut().map(|(_, file)| file));
-            files.for_each(|path| *path = folder.join(&*path));
+            files.for_each(|path| path.value = folder.join(&path.value));
         }
     }
     if let vestibule_site::settings::AccessLog::File(path) = &mut settings.log.access {
@@ -152,8 +162,8 @@ mod tests {
         let mut settings = vestibule_site::parse_settings(text).value.unwrap();
         make_absolute(&mut settings, Path::new("/srv/door/vestibule.yaml")).unwrap();
         let acme = settings.acme.unwrap();
-        assert_eq!(acme.ca.root.unwrap(), Path::new("/srv/door/ca.pem"));
-        assert_eq!(acme.failover[0].eab.as_ref().unwrap().1, Path::new("/srv/door/eab.key"));
+        assert_eq!(acme.ca.root.unwrap().value, Path::new("/srv/door/ca.pem"));
+        assert_eq!(acme.failover[0].eab.as_ref().unwrap().1.value, Path::new("/srv/door/eab.key"));
     }
 
     #[test]

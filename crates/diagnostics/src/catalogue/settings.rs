@@ -34,11 +34,25 @@ catalogue! {
         number: "V0703",
         title: "a user that this system does not know",
         severity: Severity::Warning,
-        found_by: FoundBy::Context,
+        found_by: FoundBy::Machine,
         explanation: "Users are looked up by name once, at the start. What is written of a user who does not exist applies \
                       to nobody: after the user is made, start the gateway again, or write the number instead, which \
                       is never looked up.",
         wrong: "tenants:\n  anne:\n    hosts: [\"*.ann.example\"]\n",
         right: "tenants:\n  ann:\n    hosts: [\"*.ann.example\"]\n",
+    }
+    /// A file or program of the settings that is not there, or not for us.
+    SETTINGS_FILE {
+        number: "V0704",
+        title: "a file or program of the settings that cannot be used",
+        severity: Severity::Warning,
+        found_by: FoundBy::Machine,
+        explanation: "The settings name a file or a program for certificates: the root of a CA, the key of an external \
+                      account binding, the key of a DNS provider, a program for DNS-01 or a hook. It is not there, it \
+                      is no regular file, or the user who looked may not read or run it. The gateway starts all the \
+                      same and serves what it has, but whatever needs it fails. Look as the user as whom the gateway \
+                      runs: another one may see more, or less.",
+        wrong: "# there is no such file\nacme:\n  agree: true\n  directory: https://ca.internal/acme/directory\n  root: /etc/vestibule/missing.pem\n",
+        right: "acme:\n  agree: true\n  directory: https://ca.internal/acme/directory\n  root: /etc/vestibule/our-ca.pem\n",
     }
 }

@@ -28,6 +28,8 @@ pub(super) fn encode(house: &House, encoder: &mut DescriptorEncoder<'_>) -> fmt:
         ConstGauge::new(value).encode(names.encode_family(&[("state", *state)])?)?;
     }
     gauge(encoder, "acme_expired_names", "Names of sites whose certificate has run out", counts.expired)?;
+    let broken = u64::try_from(house.shared.vault.store().broken().len()).unwrap_or(u64::MAX);
+    gauge(encoder, "acme_broken_issuances", "Directories of the store that cannot be used", broken)?;
     if let Some(seconds) = counts.next_expiry {
         let help = "Until the next certificate runs out, of names that lead here";
         let descriptor = encoder.encode_descriptor("acme_next_expiry_seconds", help, None, MetricType::Gauge)?;

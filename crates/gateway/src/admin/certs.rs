@@ -17,14 +17,16 @@ use vestibule_acme::{
     plan::{NameState, NameStatus},
 };
 use vestibule_certs::{
-    CertificateFacts,
-    store::{Issued, Store},
+    CertificateFacts, StoreNames,
+    store::{Broken, Issued, Store},
 };
 use vestibule_names::{HostPattern, SiteId};
 
 use super::{
     Caller,
-    model::{CertExplanation, CertPlan, CertRow, CertStep, Certs, ImportRequest, IssuedRow, NameRow, PlanRow},
+    model::{
+        BrokenRow, CertExplanation, CertPlan, CertRow, CertStep, Certs, ImportRequest, IssuedRow, NameRow, PlanRow,
+    },
     reply::Failed,
 };
 use crate::house::House;
@@ -34,9 +36,12 @@ pub(super) const ORDER_TIMEOUT: Duration = Duration::from_secs(10 * 60 + 15);
 /// An explanation asks DNS, a page asks the engine.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(50);
 
+/// Directories of the store that are shown as broken.
+const BROKEN_SHOWN: usize = 50;
+
 const NO_CA: &str = "no public CA is configured: write `acme: {agree: true}` into the settings and start again";
-const ENGINE_ENDED: &str = "the gateway is stopping: the order goes on after the next start (if it is not stopping, the \
-    thread that orders certificates has ended, and the log says why)";
+const ENGINE_ENDED: &str = "the gateway is stopping (if it is not, the thread that orders certificates has ended, and the log \
+    says why)";
 
 fn handle(house: &House) -> Result<&Handle, Failed> {
     // No CA was asked, and none will be: not a conflict, after which waiting helps.
@@ -84,6 +89,9 @@ pub(super) fn held(house: &House, caller: Caller, text: Option<&str>) -> Result<
 /// `GET /v1/certs`: a page, with how each name of a CA stands.
 pub(super) async fn page(house: &House, caller: Caller, after: Option<&str>, limit: usize) -> Certs {
     let mut page = house.sites().certs_page(caller, after, limit);
+    if after.is_none() && caller == Caller::Operator {
+        page.broken = broken(house.shared.vault.store());
+    }
     let of_cas = |row: &&mut CertRow| matches!(&*row.source, "auto" | "acme");
     let sites = page.certs.iter_mut().filter(of_cas).map(|row| SiteId::new(&row.site)).collect();
     let Some(told) = standing(house, sites).await else { return page };
@@ -94,8 +102,8 @@ pub(super) async fn page(house: &House, caller: Caller, after: Option<&str>, lim
     let store = house.shared.vault.store();
     for row in page.certs.iter_mut().filter(of_cas) {
         let names = by_site.remove(&row.site).unwrap_or_default();
-        let all = row.source == "acme";
-        row.names = row.hosts.iter().map(|host| name_row(host, names.get(host), all, store)).collect();
+        let wanted = if row.source == "acme" { StoreNames::All } else { StoreNames::Public };
+        row.names = row.hosts.iter().map(|host| name_row(host, names.get(host), wanted, store)).collect();
     }
     page
 }
@@ -105,23 +113,17 @@ pub(super) async fn standing(house: &House, sites: Vec<SiteId>) -> Option<Vec<Na
     within(QUESTION_TIMEOUT, house.acme.as_ref()?.status(sites)).await.ok()
 }
 
-fn name_row(name: &str, status: Option<&NameStatus>, all: bool, store: &Store) -> NameRow {
-    let mut row = NameRow {
-        name: name.to_owned(),
-        state: "local".to_owned(),
-        ca: None,
-        issuer: None,
-        not_after: None,
-        renew_at: None,
-        next_attempt: None,
-        failure_kind: None,
-        failure: None,
-        failed_at: None,
-        failures: 0,
-        issuance: None,
-    };
+fn broken(store: &Store) -> Vec<BrokenRow> {
+    let row = |broken: Broken| BrokenRow { path: broken.path.display().to_string(), reason: broken.reason };
+    store.broken().into_iter().take(BROKEN_SHOWN).map(row).collect()
+}
+
+/// `wanted`: of which names a CA is asked for a certificate.
+fn name_row(name: &str, status: Option<&NameStatus>, wanted: StoreNames, store: &Store) -> NameRow {
+    let mut row = NameRow::new(name, "local");
     let Some(status) = status else {
-        if all || HostPattern::parse(name).is_ok_and(|pattern| !pattern.is_private()) {
+        let is_public = HostPattern::parse(name).is_ok_and(|pattern| !pattern.is_private());
+        if wanted == StoreNames::All || is_public {
             // Not among what is wanted of the engine: see `change/public.rs`.
             "waiting".clone_into(&mut row.state);
             row.failure_kind = Some("configuration".to_owned());
@@ -178,7 +180,7 @@ pub(super) async fn explain(house: &House, caller: Caller, text: Option<&str>) -
         .to_owned(),
         sentence: step.sentence,
     });
-    let verdict = if claim.standing == "good" { told.verdict } else { claim.sentence.clone() };
+    let verdict = if claim.standing == "bad" { claim.sentence.clone() } else { told.verdict };
     Ok(CertExplanation { name: told.name, steps: std::iter::once(claim).chain(steps).collect(), verdict })
 }
 

@@ -175,6 +175,35 @@ pub struct NameRow {
     pub issuance: Option<String>,
 }
 
+impl NameRow {
+    /// A name of which nothing but this is known.
+    pub fn new(name: &str, state: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: state.to_owned(),
+            ca: None,
+            issuer: None,
+            not_after: None,
+            renew_at: None,
+            next_attempt: None,
+            failure_kind: None,
+            failure: None,
+            failed_at: None,
+            failures: 0,
+            issuance: None,
+        }
+    }
+}
+
+/// A directory of the store that cannot be used.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BrokenRow {
+    /// Where.
+    pub path: String,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
 /// `GET /v1/certs/explain?host=NAME`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CertExplanation {
@@ -256,6 +285,9 @@ pub struct Certs {
     pub certs: Vec<CertRow>,
     /// Pass as `after` for the next page.
     pub next: Option<String>,
+    /// Directories of the store that cannot be used; on the first page, and a few of them if there are many.
+    #[serde(default)]
+    pub broken: Vec<BrokenRow>,
 }
 
 /// How a name stands with the site of a [`ClaimRow`].

@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use vestibule_acme::config::{
-    ChallengeKind, DEFAULT_PROVIDER, Denial, DnsProvider, NamedProvider, Need, Profile, SiteDns, SiteOptions,
-};
-use vestibule_certs::{Identity, Origin, StoreNames, store};
+use vestibule_acme::config::{DEFAULT_PROVIDER, Denial, NamedProvider, SiteDns, SiteOptions};
+use vestibule_certs::{Identity, Origin, StoreNames};
 use vestibule_diagnostics::{Diagnostic, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_site::{
@@ -18,7 +16,12 @@ use vestibule_site::{
 use vestibule_vhost::{TlsPolicy, Vhost};
 
 use super::{Sites, Surroundings};
-use crate::{challenge, config::AcmeStanding, ledger::Version, live::SiteTable};
+use crate::{
+    challenge,
+    config::{AcmeStanding, as_written},
+    ledger::Version,
+    live::SiteTable,
+};
 
 /// What the engine is to be told of one site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +101,8 @@ impl Surroundings {
             found.extend(unprovable(site, version.owner, acme));
         } else if site.tls.value == Tls::Acme {
             found.push(no_ca(site.tls.span));
+        } else if found.is_empty() {
+            found.extend(idle_provider(site));
         }
         found
     }
@@ -119,6 +124,14 @@ fn no_ca(span: Span) -> Diagnostic {
         "the operator writes `acme: {agree: true}` into the settings for Let's Encrypt, or `acme: {agree: true, \
          directory: URL}` for a CA of their own",
     )
+}
+
+/// A way into DNS that nobody goes, because no CA is asked.
+fn idle_provider(site: &Site) -> Option<Diagnostic> {
+    let span = site.acme.dns_span?;
+    let found =
+        Diagnostic::new(catalogue::NO_EFFECT, "`dns` has no effect: no CA is configured").at(span, "nobody asks");
+    Some(found.help("the operator writes `acme: {agree: true}` into the settings for Let's Encrypt; or take `dns` out"))
 }
 
 /// A program runs as the gateway's user: a tenant's file must not start one.
@@ -206,37 +219,15 @@ fn challenge_routes(site: &Site) -> Option<Diagnostic> {
 pub(super) fn options(site: &Site) -> Option<Box<SiteOptions>> {
     let acme = &site.acme;
     let options = SiteOptions {
-        challenge: acme.challenge.map(|challenge| match challenge {
-            acme::Challenge::Http01 => ChallengeKind::Http01,
-            acme::Challenge::TlsAlpn01 => ChallengeKind::TlsAlpn01,
-            acme::Challenge::Dns01 => ChallengeKind::Dns01,
-        }),
-        profile: acme.profile.as_ref().map(|profile| Profile {
-            name: profile.name.clone(),
-            need: if profile.required { Need::Required } else { Need::Preferred },
-        }),
-        key_type: acme.key_type.map(|key_type| match key_type {
-            acme::KeyType::EcdsaP256 => store::KeyType::EcdsaP256,
-            acme::KeyType::EcdsaP384 => store::KeyType::EcdsaP384,
-            acme::KeyType::Rsa2048 => store::KeyType::Rsa2048,
-            acme::KeyType::Rsa4096 => store::KeyType::Rsa4096,
-        }),
+        challenge: acme.challenge.map(as_written::challenge),
+        profile: acme.profile.as_ref().map(as_written::profile),
+        key_type: acme.key_type.map(as_written::key_type),
         dns: acme.dns.as_ref().map(|dns| match dns {
             acme::SiteDns::Named(name) => SiteDns::Named(name.clone()),
-            acme::SiteDns::Own(provider) => SiteDns::Own(own_provider(provider)),
+            acme::SiteDns::Own(provider) => SiteDns::Own(as_written::dns_provider(provider)),
         }),
     };
     (options != SiteOptions::default()).then(|| Box::new(options))
-}
-
-fn own_provider(provider: &acme::DnsProvider) -> DnsProvider {
-    match provider.clone() {
-        acme::DnsProvider::Exec { program, timeout } => DnsProvider::Exec { program, timeout },
-        acme::DnsProvider::Rfc2136 { server, key_name, algorithm, key_file } => {
-            DnsProvider::Rfc2136 { server, key_name, algorithm, key_file }
-        }
-        acme::DnsProvider::AcmeDns { server, credentials_file } => DnsProvider::AcmeDns { server, credentials_file },
-    }
 }
 
 impl Sites {

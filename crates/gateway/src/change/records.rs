@@ -77,6 +77,7 @@ impl Records {
             options: None,
             counters: Arc::default(),
             reports: Box::default(),
+            asked_for: Box::default(),
             waiting: None,
             unproven_file: None,
             unproven_good: None,

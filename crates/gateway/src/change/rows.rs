@@ -120,7 +120,7 @@ impl Sites {
         let live = self.after(caller, after).filter_map(|(id, record)| cert_row(id, record.live.as_deref()?));
         let rows: Vec<_> = live.take(limit).collect();
         let next = next_page(&rows, limit, |row| &row.site);
-        Certs { certs: rows, next }
+        Certs { certs: rows, next, broken: Vec::new() }
     }
 
     /// Where live sites that the caller may see forward to, after a given site; whole sites until there are enough, and
@@ -178,22 +178,51 @@ impl Sites {
     pub(crate) fn explain_claim(&self, name: &HostPattern) -> CertStep {
         let (standing, sentence) = match self.holder(name) {
             None => ("bad", self.told_unheld(name)),
-            Some(Claim { until: Some(until), site, .. }) => {
-                let told =
-                    format!("no site serves {name} now; it is kept until {until} for the tenant whose site {site} did");
+            Some(Claim { until: Some(until), site, tenant, .. }) => {
+                let broken = self.broken_file_with(name, |owner| owner == *tenant);
+                let why =
+                    broken.map(|fault| format!("; the file that asks for it is broken ({fault})")).unwrap_or_default();
+                let told = format!(
+                    "no site serves {name} now; it is kept until {until} for the tenant whose site {site} did{why}"
+                );
                 ("bad", told)
             }
-            Some(claim) => match self.records.get(&claim.site).and_then(|record| record.live.as_deref()) {
-                None => ("bad", format!("the site {} holds {name} but is not live: see `vestibule sites`", claim.site)),
-                Some(live) => told_policy(name, &claim.site, &live.vhost.tls),
-            },
+            Some(claim) => self.told_held(name, &claim.site),
         };
         CertStep { subject: "claim".to_owned(), standing: standing.to_owned(), sentence }
     }
 
+    /// A name of a site, live or not, whose file may be broken.
+    fn told_held(&self, name: &HostPattern, site: &SiteId) -> (&'static str, String) {
+        let record = self.records.get(site);
+        let (standing, sentence) = match record.and_then(|record| record.live.as_deref()) {
+            None => ("bad", format!("the site {site} holds {name} but is not live: see `vestibule sites`")),
+            Some(live) => told_policy(name, site, &live.vhost.tls),
+        };
+        match (standing, record.and_then(Record::fault)) {
+            (_, None) => (standing, sentence),
+            ("good", Some(fault)) => {
+                ("unclear", format!("{sentence}, by its last good version: the file is broken now ({fault})"))
+            }
+            (_, Some(fault)) => (standing, format!("{sentence}; its file is broken ({fault})")),
+        }
+    }
+
+    /// A file of such an owner that asks for this name, and has an error.
+    fn broken_file_with(&self, name: &HostPattern, is_meant: impl Fn(TenantId) -> bool) -> Option<String> {
+        let asks = |record: &&Record| is_meant(record.owner) && record.asked_for.contains(name);
+        self.records.values().filter(asks).find_map(Record::fault)
+    }
+
+    /// To the operator: nobody else asks about what nobody holds.
     fn told_unheld(&self, name: &HostPattern) -> String {
         let parent = name.to_string().split_once('.').map(|(_, parent)| format!("*.{parent}"));
         let wildcard = parent.and_then(|wildcard| HostPattern::parse(&wildcard).ok());
+        if let Some(fault) = self.broken_file_with(name, |_| true) {
+            return format!(
+                "the file that asks for {name} is broken, and gives it to no site until it is mended: {fault}"
+            );
+        }
         match wildcard.and_then(|wildcard| Some((self.holder(&wildcard)?.site.clone(), wildcard))) {
             Some((site, wildcard)) => {
                 format!(
@@ -304,6 +333,18 @@ impl Sites {
 /// A name without a file, found again by its number.
 fn numbered(name: &HostPattern, number: usize) -> Spanned<HostPattern> {
     Spanned { value: name.clone(), span: Span { start: number, end: number } }
+}
+
+impl Record {
+    /// Where a file that is broken has its first error, and which.
+    fn fault(&self) -> Option<String> {
+        if !matches!(self.state, SiteState::Stale | SiteState::Broken) {
+            return None;
+        }
+        let report = self.reports.iter().find(|report| report.is_error())?;
+        let place = [report.line, report.column].into_iter().flatten().map(|number| format!(":{number}"));
+        Some(format!("{}{}: {}", report.file, place.collect::<String>(), report.message))
+    }
 }
 
 fn told_policy(name: &HostPattern, site: &SiteId, tls: &TlsPolicy) -> (&'static str, String) {

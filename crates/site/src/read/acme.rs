@@ -87,7 +87,7 @@ fn same_name(ca: &Spanned<AcmeCa>, other: &Spanned<AcmeCa>) -> Diagnostic {
 }
 
 /// Command lines: a path, or a list of a path and its arguments.
-fn hooks(field: Field<'_>, findings: &mut Findings) -> Vec<Vec<String>> {
+fn hooks(field: Field<'_>, findings: &mut Findings) -> Vec<Spanned<Vec<String>>> {
     let Shape::AnyNumber { of: Shape::Command { most }, .. } = field.key.shape else {
         debug_assert!(false, "`hooks` takes commands in its table");
         return Vec::new();
@@ -107,8 +107,8 @@ fn hooks(field: Field<'_>, findings: &mut Findings) -> Vec<Vec<String>> {
             }
             command.push(scalar.text.to_owned());
         }
-        if command.len() == words.len() && !command.is_empty() {
-            hooks.push(command);
+        if let Some(program) = words.first().filter(|_| command.len() == words.len()) {
+            hooks.push(Spanned { value: command, span: program.span });
         }
     }
     hooks

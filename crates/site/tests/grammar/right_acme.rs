@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use vestibule_names::TenantId;
 use vestibule_site::{
-    acme::{Acme, Challenge, DnsProvider, KeyType, Profile, SiteAcme, SiteDns, Tenants, WithoutCertificate},
+    acme::{
+        Acme, Challenge, DnsProvider, KeyType, NamedProvider, Profile, SiteAcme, SiteDns, Tenants, WithoutCertificate,
+    },
     parse_settings, parse_site,
     site::Tls,
 };
@@ -50,8 +52,9 @@ fn a_ca_says_all_there_is_to_say() {
     );
     let ca = acme.ca;
     assert_eq!((ca.name.as_deref(), ca.directory.as_deref()), (Some("our-ca"), Some("https://ca.test:14000/dir")));
-    assert_eq!((ca.root, ca.email.as_deref()), (Some("roots.pem".into()), Some("ops@a.test")));
-    assert_eq!(ca.eab, Some(("0123".into(), "eab.key".into())));
+    assert_eq!((ca.root.unwrap().value, ca.email.as_deref()), ("roots.pem".into(), Some("ops@a.test")));
+    let (kid, hmac_file) = ca.eab.unwrap();
+    assert_eq!((kid.as_str(), hmac_file.value), ("0123", "eab.key".into()));
     assert_eq!(ca.profile, Some(Profile { name: "tlsserver".into(), required: true }));
     assert_eq!(ca.challenges, [Challenge::TlsAlpn01, Challenge::Http01]);
     assert_eq!(ca.preferred_chain.as_deref(), Some("Some Root X1"));
@@ -69,7 +72,9 @@ fn what_happens_around_the_cas() {
     );
     assert_eq!(acme.failover.len(), 2);
     assert_eq!((acme.failover[0].directory.as_deref(), acme.failover[1].staging), (Some("https://b.test/"), true));
-    assert_eq!(acme.hooks, [vec!["/bin/a"], vec!["/bin/b", "--x", "1"]]);
+    let hooks: Vec<_> =
+        acme.hooks.iter().map(|hook| hook.value.iter().map(String::as_str).collect::<Vec<_>>()).collect();
+    assert_eq!(hooks, [vec!["/bin/a"], vec!["/bin/b", "--x", "1"]]);
     assert_eq!((acme.hold, acme.without_certificate), (Some(Duration::ZERO), WithoutCertificate::Alert));
     assert!(!acme.check_dns);
     let resolvers: Vec<_> = acme.resolvers.iter().map(ToString::to_string).collect();
@@ -86,15 +91,16 @@ fn providers_have_names() {
     );
     let names: Vec<_> = acme.dns.iter().map(|named| named.name.as_str()).collect();
     assert_eq!(names, ["default", "slow", "own", "far"]);
-    let exec = |timeout| DnsProvider::Exec { program: "/bin/hook".into(), timeout: Duration::from_secs(timeout) };
-    assert_eq!((&acme.dns[0].provider, &acme.dns[1].provider), (&exec(120), &exec(600)));
-    let own = DnsProvider::Rfc2136 {
-        server: "192.0.2.53:53".parse().unwrap(),
-        key_name: "acme_key.".into(),
-        algorithm: "hmac-sha256".into(),
-        key_file: "/k".into(),
+    let exec = |named: &NamedProvider| match &named.provider {
+        DnsProvider::Exec { program, timeout } => (program.value.clone(), timeout.as_secs()),
+        other => panic!("{other:?}"),
     };
-    assert_eq!(acme.dns[2].provider, own);
+    assert_eq!((exec(&acme.dns[0]), exec(&acme.dns[1])), (("/bin/hook".into(), 120), ("/bin/hook".into(), 600)));
+    let DnsProvider::Rfc2136 { server, key_name, algorithm, key_file } = &acme.dns[2].provider else {
+        panic!("{:?}", acme.dns[2])
+    };
+    assert_eq!((server.to_string().as_str(), key_name.as_str()), ("192.0.2.53:53", "acme_key."));
+    assert_eq!((algorithm.as_str(), key_file.value.to_str()), ("hmac-sha256", Some("/k")));
 }
 
 #[test]
@@ -135,6 +141,6 @@ fn a_site_says_what_it_wants_of_a_ca() {
     assert!(wish.dns_span.is_some());
 
     let (_, wish) = tls("tls: {dns: {exec: /bin/hook}}");
-    let exec = DnsProvider::Exec { program: "/bin/hook".into(), timeout: Duration::from_secs(120) };
-    assert_eq!(wish.dns, Some(SiteDns::Own(exec)));
+    let Some(SiteDns::Own(DnsProvider::Exec { program, timeout })) = wish.dns else { panic!("{wish:?}") };
+    assert_eq!((program.value, timeout), ("/bin/hook".into(), Duration::from_secs(120)));
 }

@@ -21,6 +21,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     place::Surroundings,
+    reports,
     settings_file::Loaded,
     signals::{HangUp, Signals},
     terminal::{escaped, tell},
@@ -73,6 +74,7 @@ fn power_folders(config: &Config) -> Folders<'_> {
     Folders { sites: &config.sites, state: &config.state, socket }
 }
 
+/// One line to whoever watches the start.
 fn advise(format: LogFormat, advice: &str) {
     match format {
         LogFormat::Text => tell(&format!("vestibule: {}\n", escaped(advice))),
@@ -119,6 +121,10 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     }
     if runs == Runs::AsRoot {
         advise(log.format, AS_ROOT);
+    }
+    // By now as the user as whom the gateway goes on.
+    for report in loaded.missing() {
+        advise(log.format, &reports::one_line(&report));
     }
     let settings = loaded.path.unwrap_or_else(|| surroundings.standing.settings());
     let (acme, format) = (loaded.settings.acme, loaded.settings.log.format);

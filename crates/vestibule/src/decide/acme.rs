@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use vestibule_gateway::config::{
     AcmePolicy, CaId,
-    acme::{CaConfig, CaLimits, ChallengeKind, Config, DnsProvider, Eab, NamedProvider, Need, Profile, Rate, Tenants},
+    acme::{CaConfig, CaLimits, Config, Eab, NamedProvider, Rate, Tenants},
+    as_written,
 };
 use vestibule_names::TenantId;
 use vestibule_site::acme::{self as written, Acme, AcmeCa, AcmeLimits};
@@ -19,7 +20,7 @@ pub(super) fn policy(acme: Option<&Acme>) -> Option<AcmePolicy> {
     let cas = std::iter::once(&acme.ca).chain(&acme.failover).filter_map(|one| ca(one, &dns)).collect();
     Some(AcmePolicy {
         config: Config {
-            hooks: acme.hooks.clone(),
+            hooks: acme.hooks.iter().map(|hook| hook.value.clone()).collect(),
             resolvers: acme.resolvers.clone(),
             advisory_checks: acme.check_dns,
             public_addresses: acme.public_addresses.clone(),
@@ -34,12 +35,12 @@ fn ca(ca: &AcmeCa, dns: &[NamedProvider]) -> Option<CaConfig> {
     let id = CaId::new(&ca.id());
     debug_assert!(id.is_some(), "the reader lets only names through that a CA can have: {}", ca.id());
     let standard = CaConfig::new(id?, ca.directory());
-    let challenges = ca.challenges.iter().map(|one| challenge(*one)).collect::<Vec<_>>();
+    let challenges = ca.challenges.iter().map(|one| as_written::challenge(*one)).collect::<Vec<_>>();
     Some(CaConfig {
-        root: ca.root.clone(),
+        root: ca.root.as_ref().map(|root| root.value.clone()),
         email: ca.email.clone(),
-        eab: ca.eab.clone().map(|(kid, hmac_file)| Eab { kid, hmac_file }),
-        profile: ca.profile.as_ref().map(profile),
+        eab: ca.eab.clone().map(|(kid, hmac_file)| Eab { kid, hmac_file: hmac_file.value }),
+        profile: ca.profile.as_ref().map(as_written::profile),
         challenges: if challenges.is_empty() { standard.challenges } else { challenges },
         preferred_chain: ca.preferred_chain.clone(),
         limits: limits(ca.limits, standard.limits),
@@ -65,24 +66,12 @@ fn limits(written: AcmeLimits, known: CaLimits) -> CaLimits {
     }
 }
 
-fn profile(profile: &written::Profile) -> Profile {
-    Profile { name: profile.name.clone(), need: if profile.required { Need::Required } else { Need::Preferred } }
-}
-
-fn challenge(challenge: written::Challenge) -> ChallengeKind {
-    match challenge {
-        written::Challenge::Http01 => ChallengeKind::Http01,
-        written::Challenge::TlsAlpn01 => ChallengeKind::TlsAlpn01,
-        written::Challenge::Dns01 => ChallengeKind::Dns01,
-    }
-}
-
 /// A gateway that does not run as root serves its own user, who is its operator.
 fn named_provider(named: &written::NamedProvider) -> NamedProvider {
     let us = TenantId(rustix::process::geteuid().as_raw());
     NamedProvider {
         name: named.name.clone(),
-        provider: dns_provider(&named.provider),
+        provider: as_written::dns_provider(&named.provider),
         zones: named.zones.clone(),
         tenants: match &named.tenants {
             written::Tenants::Operator => Tenants::Only(vec![us]),
@@ -92,19 +81,12 @@ fn named_provider(named: &written::NamedProvider) -> NamedProvider {
     }
 }
 
-fn dns_provider(provider: &written::DnsProvider) -> DnsProvider {
-    match provider.clone() {
-        written::DnsProvider::Exec { program, timeout } => DnsProvider::Exec { program, timeout },
-        written::DnsProvider::Rfc2136 { server, key_name, algorithm, key_file } => {
-            DnsProvider::Rfc2136 { server, key_name, algorithm, key_file }
-        }
-        written::DnsProvider::AcmeDns { server, credentials_file } => DnsProvider::AcmeDns { server, credentials_file },
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use vestibule_gateway::config::{WithoutCertificate, acme as decided};
+    use vestibule_gateway::config::{
+        WithoutCertificate,
+        acme::{self as decided, ChallengeKind, Need, Profile},
+    };
 
     use super::*;
 

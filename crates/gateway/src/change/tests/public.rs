@@ -228,9 +228,10 @@ fn owners_are_told_what_stands_in_the_way_of_a_certificate() {
         (standing(&[]), 1000, beside, vec![]),
         (None, 1000, acme, warning("V0506")),
         (standing(&[]), 1000, acme, vec![]),
+        (None, 1000, named, [warning("V0506"), warning("V0208")].concat()),
     ] {
         let found = codes(acme, owner, text);
-        let found: Vec<_> = found.into_iter().filter(|(code, _)| code.starts_with("V05")).collect();
+        let found: Vec<_> = found.into_iter().filter(|(code, _)| code.starts_with("V05") || code == "V0208").collect();
         assert_eq!(found, expected, "{text}");
     }
 }
@@ -312,4 +313,28 @@ fn certificates_are_ordered_for_as_many_names_as_the_tenant_may_have() {
     story.told(vec![removed("a.yaml")]);
     let again = auto("b.yaml", "c.example.com, d.example.com, e.example.com, h.example.com");
     assert_eq!(story.told(vec![again]), ["b.yaml of 1000 wants c.example.com d.example.com e.example.com"]);
+}
+
+#[test]
+fn whose_file_is_broken_is_told_where() {
+    let mut story = Story::new();
+    let claim = |story: &Story, name: &str| {
+        let step = story.sites.explain_claim(&HostPattern::parse(name).expect("a name"));
+        (step.standing, step.sentence)
+    };
+    story.write("good.yaml", "hosts: a.example.com\nrespond: one\n");
+    let (_, before) = claim(&story, "a.example.com");
+    story.write("good.yaml", "hosts: [a.example.com, b.example.com]\nrespond: one\nupstreem: 5000\n");
+    let place = "good.yaml:3:1: unknown key `upstreem`";
+    let (standing, sentence) = claim(&story, "a.example.com");
+    assert!(standing != "good" && sentence.starts_with(&before) && sentence.contains(place), "{sentence}");
+
+    let (standing, sentence) = claim(&story, "b.example.com");
+    let expected = "the file that asks for b.example.com is broken, and gives it to no site until it is mended: ";
+    assert_eq!((standing.as_str(), sentence), ("bad", format!("{expected}{place}")));
+
+    story.write("good.yaml", "hosts: [a.example.com, b.example.com]\nrespond: one\n");
+    for name in ["a.example.com", "b.example.com"] {
+        assert!(!claim(&story, name).1.contains("broken"), "{name}");
+    }
 }

@@ -14,6 +14,7 @@ use crate::{
         values::{self, Scalar, path},
     },
     schema::{acme_keys, table::Shape},
+    site::Spanned,
 };
 
 /// The longest URL of a directory.
@@ -105,8 +106,8 @@ fn host_of(rest: &str) -> Result<(), &'static str> {
 }
 
 /// A path that is meant from the folder of the settings file.
-fn file(field: Field<'_>, findings: &mut Findings) -> Option<PathBuf> {
-    path(&field.scalar(findings)?, findings).map(|path| path.value)
+fn file(field: Field<'_>, findings: &mut Findings) -> Option<Spanned<PathBuf>> {
+    path(&field.scalar(findings)?, findings)
 }
 
 fn email(field: Field<'_>, findings: &mut Findings) -> Option<String> {
@@ -126,7 +127,7 @@ fn email(field: Field<'_>, findings: &mut Findings) -> Option<String> {
     None
 }
 
-fn eab(field: Field<'_>, findings: &mut Findings) -> Option<(String, PathBuf)> {
+fn eab(field: Field<'_>, findings: &mut Findings) -> Option<(String, Spanned<PathBuf>)> {
     let fields = Fields::open("`eab`", field.node, &acme_keys::EAB_KEYS, findings)?;
     let kid = fields.require("kid", field.key_span, findings);
     let file = fields.require("hmac_file", field.key_span, findings);

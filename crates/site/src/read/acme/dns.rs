@@ -17,6 +17,7 @@ use crate::{
         values::Scalar,
     },
     schema::table::{Shape, Table},
+    site::Spanned,
     yaml::{Node, Value},
 };
 
@@ -190,6 +191,6 @@ fn url(field: Field<'_>, findings: &mut Findings) -> Option<String> {
     None
 }
 
-fn file(field: Field<'_>, findings: &mut Findings) -> Option<PathBuf> {
-    field.absolute_path(findings).map(|path| path.value)
+fn file(field: Field<'_>, findings: &mut Findings) -> Option<Spanned<PathBuf>> {
+    field.absolute_path(findings)
 }

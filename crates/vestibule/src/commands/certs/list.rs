@@ -1,9 +1,9 @@
 //! `vestibule certs` alone: every name, and how its certificate stands.
 
-use std::{io::Write, time::SystemTime};
+use std::{collections::HashMap, io::Write, time::SystemTime};
 
 use clap::Args;
-use vestibule_gateway::admin::model::{CertRow, Certs, NameRow};
+use vestibule_gateway::admin::model::{BrokenRow, CertRow, Certs, NameRow};
 
 use super::root;
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
     table::{Align, Table},
     terminal::{self, escaped},
 };
+
+/// Names before a sentence that is about all of them.
+const NAMES_SHOWN: usize = 10;
 
 /// The flags of the list.
 #[derive(Debug, Args)]
@@ -34,16 +37,27 @@ pub(super) fn run(flags: &ListFlags, out: &mut dyn Write) -> Result<Exit, Failur
         return root::print(&flags.reach, out);
     }
     let client = AdminClient::reach(&flags.reach)?;
-    let certs = client.all("/v1/certs", |page: Certs| Page { rows: page.certs, next: page.next })?;
+    let mut broken = Vec::new();
+    let certs = client.all("/v1/certs", |page: Certs| {
+        broken.extend(page.broken);
+        Page { rows: page.certs, next: page.next }
+    })?;
     match flags.format.format {
-        Format::Json => crate::commands::write_json(out, &Certs { certs, next: None })?,
-        Format::Text if certs.is_empty() => writeln!(out, "no certificates: no site is served over HTTPS yet")?,
-        Format::Text => write_text(&certs, out, terminal::width(), SystemTime::now())?,
+        Format::Json => crate::commands::write_json(out, &Certs { certs, next: None, broken })?,
+        Format::Text if certs.is_empty() && broken.is_empty() => {
+            writeln!(out, "no certificates: no site is served over HTTPS yet")?
+        }
+        Format::Text => {
+            let now = SystemTime::now();
+            write_table(&certs, out, terminal::width(), now)?;
+            write_remarks(&certs, out, now)?;
+            write_broken(&broken, out)?;
+        }
     }
     Ok(Exit::OK)
 }
 
-fn write_text(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now: SystemTime) -> Result<(), Failure> {
+fn write_table(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now: SystemTime) -> Result<(), Failure> {
     let mut table = Table::new(&[
         ("NAME", Align::LeftCut),
         ("STATE", Align::Left),
@@ -73,13 +87,51 @@ fn write_text(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now:
         }
     }
     write!(out, "{}", table.render(width))?;
+    Ok(())
+}
+
+/// What is the matter, once for all names of which the same is to be said.
+fn write_remarks(certs: &[CertRow], out: &mut dyn Write, now: SystemTime) -> Result<(), Failure> {
     for row in certs {
         if let Some(problem) = &row.problem {
             writeln!(out, "\n{}: the last change was not taken: {}", escaped(&row.site), escaped(problem))?;
         }
-        for (name, failure) in row.names.iter().filter_map(|name| Some((name, name.failure.as_ref()?))) {
-            writeln!(out, "\n{}: {}{}", escaped(&name.name), escaped(failure), circumstances(name, now))?;
-        }
+    }
+    let mut remarks: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let failures = certs.iter().flat_map(|row| &row.names).filter_map(|name| Some((name, name.failure.as_ref()?)));
+    for (name, failure) in failures {
+        let remark = format!("{}{}", escaped(failure), circumstances(name, now));
+        let place = *places.entry(remark).or_insert_with_key(|remark| {
+            remarks.push((remark.clone(), Vec::new()));
+            remarks.len() - 1
+        });
+        remarks[place].1.push(&name.name);
+    }
+    for (remark, names) in remarks {
+        writeln!(out, "\n{}: {remark}", listed(&names))?;
+    }
+    Ok(())
+}
+
+/// A few names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).map(|name| escaped(name).into_owned()).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn write_broken(broken: &[BrokenRow], out: &mut dyn Write) -> Result<(), Failure> {
+    for row in broken {
+        writeln!(out, "\n{} cannot be used: {}", escaped(&row.path), escaped(&row.reason))?;
+    }
+    if !broken.is_empty() {
+        writeln!(
+            out,
+            "  restore what cannot be used from a backup, or move it away: what is still wanted is ordered anew"
+        )?;
     }
     Ok(())
 }
@@ -138,26 +190,11 @@ mod tests {
         }
     }
 
-    fn name(name: &str, state: &str) -> NameRow {
-        NameRow {
-            name: name.into(),
-            state: state.into(),
-            ca: None,
-            issuer: None,
-            not_after: None,
-            renew_at: None,
-            next_attempt: None,
-            failure_kind: None,
-            failure: None,
-            failed_at: None,
-            failures: 0,
-            issuance: None,
-        }
-    }
-
     fn check(rows: &[CertRow], expected: &str) {
         let mut out = Vec::new();
-        write_text(rows, &mut out, None, UNIX_EPOCH + Duration::from_secs(NOW)).unwrap();
+        let now = UNIX_EPOCH + Duration::from_secs(NOW);
+        write_table(rows, &mut out, None, now).unwrap();
+        write_remarks(rows, &mut out, now).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -197,7 +234,7 @@ blog.yaml: the last change was not taken: the key does not belong to the certifi
             not_after: Some(NOW + 89 * 86_400),
             renew_at: Some(NOW + 60 * 86_400),
             next_attempt: Some(NOW + 60 * 86_400),
-            ..name("a.test", "valid")
+            ..NameRow::new("a.test", "valid")
         };
         let failing = NameRow {
             next_attempt: Some(NOW + 540),
@@ -205,9 +242,9 @@ blog.yaml: the last change was not taken: the key does not belong to the certifi
             failure: Some("b.test has no address".into()),
             failed_at: Some(NOW - 60),
             failures: 2,
-            ..name("b.test", "waiting")
+            ..NameRow::new("b.test", "waiting")
         };
-        site.names = vec![valid, failing, name("c.localhost", "local")];
+        site.names = vec![valid, failing, NameRow::new("c.localhost", "local")];
         check(
             &[site],
             "\
@@ -219,5 +256,36 @@ b.test       waiting                                                            
 b.test: b.test has no address (validation-dns, 2 times in a row, 1 min ago)
 ",
         );
+    }
+
+    #[test]
+    fn what_is_to_be_said_of_many_names_is_said_once() {
+        let failing = |host: &str, failure: &str| NameRow {
+            failure: Some(failure.into()),
+            failure_kind: Some("ca".into()),
+            ..NameRow::new(host, "waiting")
+        };
+        let hosts: Vec<String> = (0..12).map(|number| format!("n{number}.test")).collect();
+        let mut site = row(&[], "auto");
+        site.names = hosts.iter().map(|host| failing(host, "ca is down")).collect();
+        site.names.insert(1, failing("other.test", "ca is up"));
+        let mut out = Vec::new();
+        write_remarks(&[site], &mut out, UNIX_EPOCH).unwrap();
+        let expected = "
+n0.test, n1.test, n2.test, n3.test, n4.test, n5.test, n6.test, n7.test, n8.test, n9.test and 2 more: ca is down (ca)
+
+other.test: ca is up (ca)
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_shown_with_what_to_do() {
+        let broken = [BrokenRow { path: "/certs/acme/live/1-a\u{1b}".into(), reason: "key.pem is empty".into() }];
+        let mut out = Vec::new();
+        write_broken(&broken, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("\n/certs/acme/live/1-a\\u{1b} cannot be used: key.pem is empty\n"), "{text}");
+        assert!(text.contains("from a backup"), "{text}");
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn renew(flags: &RenewFlags, out: &mut dyn Write) -> Result<Exit, Fai
     let client = AdminClient::reach(&flags.reach)?;
     tell_person("vestibule: the gateway asks the CA; this can take a minute, and goes on if you leave\n");
     let issued = client.order::<IssuedRow>("/v1/certs/renew", &[("host", &flags.host)]);
-    let issued = issued.map_err(|error| refused(&format!("{} was not renewed", flags.host), error))?;
+    let issued = issued.map_err(|error| refused(&format!("{} was not renewed", flags.host), RESUMED, error))?;
     match flags.format.format {
         Format::Json => crate::commands::write_json(out, &issued)?,
         Format::Text => {
@@ -144,7 +144,7 @@ pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, F
     tell_person("vestibule: the gateway asks the CA; this can take a minute\n");
     let query = [("host", flags.host.as_str()), ("reason", flags.reason.code())];
     let revoked = client.order::<IssuedRow>("/v1/certs/revoke", &query);
-    let revoked = revoked.map_err(|error| refused(&format!("{} was not revoked", flags.host), error))?;
+    let revoked = revoked.map_err(|error| refused(&format!("{} was not revoked", flags.host), ASK_AGAIN, error))?;
     match flags.format.format {
         Format::Json => crate::commands::write_json(out, &revoked)?,
         Format::Text => {
@@ -158,7 +158,7 @@ pub(super) fn revoke(flags: &RevokeFlags, out: &mut dyn Write) -> Result<Exit, F
 /// Changes the keys of all accounts.
 pub(super) fn roll_over(flags: &RollOverFlags, out: &mut dyn Write) -> Result<Exit, Failure> {
     let done = AdminClient::reach(&flags.reach)?.order::<serde_json::Value>("/v1/certs/roll-over", &[]);
-    let done = done.map_err(|error| refused("the keys of the accounts were not all changed", error))?;
+    let done = done.map_err(|error| refused("the keys of the accounts were not all changed", ASK_AGAIN, error))?;
     match flags.format.format {
         Format::Json => crate::commands::write_json(out, &done)?,
         Format::Text => writeln!(out, "the accounts at all CAs have new keys")?,
@@ -187,12 +187,22 @@ fn confirmed(question: &str) -> bool {
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// The gateway's answer when a CA did not do it says why and, where there is one, when the next attempt is.
-fn refused(what: &str, error: AdminError) -> Failure {
+/// After the gateway went away in the middle of a renewal.
+const RESUMED: &str =
+    "an order that was begun goes on after its next start, and certificates are renewed in time in any case";
+/// After it went away in the middle of anything else: that is not remembered.
+const ASK_AGAIN: &str = "look at 'vestibule certs' after its next start, and say it again if it is not done";
+
+/// The gateway's answer when a CA did not do it says why and, where there is one, when the next attempt is. Where the
+/// gateway went away meanwhile, `then` says what comes of it.
+fn refused(what: &str, then: &'static str, error: AdminError) -> Failure {
+    let gone = |why: String| Failure::Gone { what: what.to_owned(), why, then };
     match error {
         AdminError::Refused { status: StatusCode::CONFLICT, error } => {
             Failure::Certificate { what: what.to_owned(), sentence: error }
         }
+        AdminError::Refused { status: StatusCode::SERVICE_UNAVAILABLE, error } => gone(error),
+        AdminError::Http { .. } | AdminError::Body { .. } => gone("the gateway ended before it answered".to_owned()),
         other => other.into(),
     }
 }
@@ -206,6 +216,7 @@ mod tests {
         let sentence = "a.test has no address; next attempt in 9 minutes";
         let failure = refused(
             "a.test was not renewed",
+            RESUMED,
             AdminError::Refused { status: StatusCode::CONFLICT, error: sentence.into() },
         );
         assert_eq!(failure.exit(), Exit::TEMPORARY);
@@ -219,7 +230,23 @@ mod tests {
     #[test]
     fn what_the_gateway_does_not_understand_is_no_failure_of_a_ca() {
         let error = AdminError::Refused { status: StatusCode::NOT_FOUND, error: "no site has the name".into() };
-        assert_eq!(refused("x", error).exit(), Exit::DATA);
+        assert_eq!(refused("x", RESUMED, error).exit(), Exit::DATA);
+    }
+
+    #[test]
+    fn a_gateway_that_goes_away_in_the_middle_leaves_nobody_in_doubt() {
+        let stopping =
+            AdminError::Refused { status: StatusCode::SERVICE_UNAVAILABLE, error: "the gateway is stopping".into() };
+        let broken = AdminError::Body { question: "/v1/certs/renew".into(), why: "broke off".into() };
+        for (error, why) in [(stopping, "the gateway is stopping"), (broken, "the gateway ended before it answered")] {
+            let failure = refused("a.test was not renewed", RESUMED, error);
+            assert_eq!(failure.exit(), Exit::TEMPORARY);
+            let expected = format!(
+                "vestibule: a.test was not renewed: {why}: {RESUMED}\n\
+                 help: 'vestibule status' says whether the gateway is there again\n"
+            );
+            assert_eq!(failure.chain(), expected);
+        }
     }
 
     #[test]
