@@ -278,8 +278,10 @@ fn authorization(state: &AuthorizationHandle<'_>, account: &Account) -> Result<A
         }
         _ => Standing::Failed(state.challenges.iter().find_map(failed)),
     };
-    let open = |challenge: &&Challenge| challenge.status != ChallengeStatus::Invalid;
-    let offers = state.challenges.iter().filter(open).filter_map(|challenge| {
+    let (spent, open): (Vec<_>, Vec<_>) =
+        state.challenges.iter().partition(|challenge| challenge.status == ChallengeStatus::Invalid);
+    let refused = spent.into_iter().filter_map(failed).collect();
+    let offers = open.into_iter().filter_map(|challenge| {
         Some(Offer {
             kind: kind_of(&challenge.r#type)?,
             token: challenge.token.clone(),
@@ -287,7 +289,7 @@ fn authorization(state: &AuthorizationHandle<'_>, account: &Account) -> Result<A
             problem: stalled(challenge),
         })
     });
-    Ok(Authorization { url: state.url().to_owned(), name, standing, offers: offers.collect() })
+    Ok(Authorization { url: state.url().to_owned(), name, standing, offers: offers.collect(), refused })
 }
 
 fn failed(challenge: &Challenge) -> Option<(ChallengeKind, Problem)> {

@@ -82,6 +82,8 @@ pub(super) struct Authorization {
     pub(super) standing: Standing,
     /// What may be answered.
     pub(super) offers: Vec<Offer>,
+    /// Challenges that failed for good, and why. Some CAs leave the authorization open all the same.
+    pub(super) refused: Vec<(ChallengeKind, Problem)>,
 }
 
 #[derive(Clone, Debug)]

@@ -37,7 +37,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(15);
 pub(super) type Proved = Vec<(HostPattern, ChallengeKind)>;
 
 /// A name that is being proved.
-struct Proof {
+pub(super) struct Proof {
     /// Of the authorization, in the order's list.
     index: usize,
     name: HostPattern,
@@ -107,7 +107,7 @@ impl Walk<'_> {
 
     /// For each open name the first challenge of the order's that the CA offers and that can be answered. What the CA has
     /// proved already (it reuses authorizations) needs none.
-    fn choose(&self, authorizations: &[Authorization]) -> Result<Vec<Proof>, Failure> {
+    pub(super) fn choose(&self, authorizations: &[Authorization]) -> Result<Vec<Proof>, Failure> {
         let open = authorizations.iter().enumerate().filter(|(_, found)| matches!(found.standing, Standing::Open));
         open.map(|(index, authorization)| {
             let name = &authorization.name;
@@ -307,9 +307,13 @@ impl Proof {
 }
 
 impl Authorization {
-    /// How it stands, where a CA that hesitates for too long over the challenge that was answered has refused it.
+    /// How it stands, where a CA that has refused the challenge that was answered, or hesitates over it for too long, has
+    /// refused the name.
     fn standing_of(&self, answered: ChallengeKind, doubt: &mut Doubt) -> Standing {
         let Standing::Open = self.standing else { return self.standing.clone() };
+        if let Some(refused) = self.refused.iter().find(|(kind, _)| *kind == answered) {
+            return Standing::Failed(Some(refused.clone()));
+        }
         let offer = self.offers.iter().find(|offer| offer.kind == answered);
         match doubt.consider(offer.and_then(|offer| offer.problem.clone())) {
             Some(problem) => Standing::Failed(Some((answered, problem))),
@@ -338,4 +342,27 @@ fn told(names: Vec<NameFailure>) -> Option<Failure> {
     };
     let failure = Failure::new(told.kind, sentence);
     Some(Failure { names, ..failure })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_that_is_refused_ends_an_authorization_that_is_left_open() {
+        let problem =
+            |detail: &str| Problem { kind: "tls".to_owned(), detail: detail.to_owned(), ..Problem::default() };
+        let offer = |kind| Offer { kind, token: "t".to_owned(), key_authorization: "t.k".to_owned(), problem: None };
+        let open = Authorization {
+            url: "https://ca.test/authz/1".to_owned(),
+            name: HostPattern::parse("a.test").unwrap(),
+            standing: Standing::Open,
+            offers: vec![offer(ChallengeKind::Http01)],
+            refused: vec![(ChallengeKind::TlsAlpn01, problem("no certificate"))],
+        };
+        let standing = |answered| open.standing_of(answered, &mut Doubt::within(Duration::from_secs(600)));
+        assert!(matches!(standing(ChallengeKind::Http01), Standing::Open));
+        let Standing::Failed(Some((kind, why))) = standing(ChallengeKind::TlsAlpn01) else { panic!("it is refused") };
+        assert_eq!((kind, why), (ChallengeKind::TlsAlpn01, problem("no certificate")));
+    }
 }

@@ -141,6 +141,14 @@ impl<'a> Walk<'a> {
             let failed = self.unheard(&mut placed).await;
             return Err(self.give_up(pending, failed));
         }
+        // Some CAs leave an authorization open whose challenge failed in the earlier run: nothing proves it any more.
+        if placed.status() == Status::Pending {
+            let found = self.authorizations(&mut placed).await.map_err(|stop| stop.failure)?;
+            if self.choose(&found).is_err() {
+                tracing::info!(ca = %self.order.ca, order = url, "the challenges of an earlier order are spent");
+                return Err(self.give_up(pending, self.gone()));
+            }
+        }
         tracing::info!(ca = %self.order.ca, order = url, status = ?placed.status(), "resuming an order");
         self.finish(pending, &mut placed).await
     }

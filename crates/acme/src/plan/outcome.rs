@@ -54,9 +54,9 @@ impl Planner {
         let Some(flight) = self.flights.remove(&job) else { return };
         self.land(&flight, if outcome.is_ok() { Spent::Certificate } else { Spent::OrderOnly }, now);
         // No name is to blame: what an operator asked for is asked of the CA again, and not when the calendar says so.
-        let is_still_asked_for = outcome
-            .as_ref()
-            .is_err_and(|failure| matches!(failure.kind, FailureKind::Ca | FailureKind::AlreadyReplaced));
+        let is_still_asked_for = outcome.as_ref().is_err_and(|failure| {
+            matches!(failure.kind, FailureKind::Ca | FailureKind::AlreadyReplaced | FailureKind::Gone)
+        });
         match outcome {
             Ok(obtained) => self.worked(&flight, &obtained, now, random),
             Err(failure) => self.failed(&flight, &failure, now, random),
@@ -86,6 +86,11 @@ impl Planner {
             }
             None => self.unknown_flight(job, order, names, now),
         };
+        let is_renewal = flight.order.renews.is_some();
+        for &ix in &flight.names {
+            // What was to be renewed then is to be renewed still, also where only an operator's word was the reason.
+            self.names[ix].forced |= is_renewal;
+        }
         self.take_off(flight, now);
         job
     }

@@ -20,6 +20,7 @@ fn a_renewal_asked_for_by_hand_is_ordered_again_soon_where_no_name_is_to_blame()
     for (kind, soon) in [
         (FailureKind::Ca, true),
         (FailureKind::AlreadyReplaced, true),
+        (FailureKind::Gone, true),
         (FailureKind::ValidationTls, false),
         (FailureKind::Configuration, false),
     ] {
@@ -85,4 +86,24 @@ fn a_second_word_of_the_operator_renews_the_whole_certificate() {
     let again = orders(&mut planner, soon);
     let [(_, order)] = &again[..] else { panic!("{again:?}") };
     assert_eq!(order.names.len(), 2, "{order:?}");
+}
+
+#[test]
+fn a_renewal_that_was_asked_for_before_a_restart_is_still_asked_for() {
+    for (kind, again) in [(FailureKind::Gone, true), (FailureKind::Ca, true), (FailureKind::ValidationTls, false)] {
+        let fresh = issued(1, "a.com", T);
+        let mut before = planner(std::slice::from_ref(&fresh), T);
+        want(&mut before, 1, "a.com", &SiteOptions::default(), T);
+        assert!(before.renew_now(&pattern("a.com"), T));
+        let order = orders(&mut before, T).remove(0).1;
+        let records = before.records();
+
+        let mut after = Planner::restore(config(vec![lets_encrypt()]), records, &[fresh], T);
+        want(&mut after, 1, "a.com", &SiteOptions::default(), T);
+        let job = after.resumed(order, T);
+        assert!(orders(&mut after, T).is_empty(), "{kind:?}: it is in flight");
+        after.ordered(job, Err(failure(kind)), T, &mut Half);
+        let soon = (0..=60).any(|second| !orders(&mut after, T.after(seconds(second))).is_empty());
+        assert_eq!(soon, again, "{kind:?}");
+    }
 }
