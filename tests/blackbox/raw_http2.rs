@@ -7,6 +7,7 @@ mod bodies;
 mod case;
 mod connection;
 mod fields;
+mod floods;
 mod frame;
 mod hpack;
 mod rig;
@@ -136,4 +137,9 @@ async fn trailers_never_frame_route_or_identify() {
 #[tokio::test]
 async fn header_blocks_decode_in_one_way_or_not_at_all() {
     hold(hpack::blocks()).await;
+}
+
+#[tokio::test]
+async fn floods_of_frames_end_in_enhance_your_calm() {
+    floods::hold().await;
 }

@@ -11,6 +11,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use http::Request;
@@ -20,7 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use vestibule_proxy::{self as proxy, Refusal};
 use vestibule_wire::{Fault, Gate, Limits, Next, Side, Sieve};
 
-use crate::vitals::Vitals;
+use crate::{
+    frames::{Frames, Verdict, endless_head},
+    vitals::Vitals,
+};
 
 /// What the codec gets in the place of a refused head. A client that sends the same is answered as any other.
 const STAND_IN: &[u8] = b"- * HTTP/1.1\r\nhost: -\r\n\r\n";
@@ -33,23 +37,66 @@ pub(crate) fn is_stand_in<B>(request: &Request<B>) -> bool {
 /// How much is read at once while a head or chunk is not whole.
 const READ_SIZE: usize = 8 * 1024;
 
-/// A stream that remembers how much its last read gave.
+/// A stream that remembers how much its last read gave, and counts the frames of HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Counted<S> {
     stream: S,
     last: usize,
+    pace: Option<Pace>,
+}
+
+/// What stands in front of the codec of HTTP/2.
+#[derive(Debug)]
+enum Pace {
+    Counting {
+        frames: Frames,
+        head_limit: u64,
+    },
+    /// The client is over its limits: this is left to say in its place.
+    Calming(Vec<u8>),
 }
 
 impl<S> Counted<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, last: 0 }
+        Self { stream, last: 0, pace: None }
+    }
+
+    /// From now on its bytes are frames.
+    pub(crate) fn count_frames(&mut self, head_limit: u64) {
+        self.pace = Some(Pace::Counting { frames: Frames::new(Instant::now()), head_limit });
+    }
+
+    fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
+        if let (Some(Pace::Counting { frames, .. }), Poll::Ready(Ok(count))) = (&mut self.pace, written) {
+            frames.wrote(*count);
+        }
+    }
+
+    /// Judges what a read has put behind `before`.
+    fn judge(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        if let Some(Pace::Counting { frames, head_limit }) = &mut self.pace
+            && let Verdict::CalmAfter(count) = frames.read(&buf.filled()[before..], Instant::now)
+        {
+            buf.set_filled(before + count);
+            self.pace = Some(Pace::Calming(endless_head(*head_limit)));
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        if let Some(Pace::Calming(rest)) = &mut self.pace {
+            let count = rest.len().min(buf.remaining());
+            buf.put_slice(&rest[..count]);
+            rest.drain(..count);
+            if rest.is_empty() {
+                self.pace = None; // what is still read is thrown away
+            }
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.judge(buf, before);
         self.last = buf.filled().len() - before;
         read
     }
@@ -57,7 +104,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(&written);
+        written
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
@@ -70,7 +119,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(&written);
+        written
     }
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()

@@ -20,6 +20,7 @@ mod control;
 mod explain;
 mod fault;
 mod first_certificate;
+mod frames;
 mod front;
 mod house;
 mod intake;

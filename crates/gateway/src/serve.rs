@@ -2,6 +2,7 @@
 //! per connection watches its [`Vitals`]; a drain closes it politely.
 
 use std::{
+    error::Error as _,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
@@ -53,13 +54,15 @@ pub(crate) enum Outcome {
     NoCertificate,
     /// Refused because the tenant of the name is over a limit.
     TenantLimit,
+    /// The client sent more frames, resets or faults than anybody needs: it was told to calm down.
+    Flooded,
     /// A bug of ours: it ended this connection only.
     Panicked,
 }
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Closed,
         Self::Upgraded,
         Self::Broken,
@@ -71,6 +74,7 @@ impl Outcome {
         Self::Challenge,
         Self::NoCertificate,
         Self::TenantLimit,
+        Self::Flooded,
         Self::Panicked,
     ];
 
@@ -88,6 +92,7 @@ impl Outcome {
             Self::Challenge => "challenge",
             Self::NoCertificate => "no_certificate",
             Self::TenantLimit => "tenant_limit",
+            Self::Flooded => "flooded",
             Self::Panicked => "panicked",
         }
     }
@@ -112,6 +117,7 @@ where
             if outcome == Outcome::Closed && vitals.is_tunnel() { Outcome::Upgraded } else { outcome }
         }
         Codec::Http2 => {
+            let io = io.counting_frames(worker.config().limits.request_head.0);
             let connection = http2_builder(&worker).serve_connection(io, service);
             watch(&worker, &vitals, pin!(connection), http2::Connection::graceful_shutdown).await
         }
@@ -198,7 +204,7 @@ where
                 Ok(()) => Outcome::Closed,
                 Err(error) => {
                     tracing::debug!(%error, "connection broken");
-                    Outcome::Broken
+                    if asked_for_calm(&error) { Outcome::Flooded } else { Outcome::Broken }
                 }
             });
         }
@@ -218,6 +224,12 @@ where
         }
     })
     .await
+}
+
+/// Did the codec tell the client to calm down?
+fn asked_for_calm(error: &hyper::Error) -> bool {
+    let reason = |error: &h2::Error| error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
+    error.source().and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(reason)
 }
 
 /// What to do with a connection now.

@@ -104,6 +104,12 @@ impl<S> Watched<S> {
         Self { io: hyper_util::rt::TokioIo::new(Counted::new(stream)), intake, vitals, closing: Closing::Open }
     }
 
+    /// In front of the codec of HTTP/2.
+    pub(crate) fn counting_frames(mut self, head_limit: u64) -> Self {
+        self.io.inner_mut().count_frames(head_limit);
+        self
+    }
+
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &result {
             Poll::Pending => self.vitals.write_stalled(),
