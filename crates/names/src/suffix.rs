@@ -14,10 +14,18 @@ pub fn registered_domain(name: &Hostname) -> &str {
 }
 
 /// Do many register names right below this one (`com`, `co.uk`, `github.io`)? By a rule of the public suffix list; a top-level
-/// domain without a rule is taken for one of somebody's own, and so are those that the public DNS will never have.
+/// domain without a rule is taken for one of somebody's own, and so are those that the public DNS will never have. A name below
+/// which the list has every name for a suffix (`kawasaki.jp`, by the rule `*.kawasaki.jp`) is nobody's either: with it, or with
+/// a wildcard of it, one would have the customers of all those suffixes.
 pub fn is_public_suffix(name: &Hostname) -> bool {
-    let ruled = psl::suffix(name.as_str().as_bytes()).filter(psl::Suffix::is_known);
-    !name.has_private_suffix() && ruled.is_some_and(|suffix| suffix.as_bytes() == name.as_str().as_bytes())
+    // No exception of the list begins like that.
+    let below = || format!("0.{name}");
+    !name.has_private_suffix() && (is_ruled(name.as_str()) || is_ruled(&below()))
+}
+
+/// Is all of it a suffix by a rule?
+fn is_ruled(name: &str) -> bool {
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() == name.as_bytes())
 }
 
 /// What a CA counts a pattern under: the registered domain of a name or of a wildcard's suffix; an IPv4 address itself; the
@@ -71,6 +79,15 @@ mod tests {
             ("github.io", true),
             ("x.ck", true),
             ("www.ck", false),
+            // Written as DNS has them: `рф`, `公司.cn`, `個人.hk`.
+            ("xn--p1ai", true),
+            ("xn--55qx5d.cn", true),
+            ("xn--gmqw5a.hk", true),
+            ("example.xn--p1ai", false),
+            // Rules of wildcards alone (`*.kawasaki.jp`, `*.compute.amazonaws.com`): everybody's is what is right below.
+            ("x.kawasaki.jp", true),
+            ("kawasaki.jp", true),
+            ("city.kawasaki.jp", false),
             ("example.com", false),
             ("example.co.uk", false),
             ("alice.github.io", false),
