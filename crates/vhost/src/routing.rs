@@ -10,7 +10,7 @@ use vestibule_names::HostPattern;
 use crate::Route;
 
 /// Routes, findable by the paths they cover.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RouteIndex {
     longest_first: Box<[Arc<Route>]>,
     /// In order of segments, so that whatever a route covers follows it directly.
@@ -18,7 +18,7 @@ pub(crate) struct RouteIndex {
 }
 
 /// A route's place in the order of segments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Place {
     /// Into `longest_first`.
     route: u32,

@@ -140,4 +140,28 @@ impl Vhost {
     pub fn serves(&self, host_key: &str) -> bool {
         self.host_index.serves(&self.hosts, host_key)
     }
+
+    /// The same site without the names that it does not hold any more. What redirected to one of them does so no more.
+    #[must_use]
+    pub fn keeping(&self, holds: impl Fn(&HostPattern) -> bool) -> Self {
+        let hosts: Vec<_> = self.hosts.iter().filter(|host| holds(host)).cloned().collect();
+        let host_index = HostIndex::new(&hosts);
+        let is_kept = |name: &Hostname| {
+            let exact = HostPattern::Exact(name.clone());
+            hosts.contains(&exact) || !self.hosts.contains(&exact) && host_index.serves(&hosts, name.as_str())
+        };
+        let canonical = self.canonical.clone().filter(is_kept);
+        Self {
+            id: self.id.clone(),
+            tenant: self.tenant,
+            hosts,
+            tls: self.tls.clone(),
+            redirect_to_https: self.redirect_to_https,
+            canonical,
+            timeouts: self.timeouts,
+            limits: self.limits,
+            host_index,
+            routes: self.routes.clone(),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc};
 use vestibule_acme::config::SiteOptions;
 use vestibule_certs::{Identity, IdentityRequest};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
-use vestibule_names::{SiteId, TenantId, UpstreamAddr, UpstreamTarget};
+use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamAddr, UpstreamTarget};
 use vestibule_site::{
     Site,
     site::{Action, Spanned, Tls},
@@ -83,6 +83,22 @@ impl Sites {
             record.live = Some(live);
             record.options = options;
         }
+    }
+
+    /// Whatever keeps a site from going live anew (certificate files that its tenant took away, a ledger that cannot be read):
+    /// what it does not hold any more is not its to serve, nor to take out of the table later.
+    pub(super) fn cut_off(&mut self, id: &SiteId, step: &mut Step) {
+        let Some(record) = self.records.get(id) else { return };
+        let Some(live) = &record.live else { return };
+        let holds = |name: &HostPattern| {
+            self.claims.holder(name).is_some_and(|claim| claim.site == *id && claim.until.is_none())
+        };
+        if live.vhost.hosts.iter().all(holds) {
+            return;
+        }
+        let vhost = live.vhost.keeping(holds);
+        let next = Next { identity: live.identity.clone(), options: record.options.clone(), vhost };
+        self.swap(id, next.vhost.tenant, next, step);
     }
 
     /// What the site shows in a handshake. The identity of the version before is kept when nothing about it changed, and

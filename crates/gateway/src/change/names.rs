@@ -132,6 +132,7 @@ impl Sites {
         if let Some(version) = waiting.or_else(good) {
             self.contain(&id, &mut loss, |sites, loss| sites.revive(&id, version, loss));
         }
+        self.cut_off(&id, &mut loss);
         self.wake(&mut loss);
         // In the table and at the CA the loss comes first: it must not take away what the new holder's site was just given.
         loss.table.append(&mut step.table);

@@ -92,7 +92,9 @@ impl Roster {
 impl Sites {
     /// Is a file of this owner within the limit? One that was another owner's before begins anew.
     pub(super) fn admit(&mut self, id: &SiteId, owner: TenantId) -> Admission {
-        if self.roster.within.get(id).is_some_and(|before| *before != owner) {
+        let is_outside = |before: TenantId| self.roster.outside.get(&before).is_some_and(|ids| ids.contains(id));
+        let was_outside = self.records.get(id).is_some_and(|record| record.owner != owner && is_outside(record.owner));
+        if was_outside || self.roster.within.get(id).is_some_and(|before| *before != owner) {
             self.give_place_up(id);
         }
         let limit = self.surroundings.tenancy.rule(owner).limits.sites;

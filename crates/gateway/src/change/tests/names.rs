@@ -101,6 +101,32 @@ fn the_operators_hand_moves_a_name_at_once() {
 }
 
 #[test]
+fn a_site_that_cannot_go_live_anew_loses_a_name_all_the_same() {
+    let name = HostPattern::parse("shop.test").expect("a pattern");
+    for has_waiter in [true, false] {
+        let mut town = Town::new("");
+        town.story.write("a.yaml", "hosts: [shop.test, ann.test]\nupstream: 7000\n");
+        let put_bob = |town: &mut Town| town.put("b.yaml", BOB, "shop.test");
+        if has_waiter {
+            put_bob(&mut town);
+        }
+        // From now on the version that is live would be refused.
+        town.story.sites.surroundings.listen.push("127.0.0.1:7000".parse().expect("an address"));
+        let (step, _) = town.story.sites.transfer(&name, TenantId(BOB)).expect("moved");
+        town.story.publish(step);
+        let holder = |town: &Town, host| town.story.table.load().resolve(host).map(|site| site.vhost.tenant.0);
+        assert_eq!(holder(&town, "shop.test"), has_waiter.then_some(BOB));
+        assert_eq!(holder(&town, "ann.test"), Some(ANN), "her other names stay");
+        put_bob(&mut town);
+        // Her next edit takes nothing out of the table that is not hers.
+        town.put("a.yaml", ANN, "ann.test");
+        assert_eq!(holder(&town, "shop.test"), Some(BOB));
+        town.story.apply(vec![removed("a.yaml")]);
+        assert_eq!(holder(&town, "shop.test"), Some(BOB));
+    }
+}
+
+#[test]
 fn files_over_the_limit_wait_outside_and_come_in_when_there_is_room() {
     let mut town = Town::new("tenants: {default: {limits: {sites: 2}}}\n");
     for number in 0..5 {
@@ -157,4 +183,15 @@ fn a_flood_of_one_tenant_leaves_nothing_behind_but_its_names() {
     assert_eq!(town.story.answer("b.test").as_deref(), Some("b.yaml"));
     let kept = town.story.sites.records.values().filter(|record| record.is_of_use()).count();
     assert_eq!((town.story.table.load().len(), kept), (11, 11));
+}
+
+#[test]
+fn a_file_outside_that_changes_hands_is_forgotten_by_the_first_owner() {
+    let mut town = Town::new("tenants: {default: {limits: {sites: 1}}}\n");
+    for id in ["a0.yaml", "a1.yaml", "a2.yaml"] {
+        town.put(id, ANN, &format!("{id}.test"));
+    }
+    town.put("a1.yaml", BOB, "bob.test");
+    town.story.apply(vec![removed("a0.yaml")]);
+    assert_eq!(town.story.sites.turns(), [SiteId::new("a2.yaml")], "the turn is that of a file of hers");
 }
