@@ -8,7 +8,8 @@
 //! | of root or of the gateway's user, writable by others | none |
 //! | of another user, which nobody else may write | that user's; root's count as that user's |
 //!
-//! A group that has its owner's number is the owner's own (user-private groups). The gateway's user may let a group write
+//! A group that has its owner's number is the owner's own (user-private groups), unless an access control list (acl(5)) lets
+//! others in: then the group's bits are those of its mask, and say nothing of the group. The gateway's user may let a group write
 //! its files and folders: on a gateway of one's own that is nobody's harm but one's own.
 
 use std::path::Path;
@@ -29,6 +30,21 @@ pub(crate) enum Steward {
     User(u32),
 }
 
+/// A file or folder as the kernel tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) stat: Stat,
+    pub(crate) list: AccessList,
+}
+
+/// Is there an access control list beyond the mode?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccessList {
+    None,
+    /// Or it cannot be told.
+    Some,
+}
+
 /// The users who may do everything anyway.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trust {
@@ -42,14 +58,14 @@ impl Trust {
     }
 
     /// Whose files may lie in this folder? `above`: in a folder of whom it lies.
-    pub(crate) fn steward(self, folder: &Stat, path: &Path, above: Option<Steward>) -> Result<Steward, OpenError> {
-        let owner = folder.st_uid;
+    pub(crate) fn steward(self, folder: &Seen, path: &Path, above: Option<Steward>) -> Result<Steward, OpenError> {
+        let owner = folder.stat.st_uid;
         if let Some(Steward::User(user)) = above
             && owner != user
         {
             return Err(misplaced(path, owner, user));
         }
-        let sticky = Mode::from_raw_mode(folder.st_mode).contains(Mode::SVTX);
+        let sticky = Mode::from_raw_mode(folder.stat.st_mode).contains(Mode::SVTX);
         match (self.covers(owner), self.writers(folder)) {
             (true, None) => Ok(Steward::Trusted),
             (true, Some(_)) if sticky => Ok(Steward::Everybody),
@@ -62,28 +78,31 @@ impl Trust {
     }
 
     /// Whose word is this file?
-    pub(crate) fn tenant(self, file: &Stat, path: &Path, steward: Steward) -> Result<TenantId, OpenError> {
+    pub(crate) fn tenant(self, file: &Seen, path: &Path, steward: Steward) -> Result<TenantId, OpenError> {
         if let Some(writers) = self.writers(file) {
             return Err(OpenError::FileWritable { writers, mend: writers.forbid(path) });
         }
+        let owner = file.stat.st_uid;
         match steward {
-            Steward::Everybody if file.st_uid == TenantId::OPERATOR.0 => {
+            Steward::Everybody if owner == TenantId::OPERATOR.0 => {
                 Err(OpenError::Unplaced { mend: format!("mv {} into a folder that only root writes", quoted(path)) })
             }
-            Steward::Trusted | Steward::Everybody => Ok(TenantId(file.st_uid)),
-            Steward::User(user) if self.covers(file.st_uid) || file.st_uid == user => Ok(TenantId(user)),
-            Steward::User(user) => Err(misplaced(path, file.st_uid, user)),
+            Steward::Trusted | Steward::Everybody => Ok(TenantId(owner)),
+            Steward::User(user) if self.covers(owner) || owner == user => Ok(TenantId(user)),
+            Steward::User(user) => Err(misplaced(path, owner, user)),
         }
     }
 
     /// Who may write this beside its owner?
-    fn writers(self, stat: &Stat) -> Option<Writers> {
+    fn writers(self, seen: &Seen) -> Option<Writers> {
+        let Seen { stat, list } = seen;
         let mode = Mode::from_raw_mode(stat.st_mode);
-        let is_own_group = stat.st_gid == stat.st_uid || (stat.st_uid == self.gateway && self.gateway != 0);
+        let is_private = stat.st_gid == stat.st_uid && *list == AccessList::None;
+        let is_own_group = is_private || (stat.st_uid == self.gateway && self.gateway != 0);
         if mode.contains(Mode::WOTH) {
             Some(Writers::Everybody)
         } else if mode.contains(Mode::WGRP) && !is_own_group {
-            Some(Writers::Group(stat.st_gid))
+            Some(if *list == AccessList::None { Writers::Group(stat.st_gid) } else { Writers::Listed })
         } else {
             None
         }
@@ -95,6 +114,8 @@ impl Trust {
 pub enum Writers {
     /// The group of this number.
     Group(u32),
+    /// Whom its access control list names.
+    Listed,
     /// Everybody.
     Everybody,
 }
@@ -109,6 +130,7 @@ impl std::fmt::Display for Writers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Group(gid) => write!(f, "group {gid}"),
+            Self::Listed => f.write_str("those whom its access control list names"),
             Self::Everybody => f.write_str("everybody"),
         }
     }
@@ -137,11 +159,25 @@ mod tests {
     const ANN: u32 = 1000;
     const BOB: u32 = 1001;
 
-    fn stat(uid: u32, gid: u32, mode: u32) -> Stat {
+    fn stat(uid: u32, gid: u32, mode: u32) -> Seen {
         let dir = tempfile::tempdir().unwrap();
         let mut stat = rustix::fs::stat(dir.path()).unwrap();
         (stat.st_uid, stat.st_gid, stat.st_mode) = (uid, gid, mode);
-        stat
+        Seen { stat, list: AccessList::None }
+    }
+
+    #[test]
+    fn an_access_list_makes_a_group_of_ones_own_anybodys() {
+        let trust = Trust { gateway: ROOT };
+        for (mode, list, expected) in [
+            (0o664, AccessList::None, None),
+            (0o664, AccessList::Some, Some(Writers::Listed)),
+            (0o644, AccessList::Some, None), // its mask lets nobody write
+        ] {
+            for uid in [ROOT, ANN] {
+                assert_eq!(trust.writers(&Seen { list, ..stat(uid, uid, mode) }), expected, "{mode:o} {list:?}");
+            }
+        }
     }
 
     /// A file in a folder in the sites folder, each as (owner, group, mode).

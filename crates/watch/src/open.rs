@@ -7,7 +7,10 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read as _},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -19,7 +22,7 @@ use vestibule_names::TenantId;
 
 use crate::{
     OpenError, Presence,
-    custody::Trust,
+    custody::{AccessList, Seen, Trust},
     name::{Candidate, NameQuality},
 };
 
@@ -163,11 +166,12 @@ impl Root {
         if stat.st_nlink > 1 {
             return Err(OpenError::HardLinked.into());
         }
-        let mut steward = self.trust.steward(&rustix::fs::fstat(&self.fd)?, &self.path, None)?;
+        let mut steward = self.trust.steward(&seen(&self.fd, rustix::fs::fstat(&self.fd)?), &self.path, None)?;
         if let Some((fd, folder)) = &folder {
-            steward = self.trust.steward(&rustix::fs::fstat(fd)?, &self.path.join(folder), Some(steward))?;
+            let opened = seen(fd, rustix::fs::fstat(fd)?);
+            steward = self.trust.steward(&opened, &self.path.join(folder), Some(steward))?;
         }
-        let tenant = self.trust.tenant(&stat, &self.path.join(path), steward)?;
+        let tenant = self.trust.tenant(&seen(&fd, stat), &self.path.join(path), steward)?;
         Ok((fd, stat, tenant))
     }
 
@@ -236,6 +240,20 @@ fn unopened(errno: Errno) -> OpenError {
 fn stat_of_file(fd: &OwnedFd) -> Result<Stat, OpenError> {
     let stat = rustix::fs::fstat(fd).map_err(io::Error::from)?;
     if is(&stat, FileType::RegularFile) { Ok(stat) } else { Err(OpenError::NotRegular) }
+}
+
+/// Who else may write: asked only where the mode says that somebody may.
+fn seen(fd: &OwnedFd, stat: Stat) -> Seen {
+    if !Mode::from_raw_mode(stat.st_mode).contains(Mode::WGRP) {
+        return Seen { stat, list: AccessList::None };
+    }
+    // By its link: a descriptor that is no more than a path (O_PATH) tells no attributes.
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let list = match rustix::fs::getxattr(link, "system.posix_acl_access", &mut [0; 0]) {
+        Err(Errno::NODATA | Errno::NOTSUP) => AccessList::None,
+        Ok(_) | Err(_) => AccessList::Some,
+    };
+    Seen { stat, list }
 }
 
 fn read_to_limit(fd: OwnedFd, stat: &Stat, limit: u64) -> Result<Vec<u8>, OpenError> {

@@ -185,3 +185,34 @@ fn whatever_is_swapped_meanwhile_only_sound_files_are_read() {
         }
     });
 }
+
+#[test]
+fn who_is_on_an_access_list_may_write() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a.yaml");
+    fs::write(&path, "text").unwrap();
+    let me = rustix::process::geteuid().as_raw();
+    if me != rustix::process::getegid().as_raw() {
+        eprintln!("left out: this user has no group of its own number");
+        return;
+    }
+    // acl(5) as the kernel stores it: version 2, then tag, permissions and id of the owner, a user, the group, the mask, others.
+    let entries = [(1u16, 6u16, u32::MAX), (2, 6, 64_001), (4, 4, u32::MAX), (16, 6, u32::MAX), (32, 4, u32::MAX)];
+    let mut list = 2u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        list.extend(tag.to_le_bytes().into_iter().chain(permissions.to_le_bytes()).chain(id.to_le_bytes()));
+    }
+    let set = rustix::fs::setxattr(&path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty());
+    if set == Err(Errno::NOTSUP) {
+        eprintln!("left out: this file system has no access lists");
+        return;
+    }
+    set.unwrap();
+    // On a gateway that runs as another user: that one's own files may be written by whom it likes.
+    let root = Root::open(dir.path(), me.wrapping_add(1)).unwrap();
+    let refused = root.read(Path::new("a.yaml"), LIMIT).unwrap_err();
+    assert_eq!(refused.to_string(), "may be written by those whom its access control list names");
+    // The mask is the mode's group.
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(root.read(Path::new("a.yaml"), LIMIT).unwrap().is_some());
+}
