@@ -249,7 +249,7 @@ impl Sites {
                 WaitReason::Proof(domain) => self.proofs_seen.get(&(wait.tenant, domain.clone())).cloned(),
                 WaitReason::Held | WaitReason::Reserved(_) | WaitReason::Room => None,
             };
-            waiting_row(wait, found)
+            waiting_row(wait, found, caller)
         });
         held.chain(waiting).collect()
     }
@@ -373,9 +373,19 @@ fn held_row(name: &HostPattern, claim: &Claim) -> ClaimRow {
     }
 }
 
-fn waiting_row(wait: Wait, found: Option<String>) -> ClaimRow {
+/// Is it a wildcard over that name?
+fn covers(wildcard: &HostPattern, name: &HostPattern) -> bool {
+    let HostPattern::Wildcard(zone) = wildcard else { return false };
+    name != &HostPattern::Exact(zone.clone()) && name.base().is_some_and(|base| base.is_within(zone))
+}
+
+fn waiting_row(wait: Wait, found: Option<String>, caller: Caller) -> ClaimRow {
     let (state, waits_for) = match wait.reason {
         WaitReason::Held => (ClaimState::Waiting, Some(wait.name.to_string())),
+        // A name below a wildcard that was asked for is another's secret; the zone above is part of the name asked for.
+        WaitReason::Reserved(by) if caller != Caller::Operator && covers(&wait.name, &by) => {
+            (ClaimState::Reserved, None)
+        }
         WaitReason::Reserved(by) => (ClaimState::Reserved, Some(by.to_string())),
         WaitReason::Room => (ClaimState::Full, None),
         WaitReason::Proof(domain) => (ClaimState::Unproven, Some(format!("_vestibule.{domain}"))),

@@ -51,7 +51,11 @@ pub(super) fn told(name: &HostPattern, span: Span, refusal: &Refusal, site: &Sit
                 .help(format!("take the name out of this file, or ask the operator to list {name} under your `hosts`"))
         }
         Refusal::Covers(below, claim) => {
-            let message = format!("{name} would cover {below}, which is held by {}", told_holder(claim, reader));
+            // Which name it is was not asked: to a tenant it would tell what others have.
+            let message = match reader {
+                TenantId::OPERATOR => format!("{name} would cover {below}, held by {}", told_holder(claim, reader)),
+                _ => format!("{name} would cover a name that is held by {}", told_holder(claim, reader)),
+            };
             new(catalogue::HOST_RESERVED, message)
                 .note("a wildcard is claimed before the names below it, or by whoever holds all of them")
                 .help("list the names that you need one by one")

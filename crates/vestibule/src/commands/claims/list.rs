@@ -130,6 +130,7 @@ fn state(row: &ClaimRow, now: SystemTime) -> String {
         ClaimState::Held => "held".to_owned(),
         ClaimState::Grace => format!("grace, ends {}", when(row.until.unwrap_or(0), now)),
         ClaimState::Waiting => "waiting".to_owned(),
+        ClaimState::Reserved if by.is_empty() => "covers names of others".to_owned(),
         ClaimState::Reserved => format!("reserved by {by}"),
         ClaimState::Full => "full: no room for one more".to_owned(),
         ClaimState::Unproven => format!("unproven: no TXT at {by}"),

@@ -51,6 +51,16 @@ fn a_claimed_name_reserves_what_is_below_it() {
 }
 
 #[test]
+fn a_wildcard_is_no_way_to_list_the_names_of_others() {
+    let told = |tenant| {
+        let mut town = Town::default();
+        town.settle("a.yaml", ALICE, &["secret.test"]);
+        town.settle("b.yaml", tenant, &["*.test"])
+    };
+    assert_eq!(told(BOB).messages, ["*.test would cover a name that is held by another tenant"]);
+}
+
+#[test]
 fn the_operator_delegates_by_listing() {
     let (reserved, not_allowed) = (Err(catalogue::HOST_RESERVED), Err(catalogue::HOST_NOT_ALLOWED));
     for (holder, held, hosts, asked, expected) in [
