@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use vestibule_testkit::{Gateway, Site, process::root_or_note};
+use vestibule_testkit::{ChallTestServer, Gateway, Site, process::root_or_note, wait::eventually};
 
 const ANN: u32 = 64_001;
 const BOB: u32 = 64_002;
@@ -184,7 +184,7 @@ async fn a_flood_of_hostile_files_is_its_authors_alone() {
     if !root_or_note("files of several users") {
         return;
     }
-    const FLOOD: usize = 3000;
+    const FLOOD: usize = 100_000;
     let gateway = town("tenants: {default: {limits: {sites: 20, names: 30}}}").await;
     put(&gateway, ANN, "ann/a.yaml", &Site::new("a.test").respond("one"));
     gateway.wait_live("a.test").await;
@@ -207,4 +207,41 @@ async fn a_flood_of_hostile_files_is_its_authors_alone() {
     let held = rows.as_array().unwrap().iter().filter(|row| row["owner"] == BOB && row["state"] == "held").count();
     assert!(held <= 20, "{held}");
     assert_eq!(claim(&gateway, "a.test").await.unwrap()["owner"], ANN);
+}
+
+/// With a real name server. The names are public, and no CA is asked for them.
+#[tokio::test]
+async fn a_public_name_waits_until_dns_says_whose_it_is() {
+    if !root_or_note("files of several users") {
+        return;
+    }
+    let (names, record) = (ChallTestServer::start().await, "_vestibule.shop.example.com");
+    names.set_txt(record, &format!("uid={BOB}")).await;
+    let settings = format!(
+        "claims: {{proof: dns-txt}}\nacme: {{agree: true, directory: \"https://127.0.0.1:1/\", resolvers: [\"{}\"]}}",
+        names.dns()
+    );
+    let mut gateway = town(&settings).await;
+    let shop = Site::new("shop.example.com, ann.test").respond("ann").line("tls: internal");
+    put(&gateway, ANN, "ann/shop.yaml", &shop);
+    assert_eq!(codes(&gateway, "ann/shop.yaml", "partial").await, ["V0310"]);
+    assert_eq!(gateway.get("ann.test", "/").await.text(), "ann", "a private name needs no proof");
+    // Whose number the record says, and no other's.
+    let told = eventually("a look at DNS", || async {
+        let rows = gateway.admin("/v1/claims").await.json();
+        rows.as_array()?.iter().find_map(|row| Some(row["found"].as_str()?.to_owned()))
+    });
+    assert_eq!(told.await, format!("there is only: uid={BOB}"));
+    names.set_txt(record, &format!("uid={ANN}")).await;
+    gateway.wait_live("shop.example.com").await;
+    assert_eq!(claim(&gateway, "shop.example.com").await.unwrap()["owner"], ANN);
+    // Now the record proves both, and whose the name is was decided.
+    put(&gateway, BOB, "bob/shop.yaml", &Site::new("shop.example.com").respond("bob").line("tls: internal"));
+    assert_eq!(codes(&gateway, "bob/shop.yaml", "partial").await, ["V0303"]);
+    // Only the first claim needs it.
+    names.clear_txt(record).await;
+    gateway.kill();
+    gateway.restart().await;
+    gateway.wait_live("shop.example.com").await;
+    assert_eq!(gateway.get("shop.example.com", "/").await.text(), "ann");
 }
