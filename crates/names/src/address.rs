@@ -179,6 +179,16 @@ impl ClientNetwork {
         let ip = ip.to_canonical();
         ip.is_ipv4() == self.base.is_ipv4() && mask(ip, self.prefix_len) == self.base
     }
+
+    /// Is it one address?
+    pub fn is_single(&self) -> bool {
+        self.prefix_len == width(self.base)
+    }
+
+    /// Is all of it this machine's loopback?
+    pub fn is_loopback(&self) -> bool {
+        self.base.is_loopback() // nothing shorter than 127.0.0.0/8 begins there: bits behind the prefix are refused
+    }
 }
 
 impl FromStr for ClientNetwork {

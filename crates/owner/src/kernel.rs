@@ -1,4 +1,4 @@
-//! [`Kernel`]: one socket to `NETLINK_SOCK_DIAG`, and its two questions. A question is answered before the call returns:
+//! [`Kernel`]: a socket to `NETLINK_SOCK_DIAG` and one to `NETLINK_ROUTE`, and the questions. A question is answered before the call returns:
 //! the kernel works in the caller's time. Nothing here waits for another process.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType,
+        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType,
         netlink::{self, SocketAddrNetlink},
         recvfrom, sendto, socket_with,
         sockopt::{Timeout, set_socket_timeout},
@@ -21,7 +21,7 @@ use rustix::{
 
 use crate::{
     Dial, Seen, State,
-    message::{ANSWER_LIMIT, Answer, answer, request},
+    message::{ANSWER_LIMIT, Answer, RTN_LOCAL, answer, request, route_request},
 };
 
 /// An answer that does not come within this never comes.
@@ -29,10 +29,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_millis(250);
 /// Messages that belong to no question of ours, taken before a question is given up.
 const STRAY_LIMIT: u32 = 8;
 
-/// A socket to the kernel's knowledge of sockets. One per thread.
+/// Sockets to the kernel's knowledge of sockets and routes. One per thread.
 #[derive(Debug)]
 pub struct Kernel {
-    socket: OwnedFd,
+    sockets: OwnedFd,
+    routes: OwnedFd,
     sequence: Cell<u32>,
 }
 
@@ -57,12 +58,9 @@ impl Kernel {
     /// # Errors
     /// Where the kernel or a filter of system calls has no such sockets.
     pub fn open() -> Result<Self, KernelError> {
-        let unavailable = |error: Errno| KernelError::Unavailable(error.into());
-        let protocol = Some(netlink::SOCK_DIAG);
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, protocol)
-            .map_err(unavailable)?;
-        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT)).map_err(unavailable)?;
-        Ok(Self { socket, sequence: Cell::new(0) })
+        // Without a protocol it is the one of routes.
+        let (sockets, routes) = (open_netlink(Some(netlink::SOCK_DIAG))?, open_netlink(None)?);
+        Ok(Self { sockets, routes, sequence: Cell::new(0) })
     }
 
     /// The socket that a new connection to this address would come to, as the kernel itself would choose: specific before
@@ -90,14 +88,46 @@ impl Kernel {
 
     /// The socket to which a packet from `remote` to `local` is given.
     pub(crate) fn ask(&self, local: SocketAddr, remote: SocketAddr) -> Result<Option<Seen>, KernelError> {
+        match self.exchange(&self.sockets, |sequence| request(sequence, local, remote))? {
+            Answer::Seen(seen) => Ok(Some(seen)),
+            Answer::Refused(code) if code == Errno::NOENT.raw_os_error() => Ok(None),
+            other => Err(strange(&other)),
+        }
+    }
+
+    /// Is it an address of this machine: in this network namespace, loopback included?
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn is_local(&self, ip: IpAddr) -> Result<bool, KernelError> {
+        match self.exchange(&self.routes, |sequence| route_request(sequence, ip))? {
+            Answer::Route(kind) => Ok(kind == RTN_LOCAL),
+            // No way there: then it is not here either.
+            Answer::Refused(code)
+                if [Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::ACCESS, Errno::INVAL]
+                    .iter()
+                    .any(|errno| errno.raw_os_error() == code) =>
+            {
+                Ok(false)
+            }
+            other => Err(strange(&other)),
+        }
+    }
+
+    /// Asks, and takes the answer to this question: at most [`STRAY_LIMIT`] messages are looked at.
+    fn exchange<B: AsRef<[u8]>>(
+        &self,
+        socket: &OwnedFd,
+        question: impl FnOnce(u32) -> B,
+    ) -> Result<Answer, KernelError> {
         let sequence = self.sequence.get().wrapping_add(1);
         self.sequence.set(sequence);
         let failed = |error: Errno| KernelError::Ask(error.into());
         let kernel = SocketAddrNetlink::new(0, 0);
-        sendto(&self.socket, &request(sequence, local, remote), SendFlags::empty(), &kernel).map_err(failed)?;
+        sendto(socket, question(sequence).as_ref(), SendFlags::empty(), &kernel).map_err(failed)?;
         let mut buffer = [0; ANSWER_LIMIT];
         for _ in 0..STRAY_LIMIT {
-            let (length, _, sender) = match recvfrom(&self.socket, &mut buffer[..], RecvFlags::empty()) {
+            let (length, _, sender) = match recvfrom(socket, &mut buffer[..], RecvFlags::empty()) {
                 Err(Errno::INTR) => continue,
                 received => received.map_err(failed)?,
             };
@@ -105,16 +135,38 @@ impl Kernel {
             if sender.is_none_or(|sender| sender.pid() != 0) {
                 continue; // a process, not the kernel
             }
-            match answer(buffer.get(..length).unwrap_or(&buffer), sequence) {
-                None => {}
-                Some(Answer::Seen(seen)) => return Ok(Some(seen)),
-                Some(Answer::Refused(code)) if code == Errno::NOENT.raw_os_error() => return Ok(None),
-                Some(Answer::Refused(code)) => {
-                    return Err(KernelError::Refused(io::Error::from_raw_os_error(code)));
-                }
-                Some(Answer::Other) => return Err(KernelError::Answer),
+            if let Some(answer) = answer(buffer.get(..length).unwrap_or(&buffer), sequence) {
+                return Ok(answer);
             }
         }
         Err(KernelError::Answer)
+    }
+}
+
+fn open_netlink(protocol: Option<Protocol>) -> Result<OwnedFd, KernelError> {
+    let unavailable = |error: Errno| KernelError::Unavailable(error.into());
+    let (family, kind) = (AddressFamily::NETLINK, SocketType::DGRAM);
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, protocol).map_err(unavailable)?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT)).map_err(unavailable)?;
+    Ok(socket)
+}
+
+fn strange(answer: &Answer) -> KernelError {
+    match answer {
+        Answer::Refused(code) => KernelError::Refused(io::Error::from_raw_os_error(*code)),
+        Answer::Seen(_) | Answer::Route(_) | Answer::Other => KernelError::Answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_from_others() {
+        let kernel = Kernel::open().unwrap();
+        for (ip, local) in [("127.0.0.1", true), ("127.9.9.9", true), ("192.0.2.1", false), ("2001:db8::1", false)] {
+            assert_eq!(kernel.is_local(ip.parse().unwrap()).unwrap(), local, "{ip}");
+        }
     }
 }

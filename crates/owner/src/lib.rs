@@ -7,6 +7,7 @@
 //! |---|---|
 //! | who listens at this address? | [`Kernel::listener`]: the socket that a new connection would come to |
 //! | who holds the other end of my connection? | [`Dial::look`]: certain, queued at somebody's listener, or not settled |
+//! | is this address one of this machine? | [`Kernel::is_local`]: as the kernel's routes say |
 //! | where does the path of a Unix socket lead? | [`path::open`]: to a descriptor, by folders and links of trusted users only |
 //! | who listens, for people to read? | [`holder::listening`]: with the number of the process, where it may be known |
 //!

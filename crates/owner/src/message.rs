@@ -1,8 +1,8 @@
-//! The messages of `NETLINK_SOCK_DIAG`, to bytes and from bytes. Pure: nothing is sent here.
+//! The messages of `NETLINK_SOCK_DIAG` and the one of `NETLINK_ROUTE`, to bytes and from bytes. Pure: nothing is sent here.
 //!
 //! A request names one socket by its four ends, as the kernel names it when a packet comes in: `local` is the end of the
-//! socket that is looked for, `remote` is who speaks to it. The layouts are those of `linux/netlink.h` and
-//! `linux/inet_diag.h`; numbers are in the machine's order, ports and addresses in the network's.
+//! socket that is looked for, `remote` is who speaks to it. The layouts are those of `linux/netlink.h`,
+//! `linux/inet_diag.h` and `linux/rtnetlink.h`; numbers are in the machine's order, ports and addresses in the network's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,6 +16,11 @@ pub(crate) const ANSWER_LIMIT: usize = 1024;
 const HEADER_SIZE: usize = 16;
 const NLMSG_ERROR: u16 = 2;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+const RTA_DST: u16 = 1;
+/// A route to this machine itself.
+pub(crate) const RTN_LOCAL: u8 = 2;
 const NLM_F_REQUEST: u16 = 1;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
@@ -31,6 +36,8 @@ const NO_COOKIE: u32 = u32::MAX;
 pub(crate) enum Answer {
     /// A socket.
     Seen(Seen),
+    /// A route, by its kind.
+    Route(u8),
     /// A number of an error; `ENOENT` says that there is no such socket.
     Refused(i32),
     /// It answers something else, or nothing that makes sense.
@@ -64,6 +71,27 @@ pub(crate) fn request(sequence: u32, local: SocketAddr, remote: SocketAddr) -> [
     bytes
 }
 
+/// Asks for the route to an address: header, `rtmsg`, and the address as an attribute.
+pub(crate) fn route_request(sequence: u32, to: IpAddr) -> Vec<u8> {
+    let (family, octets) = match to.to_canonical() {
+        IpAddr::V4(v4) => (AF_INET, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (AF_INET6, v6.octets().to_vec()),
+    };
+    let bits = u8::try_from(octets.len() * 8).unwrap_or(u8::MAX);
+    let attribute = 4 + octets.len();
+    let mut bytes = Vec::with_capacity(HEADER_SIZE + 12 + attribute);
+    bytes.extend_from_slice(&u32::try_from(HEADER_SIZE + 12 + attribute).unwrap_or(u32::MAX).to_ne_bytes());
+    bytes.extend_from_slice(&RTM_GETROUTE.to_ne_bytes());
+    bytes.extend_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+    bytes.extend_from_slice(&sequence.to_ne_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&[family, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend_from_slice(&u16::try_from(attribute).unwrap_or(u16::MAX).to_ne_bytes());
+    bytes.extend_from_slice(&RTA_DST.to_ne_bytes());
+    bytes.extend_from_slice(&octets);
+    bytes
+}
+
 /// Reads an answer. `None`: it belongs to another request.
 pub(crate) fn answer(bytes: &[u8], sequence: u32) -> Option<Answer> {
     let length = word(bytes, 0)? as usize;
@@ -74,6 +102,7 @@ pub(crate) fn answer(bytes: &[u8], sequence: u32) -> Option<Answer> {
     let read = match u16::from_ne_bytes(message.get(4..6)?.try_into().ok()?) {
         NLMSG_ERROR => word(message, HEADER_SIZE).map(|code| Answer::Refused(code.cast_signed().wrapping_neg())),
         SOCK_DIAG_BY_FAMILY => seen(message).map(Answer::Seen),
+        RTM_NEWROUTE => message.get(HEADER_SIZE + 7).copied().map(Answer::Route),
         _ => None,
     };
     Some(read.unwrap_or(Answer::Other))

@@ -29,6 +29,8 @@ pub struct SocketFile {
     fd: OwnedFd,
     /// The user who owns the file: who bound it, or whom root gave it to.
     pub uid: u32,
+    /// Where it is, without links.
+    pub path: PathBuf,
 }
 
 /// Why a path leads to no socket that may be used.
@@ -100,7 +102,7 @@ pub fn open(path: &Path, trusted: impl Fn(u32) -> bool) -> Result<SocketFile, Pa
                 target.append(&mut parts);
                 parts = target;
             }
-            FileType::Socket if parts.is_empty() => return Ok(SocketFile { fd, uid: stat.st_uid }),
+            FileType::Socket if parts.is_empty() => return Ok(SocketFile { fd, uid: stat.st_uid, path: here }),
             _ => return Err(PathError::NotASocket(here)),
         }
     }
