@@ -26,6 +26,7 @@ mod isolation;
 mod known_enemies;
 mod life;
 mod names;
+mod owners;
 mod persistence;
 mod power;
 mod raw_http1;

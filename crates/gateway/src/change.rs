@@ -26,6 +26,7 @@ use std::{
 use vestibule_certs::Vault;
 use vestibule_diagnostics::{Diagnostic, Report, Source, catalogue};
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
+use vestibule_proxy::Border;
 use vestibule_site::parse_site;
 use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
 use vestibule_watch::{Change, OpenError, SiteFile};
@@ -93,6 +94,8 @@ pub(crate) struct Sites {
     allowances: Allowances,
     /// Whose the live sites are.
     tenants: Tenants,
+    /// To what tenants may be connected.
+    border: Border,
     surroundings: Surroundings,
 }
 
@@ -146,6 +149,7 @@ impl Sites {
             with_files: BTreeSet::new(),
             allowances: Allowances::default(),
             tenants: Tenants::new(surroundings.tenancy.clone()),
+            border: surroundings.border(),
             surroundings,
         }
     }

@@ -32,6 +32,7 @@ use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, Watc
 use crate::{
     Config, StartError,
     access::{self, AccessSender},
+    backends::{self, Denials},
     certificates::{self, AcmeThread},
     change::{Certifier, Clock, Sites, Step, Surroundings},
     config::{AcmePolicy, BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
@@ -149,6 +150,13 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     let limits = ConnectionLimits { total: connections, per_client: config.limits.connections_per_client };
     let (access, tenant_logs, logging) = logs(&config)?;
     let admin_address = config.admin_address.map(|addr| addr.0);
+    let listen: Vec<SocketAddr> = http.iter().chain(&*https).copied().chain(admin_address).collect();
+    let denials = Arc::new(Denials::default());
+    let border = {
+        let (check, denials) = (backends::owner_check(&config.tenancy), Arc::clone(&denials));
+        let us = rustix::process::geteuid().as_raw();
+        backends::border(&config.tenancy, check, listen.clone(), us, move |finding| denials.take(finding))
+    };
     let (engine, front) = match engine {
         Some((engine, front)) => (Some(engine), Some(front)),
         None => (None, None),
@@ -160,6 +168,8 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         totals: Arc::new(Totals::new()),
         access,
         upstream_sockets: UpstreamBudget::new(half),
+        border,
+        denials,
         drain: DrainSignal::new(),
         https_port: https.first().map(SocketAddr::port),
         acme: front.clone(),
@@ -168,7 +178,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     let surroundings = Surroundings {
         certifier: Certifier::Vault(vault),
         ledger: Some(ledger),
-        listen: http.iter().chain(&*https).copied().chain(admin_address).collect(),
+        listen,
         admin_socket: shared.config.admin_socket.clone(),
         acme: shared.config.acme.as_ref().map(AcmePolicy::standing),
         tenancy: shared.config.tenancy.clone(),

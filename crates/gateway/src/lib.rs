@@ -11,6 +11,7 @@
 mod access;
 pub mod admin;
 mod admission;
+mod backends;
 mod certificates;
 mod challenge;
 mod change;

@@ -412,6 +412,9 @@ async fn forward(
         walker.worker().proxy().forward(request, path, &site.vhost, route, caller).await.map_err(|error| {
             let request_id = record.id;
             match error.fault() {
+                _ if matches!(error, proxy::ForwardError::Denied(_)) => {
+                    tracing::debug!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded") // told by tenant
+                }
                 proxy::Fault::Downstream | proxy::Fault::Tenant => {
                     tracing::debug!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded")
                 }

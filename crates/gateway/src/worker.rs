@@ -21,10 +21,11 @@ use tokio::{
 };
 use vestibule_listener::{Accepted, Acceptor, BoundListener, Permits};
 use vestibule_names::{ClientAddr, RequestId};
-use vestibule_proxy::{Proxy, ProxyConfig, Trust, UpstreamBudget};
+use vestibule_proxy::{Border, Proxy, ProxyConfig, Trust, UpstreamBudget};
 
 use crate::{
     access::AccessLine,
+    backends::Denials,
     config::Config,
     connection,
     front::Front,
@@ -44,6 +45,10 @@ pub(crate) struct Shared {
     pub(crate) totals: Arc<Totals>,
     /// Sockets to backends that all workers may have open together.
     pub(crate) upstream_sockets: UpstreamBudget,
+    /// To what is connected for whom.
+    pub(crate) border: Border,
+    /// What was kept from crossing it.
+    pub(crate) denials: Arc<Denials>,
     pub(crate) access: crate::access::AccessSender,
     pub(crate) drain: DrainSignal,
     /// The first bound TLS port: where redirects to HTTPS lead.
@@ -203,6 +208,7 @@ impl Worker {
             keep_alive: shared.config.timeouts.upstream_keep_alive,
             response_head_limit: RESPONSE_HEAD_LIMIT,
             budget: shared.upstream_sockets.clone(),
+            border: shared.border.clone(),
         };
         let spawn = Rc::new(|task| drop(tokio::task::spawn_local(task)));
         Self {
@@ -336,6 +342,8 @@ pub(crate) mod tests {
             permits: Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 }),
             totals: Arc::new(Totals::new()),
             upstream_sockets: UpstreamBudget::new(1),
+            border: Border::default(),
+            denials: Arc::default(),
             access: crate::access::start(&config.access, None).expect("starts").0,
             drain: DrainSignal::new(),
             https_port: None,

@@ -1,4 +1,4 @@
-//! [`Dialler`]: opens a connection to a backend: name → address → socket → TLS → hyper.
+//! [`Dialler`]: opens a connection to a backend: name → address → socket (see `dial/socket.rs`) → TLS → hyper.
 //!
 //! Names are resolved at every dial, by the system's resolver on tokio's blocking pool: a backend that moves is found
 //! again, and a slow resolver costs the connect timeout and never the worker.
@@ -8,7 +8,6 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -18,7 +17,6 @@ use std::{
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::{TcpStream, UnixStream, lookup_host},
     sync::oneshot,
     time::{Instant, timeout},
 };
@@ -35,8 +33,12 @@ use crate::{
     account::Spent,
     budget::Place,
     pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
-    stream::{End, Socket, Stream},
+    stream::{Socket, Stream},
 };
+
+mod socket;
+
+use socket::Opener;
 
 /// Gives the TLS configuration for a file of roots, or for the system's. Runs on the blocking pool.
 pub(crate) type Roots = Arc<dyn Fn(Option<&Path>) -> Result<Arc<ClientConfig>, VaultError> + Send + Sync>;
@@ -49,6 +51,7 @@ const BUFFER_LIMIT: usize = 64 * 1024;
 
 pub(crate) struct Dialler {
     roots: Roots,
+    opener: Opener,
     loaded: RefCell<HashMap<Option<PathBuf>, Loaded>>,
     http1: http1::Builder,
 }
@@ -62,7 +65,7 @@ impl Dialler {
     pub(crate) fn new(config: &ProxyConfig, roots: Roots) -> Self {
         let mut http1 = http1::Builder::new();
         http1.max_header_size(config.response_head_limit).max_buf_size(BUFFER_LIMIT.max(config.response_head_limit));
-        Self { roots, loaded: RefCell::default(), http1 }
+        Self { roots, opener: Opener::new(config.border.clone()), loaded: RefCell::default(), http1 }
     }
 
     /// A fresh connection, ready for one request; its task is spawned.
@@ -72,7 +75,8 @@ impl Dialler {
         backend: &Rc<Backend>,
         limit: Duration,
     ) -> Result<Lease, ForwardError> {
-        let stream = timeout(limit, self.connect(pool, backend)).await.map_err(|_| ForwardError::ConnectTimeout)??;
+        let stream =
+            timeout(limit, self.connect(pool, backend, limit)).await.map_err(|_| ForwardError::ConnectTimeout)??;
         let gauge = stream.gauge();
         let (sender, connection) = self.http1.handshake(TokioIo::new(stream)).await.map_err(ForwardError::Malformed)?;
         let (held, mut released) = oneshot::channel();
@@ -92,9 +96,9 @@ impl Dialler {
         Ok(pool.lease(Link { sender, gauge, ended, _held: held }, backend, Origin::Fresh))
     }
 
-    async fn connect(&self, pool: &Pool, backend: &Backend) -> Result<Stream, ForwardError> {
+    async fn connect(&self, pool: &Pool, backend: &Backend, limit: Duration) -> Result<Stream, ForwardError> {
         let place = place(pool, backend).await?;
-        let end = open(&backend.addr.target).await.map_err(refused)?;
+        let end = self.opener.open(backend, limit).await?;
         let socket = Socket { end, _place: place };
         if backend.addr.scheme == UpstreamScheme::Http {
             return Ok(Stream::clear(socket, pool.config.response_head_limit));
@@ -152,30 +156,6 @@ async fn place(pool: &Pool, backend: &Backend) -> Result<Place, ForwardError> {
         };
         link.close().await;
     }
-}
-
-async fn open(target: &UpstreamTarget) -> io::Result<End> {
-    match target {
-        UpstreamTarget::Address(addr) => tcp(*addr).await,
-        UpstreamTarget::Unix(path) => UnixStream::connect(path).await.map(End::Unix),
-        UpstreamTarget::Name(host, port) => {
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            for addr in lookup_host((host.as_str(), *port)).await? {
-                match tcp(addr).await {
-                    Ok(socket) => return Ok(socket),
-                    Err(error) => last = error,
-                }
-            }
-            Err(last)
-        }
-    }
-}
-
-async fn tcp(addr: SocketAddr) -> io::Result<End> {
-    let stream = TcpStream::connect(addr).await?;
-    // Without it a small write waits for the acknowledgement of the one before.
-    stream.set_nodelay(true)?;
-    Ok(End::Tcp(stream))
 }
 
 /// Out of descriptors, ports or memory is our trouble, not the backend's.

@@ -4,7 +4,7 @@ use std::io;
 
 use vestibule_certs::VaultError;
 
-use crate::{Refusal, law::ResponseBreach};
+use crate::{Refusal, border::Denial, law::ResponseBreach};
 
 /// Who is at fault: decides status, log level and whether a backend's health suffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,12 @@ pub enum ForwardError {
     /// The gateway has few sockets to backends left, and the tenant has many.
     #[error("few connections to backends are left, and the tenant has many")]
     TenantShare,
+    /// The tenant may not be connected to it: nothing was sent.
+    #[error("the backend is out of bounds for its tenant")]
+    Denied(#[source] Denial),
+    /// Looking for the way to a Unix socket was broken off.
+    #[error("looking for the way to a Unix socket was broken off")]
+    WayLost(#[source] tokio::task::JoinError),
     /// Not connected within `timeouts.connect`, TLS included.
     #[error("no backend accepted a connection in time")]
     ConnectTimeout,
@@ -98,6 +104,7 @@ impl ForwardError {
             | Self::RequestTrailer
             | Self::RequestBodyIdle => Fault::Downstream,
             Self::Connect(_)
+            | Self::Denied(_)
             | Self::ConnectTimeout
             | Self::Tls(_)
             | Self::TlsName
@@ -106,7 +113,9 @@ impl ForwardError {
             | Self::Reset(_)
             | Self::Malformed(_)
             | Self::Breach(_) => Fault::Upstream,
-            Self::NoUpstream | Self::Exhausted(_) | Self::BudgetSpent | Self::TlsRootsLost(_) => Fault::Gateway,
+            Self::NoUpstream | Self::Exhausted(_) | Self::BudgetSpent | Self::TlsRootsLost(_) | Self::WayLost(_) => {
+                Fault::Gateway
+            }
             Self::TenantUpstreams | Self::TenantShare => Fault::Tenant,
         }
     }
@@ -118,8 +127,10 @@ impl ForwardError {
             Self::BodyTooLarge => Refusal::BodyTooLarge,
             Self::RequestBody(_) | Self::RequestBodyCut | Self::RequestTrailer => Refusal::BadBody,
             Self::RequestBodyIdle => Refusal::RequestTimeout,
-            Self::NoUpstream | Self::TlsRootsLost(_) => Refusal::Internal,
+            Self::NoUpstream | Self::TlsRootsLost(_) | Self::WayLost(_) => Refusal::Internal,
             Self::Connect(_) => Refusal::UpstreamUnreachable,
+            Self::Denied(denial) if denial.is_of_ownership() => Refusal::UpstreamNotYours,
+            Self::Denied(_) => Refusal::UpstreamNotAllowed,
             Self::Exhausted(_) | Self::BudgetSpent => Refusal::GatewayBusy,
             Self::TenantUpstreams => Refusal::TenantUpstreams,
             Self::TenantShare => Refusal::TenantShare,

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
 //! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
-//! | a connection is taken from the pool or dialled | `pool`, `dial`, [`mod@budget`], [`mod@account`], `stream` |
+//! | a connection is taken from the tenant's pool or dialled, if the tenant may | `pool`, [`mod@border`], `dial`, [`mod@budget`], [`mod@account`], `stream` |
 //! | the request is sent, once more only where that is safe | `forward` |
 //! | what comes back is read strictly, judged and streamed | `screen`, [`mod@law`] (response), [`mod@body`], `flow` |
 //! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
@@ -50,6 +50,7 @@ mod wait;
 
 pub mod account;
 pub mod body;
+pub mod border;
 pub mod budget;
 pub mod error;
 pub mod law;
@@ -63,6 +64,7 @@ mod tests;
 
 pub use account::{Account, AccountLimits};
 pub use body::{Body, BodyError};
+pub use border::Border;
 pub use budget::UpstreamBudget;
 pub use discard::discard;
 pub use error::{Fault, ForwardError};
@@ -87,6 +89,8 @@ pub struct ProxyConfig {
     pub response_head_limit: usize,
     /// How many sockets to backends may be open: one count for all workers. Unlimited by default.
     pub budget: UpstreamBudget,
+    /// To what is connected for whom. Everybody is free by default.
+    pub border: Border,
 }
 
 impl Default for ProxyConfig {
@@ -96,6 +100,7 @@ impl Default for ProxyConfig {
             keep_alive: Duration::from_secs(60),
             response_head_limit: 64 * 1024,
             budget: UpstreamBudget::default(),
+            border: Border::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! [`Pool`]: the connections of one worker to its backends, the last used first.
 //!
 //! A connection is either leased to one exchange or idle; only one that hyper says is ready comes back. A connection
-//! is keyed by the backend's address and, for `https://`, by how it was verified. Requests of different clients share
+//! is keyed by the tenant for whom it was opened, the backend's address and, for `https://`, how it was verified: whose
+//! process is at its other end was asked for that tenant, and for nobody else. Requests of different clients share
 //! a connection one after the other, never two at a time.
 
 use std::{
@@ -25,6 +26,7 @@ use vestibule_vhost::UpstreamTls;
 
 use crate::{
     Account, ProxyConfig, Spawn, UpstreamBudget,
+    border::Allowance,
     stream::Gauge,
     upload::{Exchange, Upload},
 };
@@ -53,12 +55,14 @@ enum Sweeper {
     Running,
 }
 
-/// One backend, and what is idle there.
+/// One backend of one tenant, and what is idle there.
 pub(crate) struct Backend {
     pub(crate) addr: UpstreamAddr,
     pub(crate) tls: UpstreamTls,
     /// Whom its sockets cost. What is idle here is used for this tenant's requests only.
     pub(crate) account: Arc<Account>,
+    /// To what its tenant may be connected.
+    pub(crate) allowance: Arc<Allowance>,
     idle: RefCell<VecDeque<Idle>>,
     open: Cell<usize>,
     down_until: Cell<Option<Instant>>,
@@ -139,6 +143,7 @@ impl Pool {
             addr: addr.clone(),
             tls: tls.clone(),
             account: Arc::clone(account),
+            allowance: self.config.border.allowance(account.tenant()),
             idle: RefCell::default(),
             open: Cell::new(0),
             down_until: Cell::new(None),

@@ -54,6 +54,10 @@ pub enum Refusal {
     UpstreamReset,
     /// 502: the TLS connection to the backend failed.
     UpstreamTls,
+    /// 502: somebody else's process listens where the site's should.
+    UpstreamNotYours,
+    /// 502: the site names a place that its tenant may not be connected to.
+    UpstreamNotAllowed,
     /// 503: the site is over its budget.
     SiteBusy,
     /// 503: the tenant has as many requests in flight as it may have.
@@ -85,7 +89,7 @@ struct Facts(StatusCode, &'static str, &'static str, &'static str);
 
 impl Refusal {
     /// All of them, in order of status.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::BadRequest,
         Self::BadFraming,
         Self::BadHost,
@@ -109,6 +113,8 @@ impl Refusal {
         Self::UpstreamInvalid,
         Self::UpstreamReset,
         Self::UpstreamTls,
+        Self::UpstreamNotYours,
+        Self::UpstreamNotAllowed,
         Self::SiteBusy,
         Self::TenantRequests,
         Self::TenantConnections,
@@ -242,6 +248,10 @@ impl Refusal {
                 "The program behind this site closed the connection before it answered."),
             Self::UpstreamTls => Facts(S::BAD_GATEWAY, "upstream_tls", "The site could not be reached securely",
                 "The TLS connection to the program behind this site failed."),
+            Self::UpstreamNotYours => Facts(S::BAD_GATEWAY, "upstream_not_yours", "The site is not reachable",
+                "Nothing was sent: the program that listens in the place of this site's is not its owner's."),
+            Self::UpstreamNotAllowed => Facts(S::BAD_GATEWAY, "upstream_not_allowed", "The site is not reachable",
+                "Nothing was sent: this site names a place that its owner may not be connected to."),
             Self::SiteBusy => Facts(S::SERVICE_UNAVAILABLE, "site_busy", "The site is busy",
                 "This site has as many requests in flight as it may have. Try again in a moment."),
             Self::TenantRequests => Facts(S::SERVICE_UNAVAILABLE, "tenant_requests", "The site is busy",

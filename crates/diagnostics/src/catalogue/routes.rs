@@ -84,4 +84,18 @@ catalogue! {
         wrong: "hosts: [example.com, www.example.com]\nredirect: https://www.example.com{path}\n",
         right: "hosts: [example.com, www.example.com]\ncanonical: www.example.com\nupstream: 5000\n",
     }
+    /// An upstream that its tenant may not be connected to.
+    UPSTREAM_OUT_OF_BOUNDS {
+        number: "V0408",
+        title: "an upstream out of bounds",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "The site of an ordinary user is connected to loopback addresses and Unix sockets, and there only \
+                      to programs of that user. Other hosts, and sockets of others, are opened by the operator for a \
+                      tenant (tenants.USER.upstreams and .owners in the settings). Link-local and metadata addresses, \
+                      multicast, reserved addresses and what the operator lists in upstreams.refuse are never opened. \
+                      What a name resolves to, and who listens on a port, is asked anew for every connection.",
+        wrong: "hosts: blog.example.com\nupstream: http://169.254.169.254\n",
+        right: "hosts: blog.example.com\nupstream: 127.0.0.1:5000\n",
+    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use vestibule_diagnostics::Report;
 
 pub use self::tenant::{
-    BackendRow, Backends, Budget, LogPage, NamePreviews, NameRefusal, TenantRow, TenantStatus, Whoami,
+    BackendRow, Backends, Budget, DeniedBackend, LogPage, NamePreviews, NameRefusal, TenantRow, TenantStatus, Whoami,
 };
 
 /// `GET /v1/status`.
@@ -56,6 +56,10 @@ pub struct Status {
     /// Public CAs; absent while none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<AcmeStatus>,
+    /// What is asked of who listens behind a tenant's upstream: `enforce`, `warn`, `off`, or `blind` where it should be
+    /// enforced and the kernel does not say.
+    #[serde(default)]
+    pub owner_check: String,
     /// Tenants that were refused something, those most often first, at most 20.
     #[serde(default)]
     pub tenants: Vec<TenantRow>,

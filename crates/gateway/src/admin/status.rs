@@ -43,6 +43,7 @@ pub(super) fn of_all(house: &House) -> Status {
         requests: house.shared.totals.requests(),
         uncommitted,
         acme: acme(house),
+        owner_check: house.shared.border.check().word().to_owned(),
         tenants: tenants::rows(house),
         attention,
     }
@@ -85,6 +86,7 @@ pub(super) async fn of_tenant(house: &House, tenant: TenantId) -> TenantStatus {
         sent_bytes: standing.sent_bytes,
         budgets,
         refused,
+        denied: house.shared.denials.kept(tenant),
         log_lines_dropped,
         certificates: certificates(house, ids).await,
         attention,

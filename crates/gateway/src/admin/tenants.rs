@@ -14,6 +14,7 @@ use super::{
     model::{Budget, TenantRow},
 };
 use crate::{
+    backends::Counts,
     house::House,
     tenant::{Kind, Limit, Tenant},
 };
@@ -77,13 +78,30 @@ pub(super) fn encode(house: &House, caller: Caller, encoder: &mut DescriptorEnco
             }
         }
     }
+    denied(house, encoder)
+}
+
+/// Connections to backends that the border kept back, or told of. A tenant without any has no series.
+fn denied(house: &House, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Connections to backends that are another user's, or out of bounds";
+    let mut family = encoder.encode_descriptor("tenant_backends_denied", help, None, MetricType::Counter)?;
+    for (tenant, counts) in house.shared.denials.counts().into_iter().take(SERIES_LIMIT) {
+        let tenant = tenant.to_string();
+        let Counts { not_yours, not_allowed, let_through } = counts;
+        for (verdict, count) in [("not_yours", not_yours), ("not_allowed", not_allowed), ("let_through", let_through)] {
+            if count > 0 {
+                let labels = [("tenant", tenant.as_str()), ("verdict", verdict)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+    }
     Ok(())
 }
 
 /// Tenants that were refused something, those most often first.
 pub(super) fn rows(house: &House) -> Vec<TenantRow> {
-    let mut rows: Vec<_> = house.sites().tenants().map(|tenant| row(tenant)).collect();
-    rows.retain(|row| !row.refused.is_empty());
+    let mut rows: Vec<_> = house.sites().tenants().map(|tenant| row(house, tenant)).collect();
+    rows.retain(|row| !row.refused.is_empty() || !row.denied.is_empty());
     rows.sort_by_key(|row| Reverse(row.refused.values().sum::<u64>()));
     rows.truncate(STATUS_LIMIT);
     rows
@@ -92,7 +110,7 @@ pub(super) fn rows(house: &House) -> Vec<TenantRow> {
 /// What a tenant has of what is counted while it lasts, and how often each limit refused something.
 pub(super) fn budgets(house: &House, tenant: TenantId) -> (Vec<Budget>, BTreeMap<String, u64>) {
     let limits = house.shared.config.tenancy.rule(tenant).limits;
-    let known = house.sites().tenants().find(|known| known.id() == tenant).map(|tenant| row(tenant));
+    let known = house.sites().tenants().find(|known| known.id() == tenant).map(|tenant| row(house, tenant));
     let row = known.unwrap_or_default();
     let count = |name, used: u32, limit| Budget::new(name, u64::from(used), limit);
     let budgets = vec![
@@ -105,7 +123,7 @@ pub(super) fn budgets(house: &House, tenant: TenantId) -> (Vec<Budget>, BTreeMap
     (budgets, row.refused)
 }
 
-fn row(tenant: &Tenant) -> TenantRow {
+fn row(house: &House, tenant: &Tenant) -> TenantRow {
     let refused = Limit::ALL.into_iter().map(|limit| (limit.word().to_owned(), tenant.refused(limit)));
     TenantRow {
         tenant: tenant.id().0,
@@ -116,5 +134,6 @@ fn row(tenant: &Tenant) -> TenantRow {
         buffered_bytes: tenant.account().held(),
         bandwidth_waits: tenant.account().waits(),
         refused: refused.filter(|(_, count)| *count > 0).collect(),
+        denied: house.shared.denials.kept(tenant.id()),
     }
 }

@@ -1,12 +1,16 @@
 //! From a site that parses to a site that is ready: compile, certificate, claims. Nothing is changed before everything
 //! that can fail has been done.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use vestibule_acme::config::SiteOptions;
 use vestibule_certs::{Identity, IdentityRequest};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamAddr, UpstreamTarget};
+use vestibule_proxy::{
+    Border,
+    border::{OwnerCheck, leads_to},
+};
 use vestibule_site::{
     Site,
     site::{Action, Spanned, Tls},
@@ -14,7 +18,7 @@ use vestibule_site::{
 use vestibule_vhost::{TableChange, TlsPolicy, Vhost, claims::concerns_one_name, compile};
 
 use super::{Certifier, Sites, Step, Surroundings, public::options};
-use crate::{ledger::Version, live::LiveSite};
+use crate::{backends, ledger::Version, live::LiveSite};
 
 /// What follows a version: everything that is ready.
 struct Next {
@@ -38,6 +42,7 @@ impl Sites {
         let preview = self.claims.preview(&self.surroundings.petition(id, owner), &site.hosts);
         remarks.extend(preview.diagnostics);
         remarks.extend(self.surroundings.loops(site));
+        remarks.extend(backends::out_of_bounds(&self.border, owner, site));
         remarks.extend(self.surroundings.public_names(site));
         remarks.extend(self.surroundings.public_certificates(id, version, site));
         let compiled = compile(site, id.clone(), owner, &preview.granted);
@@ -149,6 +154,15 @@ fn placed(diagnostic: Diagnostic, tls: &Spanned<Tls>) -> Diagnostic {
 }
 
 impl Surroundings {
+    /// The border by which site files are judged; nothing is dialled by it.
+    pub(super) fn border(&self) -> Border {
+        let gateway_uid = match &self.certifier {
+            Certifier::Vault(_) => rustix::process::geteuid().as_raw(),
+            Certifier::Review { gateway_uid } => *gateway_uid,
+        };
+        backends::border(&self.tenancy, OwnerCheck::Enforce, self.listen.clone(), gateway_uid, |_| {})
+    }
+
     /// Upstreams that lead back into the gateway.
     fn loops(&self, site: &Site) -> Vec<Diagnostic> {
         let groups = site.routes.iter().filter_map(|route| match &route.action {
@@ -181,13 +195,6 @@ impl Surroundings {
                     machines that trust the local CA come here";
         Some(Diagnostic::new(catalogue::NO_PUBLIC_CERTIFICATE, message).at(public.span, "").help(help))
     }
-}
-
-/// Does connecting to `to` reach a socket bound to `own`?
-fn leads_to(to: SocketAddr, own: SocketAddr) -> bool {
-    let (to_ip, own_ip) = (to.ip().to_canonical(), own.ip().to_canonical());
-    to.port() == own.port()
-        && (to_ip == own_ip || to_ip.is_unspecified() || (own_ip.is_unspecified() && to_ip.is_loopback()))
 }
 
 fn own_upstream(span: Span, addr: &UpstreamAddr) -> Diagnostic {

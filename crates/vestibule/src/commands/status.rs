@@ -82,6 +82,14 @@ fn write_text(status: &Status, out: &mut dyn Write, paint: Paint) -> Result<(), 
         let what = counted(status.uncommitted, "change");
         line("ledger", &format!("cannot be written: {what} would be missing after a restart; is the disk full?"))?;
     }
+    if !matches!(&*status.owner_check, "enforce" | "") {
+        let said = match &*status.owner_check {
+            "blind" => "TCP backends of tenants are refused: the kernel does not say whose process listens",
+            "warn" => "backends that are another user's are told, and used",
+            _ => "nobody asks whose process a tenant's backend is",
+        };
+        line("owners", said)?;
+    }
     write_tenants(&status.tenants, out, paint)?;
     write_attention(&status.attention, status.stale + status.broken, out, paint)
 }
@@ -138,11 +146,24 @@ fn write_tenants(rows: &[TenantRow], out: &mut dyn Write, paint: Paint) -> Resul
     if rows.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", paint.strong("Refused for a limit of the tenant, since the start:"))?;
-    for row in rows {
+    let (refused, denied) =
+        (rows.iter().filter(|row| !row.refused.is_empty()), rows.iter().filter(|row| !row.denied.is_empty()));
+    for (n, row) in refused.enumerate() {
+        if n == 0 {
+            writeln!(out, "\n{}", paint.strong("Refused for a limit of the tenant, since the start:"))?;
+        }
         let refused: Vec<_> =
             row.refused.iter().map(|(limit, count)| format!("{count} by {}", escaped(limit))).collect();
         writeln!(out, "  uid {}: {}", row.tenant, refused.join(", "))?;
+    }
+    for (n, row) in denied.enumerate() {
+        if n == 0 {
+            writeln!(out, "\n{}", paint.strong("Backends that are not their tenant's, or out of bounds:"))?;
+        }
+        for denied in &row.denied {
+            let (upstream, why) = (escaped(&denied.upstream), escaped(&denied.why));
+            writeln!(out, "  uid {}: {upstream}, {} ago: {why}", row.tenant, duration(denied.seconds_ago))?;
+        }
     }
     Ok(())
 }
@@ -191,6 +212,8 @@ fn duration(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use vestibule_gateway::admin::model::DeniedBackend;
+
     use super::*;
     use crate::reports::tests::report;
 
@@ -216,6 +239,7 @@ mod tests {
             uncommitted: 0,
             acme: None,
             draining: false,
+            owner_check: "enforce".into(),
             tenants: vec![],
             attention,
         }
@@ -273,6 +297,21 @@ vestibule 0.1.0, ready, pid 42, up 1h 2m
         let text = text(&Status { tenants, ..status(vec![]) });
         let told = "\nRefused for a limit of the tenant, since the start:\n  uid 1001: 12 by requests_per_second, 3 by share\n";
         assert!(text.ends_with(told), "{text}");
+    }
+
+    #[test]
+    fn backends_of_others_are_told_and_a_check_that_is_not_enforced_too() {
+        let denied = DeniedBackend {
+            upstream: "127.0.0.1:5000".into(),
+            why: "port 5000 is held by uid 1002, not by you".into(),
+            seconds_ago: 65,
+        };
+        let tenants = vec![TenantRow { tenant: 1001, denied: vec![denied], ..TenantRow::default() }];
+        let text = text(&Status { tenants, owner_check: "warn".into(), ..status(vec![]) });
+        let told = "\nBackends that are not their tenant's, or out of bounds:\n  uid 1001: 127.0.0.1:5000, 1m 5s ago: port \
+                    5000 is held by uid 1002, not by you\n";
+        assert!(text.ends_with(told), "{text}");
+        assert!(text.contains("\n  owners      backends that are another user's are told, and used\n"), "{text}");
     }
 
     #[test]

@@ -25,6 +25,20 @@ pub struct TenantRow {
     pub bandwidth_waits: u64,
     /// How often each limit refused something; `share` is what the other tenants must find left.
     pub refused: BTreeMap<String, u64>,
+    /// Backends to which nothing was sent, or should not have been, the last first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<DeniedBackend>,
+}
+
+/// A backend of a tenant that is not the tenant's, or out of bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeniedBackend {
+    /// As the site file names it.
+    pub upstream: String,
+    /// `port 5000 is held by uid 1002, not by you`.
+    pub why: String,
+    /// Since the last time.
+    pub seconds_ago: u64,
 }
 
 /// `GET /v1/status` of a tenant: their own things, and nothing that depends on another's.
@@ -64,6 +78,9 @@ pub struct TenantStatus {
     pub budgets: Vec<Budget>,
     /// How often each limit refused something; `share` is what the other tenants must find left.
     pub refused: BTreeMap<String, u64>,
+    /// Backends to which nothing was sent, or should not have been, the last first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<DeniedBackend>,
     /// Access events that could not be written into the tenant's log since the start.
     pub log_lines_dropped: u64,
     /// How many names stand how at the CAs, by the words of [`NameRow`](super::NameRow)'s state; absent while no CA is

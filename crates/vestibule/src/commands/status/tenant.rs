@@ -4,7 +4,7 @@ use std::io::Write;
 
 use vestibule_gateway::admin::model::{BackendRow, Budget, TenantStatus};
 
-use super::{listed, names_in_words, sites_in_words, standing, write_attention};
+use super::{duration, listed, names_in_words, sites_in_words, standing, write_attention};
 use crate::{
     failure::Failure,
     reports::counted,
@@ -47,6 +47,10 @@ pub(super) fn write_text(
         let name = if n == 0 { "backends" } else { "" };
         line(name, &format!("{}: {} {}", row.site, row.upstream, listening(row)))?;
     }
+    for (n, denied) in status.denied.iter().enumerate() {
+        let name = if n == 0 { "denied" } else { "" };
+        line(name, &format!("{}, {} ago: {}", denied.upstream, duration(denied.seconds_ago), denied.why))?;
+    }
     write_attention(&status.attention, status.stale + status.broken, out, paint)
 }
 
@@ -73,6 +77,8 @@ fn in_words(budget: &Budget) -> String {
 
 #[cfg(test)]
 mod tests {
+    use vestibule_gateway::admin::model::DeniedBackend;
+
     use super::*;
 
     #[test]
@@ -96,6 +102,11 @@ mod tests {
             sent_bytes: 300,
             budgets: vec![budget("sites", 1, Some(1000)), budget("tunnels", 0, Some(10)), budget("names", 2, None)],
             refused: [("connections".to_owned(), 5)].into(),
+            denied: vec![DeniedBackend {
+                upstream: "127.0.0.1:5000".into(),
+                why: "port 5000 is held by uid 1002, not by you".into(),
+                seconds_ago: 65,
+            }],
             log_lines_dropped: 0,
             certificates: Some([("valid".to_owned(), 2)].into()),
             attention: vec![],
@@ -126,6 +137,7 @@ vestibule 0.1.0, ready; what follows is uid 1001 (ann)'s
   backends    shop.yaml: 127.0.0.1:5000 is listening: pid 42, yours
               shop.yaml: 127.0.0.1:5001 is held by uid 1002, not by you
               shop.yaml: 127.0.0.1:5002 has nobody listening
+  denied      127.0.0.1:5000, 1m 5s ago: port 5000 is held by uid 1002, not by you
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
