@@ -133,7 +133,7 @@ fn explain_knows_every_code_it_prints() {
 
 /// About something that one file alone does not show.
 const CONTEXT_CODES: &[&str] =
-    &["V0102", "V0103", "V0106", "V0303", "V0306", "V0307", "V0308", "V0309", "V0310", "V0406"];
+    &["V0102", "V0103", "V0106", "V0303", "V0306", "V0307", "V0308", "V0309", "V0310", "V0406", "V0408"];
 
 #[test]
 fn check_finds_what_explain_shows() {
