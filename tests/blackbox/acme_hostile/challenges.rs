@@ -2,6 +2,7 @@
 //! CA's look goes to an origin that never answers: so the challenge stays open, and the test knows its token.
 
 use http::Uri;
+use rustix::process::geteuid;
 use tokio::net::TcpStream;
 use vestibule_testkit::{
     Connection, Protocol, ScriptedOrigin, SimulatedRig, Site, Step,
@@ -28,8 +29,13 @@ impl Scene {
     async fn set() -> Self {
         let (anns, bobs) = (ScriptedOrigin::start(always("ann")).await, ScriptedOrigin::start(always("bob")).await);
         let validator = ScriptedOrigin::start(vec![Step::ReadHead, Step::Await]).await;
-        // Nobody gets a wildcard over another's name but by the operator's hand.
-        let delegated = format!("tenants:\n  {ANN}:\n    hosts: [{ANNS}]\n  {BOB}:\n    hosts: [\"*.example.net\"]");
+        // Nobody gets a wildcard over another's name but by the operator's hand. The backends are processes of this test.
+        let tenants = [
+            format!("default: {{owners: [{}]}}", geteuid().as_raw()),
+            format!("{ANN}: {{hosts: [{ANNS}]}}"),
+            format!("{BOB}: {{hosts: [\"*.example.net\"]}}"),
+        ];
+        let delegated = format!("tenants:\n  {}", tenants.join("\n  "));
         let rig = SimulatedRig::builder().gateway(|gateway| gateway.settings(&delegated));
         let rig = rig.line("challenges: [http-01]").start().await;
         let shop = Site::new(ANNS).upstream(&anns).line("redirect_to_https: false");
