@@ -105,8 +105,8 @@ pub(crate) struct Surroundings {
     pub(crate) ledger: Option<Ledger>,
     /// The gateway's own addresses: an upstream that leads back would be a loop.
     pub(crate) listen: Vec<SocketAddr>,
-    /// The gateway's admin socket.
-    pub(crate) admin_socket: PathBuf,
+    /// The gateway's sockets for the operator and for tenants.
+    pub(crate) admin_sockets: Vec<PathBuf>,
     /// Public CAs; `None`: none is configured.
     pub(crate) acme: Option<AcmeStanding>,
     /// What tenants may do.

@@ -3,7 +3,10 @@
 
 pub mod as_written;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub use vestibule_acme::config as acme;
 use vestibule_acme::config::NamedProvider;
@@ -49,6 +52,14 @@ pub struct Config {
     pub trusted_proxies: Vec<ClientNetwork>,
     /// What tenants may do.
     pub tenancy: Tenancy,
+}
+
+impl Config {
+    /// The sockets of the admin interface: no site leads to one of them.
+    pub(crate) fn admin_sockets(&self) -> impl Iterator<Item = &Path> {
+        let tenants = self.tenant_socket.iter().map(|(path, _)| path.as_path());
+        std::iter::once(self.admin_socket.as_path()).chain(tenants)
+    }
 }
 
 /// Tenants' own access logs.

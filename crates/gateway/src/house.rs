@@ -179,7 +179,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         certifier: Certifier::Vault(vault),
         ledger: Some(ledger),
         listen,
-        admin_socket: shared.config.admin_socket.clone(),
+        admin_sockets: shared.config.admin_sockets().map(Path::to_owned).collect(),
         acme: shared.config.acme.as_ref().map(AcmePolicy::standing),
         tenancy: shared.config.tenancy.clone(),
         clock: Clock::of_the_wall(),

@@ -29,8 +29,8 @@ pub struct Context {
     pub sites: PathBuf,
     /// The gateway's own folder, for its ledger of claims; may be missing or unreadable.
     pub state: PathBuf,
-    /// The gateway's admin socket: no upstream.
-    pub admin_socket: PathBuf,
+    /// The gateway's sockets for the operator and for tenants: no upstreams.
+    pub admin_sockets: Vec<PathBuf>,
     /// The largest site file.
     pub file_limit: u64,
     /// Claims told by a running gateway (`GET /v1/claims`), which holds the ledger locked.
@@ -218,7 +218,7 @@ impl Context {
             certifier: Certifier::Review { gateway_uid: self.gateway_uid() },
             ledger: None,
             listen: self.listen.clone(),
-            admin_socket: self.admin_socket.clone(),
+            admin_sockets: self.admin_sockets.clone(),
             acme: self.acme.clone(),
             tenancy: self.tenancy.clone(),
             clock: Clock::of_the_wall(),

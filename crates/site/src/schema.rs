@@ -22,3 +22,10 @@ pub(crate) fn homes_of(table: &'static Table, name: &str) -> impl Iterator<Item 
     let family = families.into_iter().find(|family| family.iter().any(|one| std::ptr::eq(*one, table)));
     family.into_iter().flatten().filter_map(move |home| Some((home, home.key(name)?)))
 }
+
+/// The other kind of file, if `table` is the top of one kind and the key stands at the top of the other.
+pub(crate) fn other_file(table: &'static Table, name: &str) -> Option<&'static Table> {
+    let (site, settings) = (&site_keys::SITE, &settings_keys::SETTINGS);
+    let other = [(site, settings), (settings, site)].into_iter().find(|(this, _)| std::ptr::eq(*this, table));
+    other.map(|(_, other)| other).filter(|other| other.key(name).is_some())
+}

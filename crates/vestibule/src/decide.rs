@@ -130,10 +130,10 @@ pub(crate) fn review_context(
     let https_port = https.first().map(|addr| addr.0.port());
     let listen = http.into_iter().chain(https).map(|addr| addr.0).collect::<Vec<SocketAddr>>();
     vestibule_gateway::review::Context {
+        admin_sockets: folders.sockets().cloned().collect(),
         sites: folders.sites,
         // The review takes a missing state folder as one without claims.
         state: folders.state.unwrap_or_default(),
-        admin_socket: folders.admin_socket.unwrap_or_default(),
         file_limit: settings.limits.site_file.0,
         claims: None,
         listen,

@@ -25,7 +25,7 @@ pub(super) async fn answer(house: &House, caller: Caller, query: &Query) -> Resu
     let logs = house.tenant_logs.clone().ok_or_else(|| (StatusCode::NOT_FOUND, none.to_owned()))?;
     let bad = |_| (StatusCode::BAD_REQUEST, "`after` is what the last answer gave as `next`".to_owned());
     let after = query.after.as_deref().map(str::parse).transpose().map_err(bad)?;
-    let wanted = Wanted { after, last: query.limit, site: query.site.clone() };
+    let mut wanted = Wanted { after, last: query.limit, site: query.site.clone() };
     let end = Instant::now() + Duration::from_secs(query.wait.min(WAIT_LIMIT));
     let dropped = logs.dropped(tenant);
     loop {
@@ -33,6 +33,7 @@ pub(super) async fn answer(house: &House, caller: Caller, query: &Query) -> Resu
         if !page.lines.is_empty() || page.more || Instant::now() >= end {
             return Ok(LogPage { lines: page.lines, next: page.next.to_string(), more: page.more, dropped });
         }
+        wanted.after = Some(page.next); // what was looked at is not looked at again
         sleep(LOOK_INTERVAL).await;
     }
 }

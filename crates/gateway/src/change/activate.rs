@@ -179,7 +179,7 @@ impl Surroundings {
             UpstreamTarget::Name(name, port) => {
                 name.as_str() == "localhost" && self.listen.iter().any(|own| own.port() == *port)
             }
-            UpstreamTarget::Unix(path) => **path == *self.admin_socket,
+            UpstreamTarget::Unix(path) => self.admin_sockets.iter().any(|own| **own == **path),
         }
     }
 

@@ -74,7 +74,7 @@ fn open(dir: &std::path::Path) -> (Sites, LiveTable<LiveSite>) {
         certifier: Certifier::Review { gateway_uid: 0 },
         ledger: Some(ledger),
         listen: vec!["0.0.0.0:443".parse().expect("an address")],
-        admin_socket: dir.join("admin.sock"),
+        admin_sockets: ["admin.sock", "tenants.sock"].map(|name| dir.join(name)).to_vec(),
         acme: None,
         tenancy: Tenancy::default(),
         clock: Clock::of_the_wall(),
@@ -217,8 +217,8 @@ fn what_went_while_the_gateway_was_down_is_released() {
 #[test]
 fn an_upstream_that_leads_back_is_refused() {
     let mut story = Story::new();
-    let admin = story.dir.path().join("admin.sock");
-    for upstream in ["443".to_owned(), "localhost:443".to_owned(), format!("unix:{}", admin.display())] {
+    let socket = |name| format!("unix:{}", story.dir.path().join(name).display());
+    for upstream in ["443".to_owned(), "localhost:443".to_owned(), socket("admin.sock"), socket("tenants.sock")] {
         story.write("a.yaml", &format!("hosts: a.test\nupstream: {upstream}\n"));
         let reports = story.row("a.yaml").reports;
         assert!(reports.iter().any(|report| report.code == "V0406"), "{upstream}: {reports:?}");

@@ -57,7 +57,7 @@ impl Gate {
             certifier: Certifier::Vault(vault.clone()),
             ledger: None,
             listen: Vec::new(),
-            admin_socket: dir.path().join("admin.sock"),
+            admin_sockets: vec![dir.path().join("admin.sock")],
             acme: Some(AcmeStanding { dns: Vec::new(), without_certificate }),
             tenancy: Tenancy::default(),
             clock: Clock::of_the_wall(),

@@ -4,7 +4,10 @@ use vestibule_diagnostics::{Diagnostic, Span, catalogue, nearest, quote};
 
 use crate::{
     findings::Findings,
-    schema::table::{Key, Table},
+    schema::{
+        self,
+        table::{Key, Table},
+    },
     yaml::{MapKey, Node, Value},
 };
 
@@ -150,7 +153,11 @@ impl Meant {
         if let Some(key) = table.keys.iter().find(|key| key.elsewhere.contains(&wanted.as_str())) {
             return Some(Self::Key(key.name, format!("it is called `{}` here", key.name)));
         }
-        let (home, key) = crate::schema::homes_of(table, &wanted).next()?;
+        if let Some(other) = schema::other_file(table, &wanted) {
+            let help = format!("`{wanted}` is a key of {}, and this is read as {}", other.place, table.place);
+            return Some(Self::Elsewhere(help));
+        }
+        let (home, key) = schema::homes_of(table, &wanted).next()?;
         Some(Self::Elsewhere(format!("`{}` is a key of {}", key.name, home.place)))
     }
 }

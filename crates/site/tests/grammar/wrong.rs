@@ -58,6 +58,7 @@ const KEYS: &[(&str, &[u8])] = &[
     ("unknown_key_by_case_and_hyphen", b"Hosts: a.test\nupstream: 5000\nredirect-to-https: true\n"),
     ("unknown_key_of_another_program", b"server_name: a.test\nproxy_pass: http://127.0.0.1:5000\n"),
     ("unknown_key_of_another_place", b"hosts: a.test\nupstream: 5000\nstrip_prefix: true\n"),
+    ("unknown_key_of_the_settings", b"hosts: a.test\nupstream: 5000\nacme: {agree: true}\n"),
     ("unknown_key_like_none", b"hosts: a.test\nupstream: 5000\ntimeouts:\n  espresso: 25s\n"),
     ("a_key_written_twice", b"hosts: a.test\nupstream: 5000\ntls: off\nupstream: 5001\n"),
     ("a_key_without_a_value", b"hosts: a.test\nupstream:\n"),
