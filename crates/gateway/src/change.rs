@@ -386,8 +386,10 @@ impl Sites {
     /// Sites that waited for a name that is free now are settled again. Each wake ends a wait, so this ends.
     fn wake(&mut self, step: &mut Step) {
         while let Some(id) = step.woken.pop_front() {
-            let Some(version) = self.records.get_mut(&id).and_then(|record| record.waiting.take()) else { continue };
-            self.contain(&id, step, |sites, step| sites.revive(&id, version, step));
+            match self.records.get_mut(&id).and_then(|record| record.waiting.take()) {
+                Some(version) => self.contain(&id, step, |sites, step| sites.revive(&id, version, step)),
+                None => step.settled(self.claims.forgo_room(&id)),
+            }
         }
     }
 
@@ -419,6 +421,8 @@ impl Sites {
                     record.state = if record.live.is_some() { SiteState::Partial } else { SiteState::Broken };
                 }
                 record.unproven_good = Unproven::of(version, files, &diagnostics);
+                // A name that it was woken for must not be kept from the tenant's other sites by a site that does not take it.
+                step.settled(self.claims.forgo_room(id));
             }
         }
         self.attend(id);

@@ -147,6 +147,7 @@ impl Claims {
     pub fn settle(&mut self, petition: &Petition<'_>, wanted: &[Spanned<HostPattern>]) -> Settlement {
         let decision = self.decide(petition, wanted);
         let mut settlement = settlement(petition, &decision);
+        let awaited = self.waiting.room_of(petition.site);
         self.waiting.replace(petition.site, petition.tenant, decision.wishes(petition.tenant));
         for (pattern, claim) in &decision.taken {
             self.enter(pattern, claim);
@@ -156,6 +157,7 @@ impl Claims {
         }
         self.drop_names(petition, decision.dropped, &mut settlement);
         settlement.recorded.extend(decision.taken);
+        self.pass_room_on(petition, awaited, &mut settlement);
         settlement
     }
 
@@ -166,10 +168,22 @@ impl Claims {
 
     /// A removed site gives up everything that it served or waited for.
     pub fn release(&mut self, petition: &Petition<'_>) -> Settlement {
+        let awaited = self.waiting.room_of(petition.site);
         self.waiting.replace(petition.site, petition.tenant, Vec::new());
         let names: Vec<_> = self.held.of_site(petition.site).cloned().collect();
         let mut settlement = Settlement::default();
         self.drop_names(petition, names, &mut settlement);
+        self.pass_room_on(petition, awaited, &mut settlement);
+        settlement
+    }
+
+    /// A site that was woken cannot be settled: its certificate files fail it. It waits for room no more, so that the next one
+    /// gets it, and asks anew when it is settled again.
+    pub fn forgo_room(&mut self, site: &SiteId) -> Settlement {
+        let mut settlement = Settlement::default();
+        if let Some(tenant) = self.waiting.forgo_room(site) {
+            self.wake_room(tenant, &mut settlement);
+        }
         settlement
     }
 
@@ -326,8 +340,21 @@ impl Claims {
         settlement.released.push(name);
     }
 
-    /// One name less: the site that waits longest for room.
-    fn wake_room(&mut self, tenant: TenantId, settlement: &mut Settlement) {
+    /// A site that does not wait for room any more was perhaps woken for more room than it took, or for some that it has no
+    /// use for now: then the next one is woken. Each such step ends a wait for room, so this comes to an end.
+    fn pass_room_on(&self, petition: &Petition<'_>, awaited: Option<TenantId>, settlement: &mut Settlement) {
+        let Some(tenant) = awaited.filter(|tenant| self.waiting.room_of(petition.site) != Some(*tenant)) else {
+            return;
+        };
+        // The limit of another tenant than the one who asks is not known here: who is woken in vain keeps its place.
+        let has_room = petition.tenant != tenant || self.held.count(tenant) < petition.rule.names;
+        if has_room {
+            self.wake_room(tenant, settlement);
+        }
+    }
+
+    /// One name less: the site that waits longest for room. Who takes less than there is passes the rest on.
+    fn wake_room(&self, tenant: TenantId, settlement: &mut Settlement) {
         let mut waiters = self.waiting.at(&Obstacle::Room(tenant)).map(|waiter| &waiter.site);
         settlement.woken.extend(waiters.find(|site| !settlement.woken.contains(site)).cloned());
     }

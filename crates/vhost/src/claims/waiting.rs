@@ -52,21 +52,48 @@ impl Waiting {
             kept.push((wish, ticket));
         }
         for ((obstacle, _), ticket) in tickets {
-            if let Entry::Occupied(mut queue) = self.queues.entry(obstacle) {
-                queue.get_mut().remove(&ticket);
-                if queue.get().is_empty() {
-                    queue.remove();
-                }
-            }
+            self.leave(obstacle, ticket);
         }
         if !kept.is_empty() {
             self.wishes.insert(site.clone(), kept.into());
         }
     }
 
+    /// A site waits for room no more; its other wishes stay. Says whose room it was.
+    pub(super) fn forgo_room(&mut self, site: &SiteId) -> Option<TenantId> {
+        let tenant = self.room_of(site)?;
+        let wishes = self.wishes.remove(site)?;
+        let (room, kept): (Vec<_>, Vec<_>) =
+            wishes.into_iter().partition(|((obstacle, _), _)| *obstacle == Obstacle::Room(tenant));
+        for ((obstacle, _), ticket) in room {
+            self.leave(obstacle, ticket);
+        }
+        if !kept.is_empty() {
+            self.wishes.insert(site.clone(), kept.into());
+        }
+        Some(tenant)
+    }
+
+    /// Whose room a site waits for, if it does.
+    pub(super) fn room_of(&self, site: &SiteId) -> Option<TenantId> {
+        self.wishes.get(site)?.iter().find_map(|((obstacle, _), _)| match obstacle {
+            Obstacle::Room(tenant) => Some(*tenant),
+            Obstacle::Claim(_) | Obstacle::Proof(..) => None,
+        })
+    }
+
     /// Who waits for this, the longest wait first.
     pub(super) fn at(&self, obstacle: &Obstacle) -> impl Iterator<Item = &Waiter> + use<'_> {
         self.queues.get(obstacle).into_iter().flat_map(BTreeMap::values)
+    }
+
+    fn leave(&mut self, obstacle: Obstacle, ticket: u64) {
+        if let Entry::Occupied(mut queue) = self.queues.entry(obstacle) {
+            queue.get_mut().remove(&ticket);
+            if queue.get().is_empty() {
+                queue.remove();
+            }
+        }
     }
 
     /// Every wait, in no order.

@@ -170,6 +170,21 @@ fn an_allow_list_and_a_limit_of_names_quarantine_the_name_alone() {
 }
 
 #[test]
+fn a_site_that_cannot_go_live_keeps_a_freed_name_from_nobody() {
+    let mut town = Town::new("tenants: {default: {limits: {names: 2}}}\n");
+    town.put("a.yaml", ANN, "a.test, spare.test");
+    town.story.write("b.yaml", "hosts: b.test\nupstream: 7000\n");
+    town.put("c.yaml", ANN, "c.test");
+    assert_eq!((town.codes("b.yaml"), town.codes("c.yaml")), (vec!["V0309".to_owned()], vec!["V0309".to_owned()]));
+    // From now on the site that waits longest would be refused.
+    town.story.sites.surroundings.listen.push("127.0.0.1:7000".parse().expect("an address"));
+    town.put("a.yaml", ANN, "a.test");
+    town.pass(GRACE);
+    assert_eq!(town.story.answer("c.test").as_deref(), Some("c.yaml"));
+    assert_eq!((town.story.state("b.yaml"), town.story.state("c.yaml")), (SiteState::Broken, SiteState::Live));
+}
+
+#[test]
 fn a_flood_of_one_tenant_leaves_nothing_behind_but_its_names() {
     const FILES: usize = 20_000;
     let mut town = Town::new("tenants: {default: {limits: {sites: 10}}}\n");

@@ -118,6 +118,78 @@ fn no_holder_ever_changes_without_grace_or_the_operators_hand() {
     }
 }
 
+/// Files that are settled when they are woken, as the walk does it: in a queue, each at most once per wake, and some of them
+/// cannot be settled at all.
+struct Folder {
+    town: Town,
+    files: BTreeMap<String, (TenantId, Vec<&'static str>)>,
+    woken: std::collections::VecDeque<String>,
+    rule: ClaimRule<'static>,
+}
+
+impl Folder {
+    fn write(&mut self, file: String, tenant: TenantId, names: Vec<&'static str>) {
+        let told = self.town.ask(&file, tenant, self.rule, &names);
+        self.files.insert(file, (tenant, names));
+        self.woken.extend(told.woken);
+    }
+
+    fn remove(&mut self, file: &str) {
+        self.files.remove(file);
+        let id = site(file);
+        let petition =
+            Petition { site: &id, tenant: TenantId(u32::MAX), rule: self.rule, now: UnixTime(self.town.now) };
+        self.woken.extend(Told::from(self.town.claims.release(&petition)).woken);
+    }
+
+    fn follow(&mut self, random: &mut Random) {
+        while let Some(file) = self.woken.pop_front() {
+            match self.files.get(&file).filter(|_| random.below(4) > 0).cloned() {
+                Some((tenant, names)) => self.write(file, tenant, names),
+                None => self.woken.extend(Told::from(self.town.claims.forgo_room(&site(&file))).woken),
+            }
+        }
+    }
+}
+
+#[test]
+fn where_there_is_room_nobody_waits_for_it() {
+    let mut waited = 0;
+    for seed in 0..200 {
+        let mut random = Random(seed);
+        let grace = Duration::from_secs([0, GRACE][random.below(2)]);
+        let rule = ClaimRule { names: 3, grace, ..RULE };
+        let town = Town { now: 1000, ..Town::default() };
+        let mut folder =
+            Folder { town, files: BTreeMap::default(), woken: std::collections::VecDeque::default(), rule };
+        for step in 0..100 {
+            // A batch: whoever is woken by one of its changes is settled after all of them.
+            for _ in 0..=random.below(3) {
+                let file = format!("s{}.yaml", random.below(8));
+                match random.below(4) {
+                    0 => folder.remove(&file),
+                    1 => {
+                        let told = folder.town.pass(random.below(60) as u64);
+                        folder.woken.extend(told.woken);
+                    }
+                    _ => {
+                        let names = (0..random.below(5)).map(|_| NAMES[random.below(NAMES.len())]).collect();
+                        folder.write(file, TENANTS[random.below(3)], names);
+                    }
+                }
+            }
+            folder.follow(&mut random);
+            for wait in folder.town.claims.waits().iter().filter(|wait| wait.reason == WaitReason::Room) {
+                waited += 1;
+                assert_eq!(folder.town.claims.held.count(wait.tenant), 3, "seed {seed}, step {step}: {wait:?}");
+            }
+            let (queued, wished) = folder.town.claims.waiting.counts();
+            assert_eq!(queued, wished);
+        }
+    }
+    assert!(waited > 100, "the story has waits in it: {waited}");
+}
+
 #[test]
 fn nothing_outlives_the_sites() {
     for seed in 0..40 {

@@ -167,6 +167,34 @@ fn a_tenant_holds_so_many_names_and_no_more() {
 }
 
 #[test]
+fn room_that_the_woken_does_not_take_is_the_next_ones() {
+    let rule = ClaimRule { names: 2, grace: Duration::ZERO, ..RULE };
+    let full = || {
+        let mut town = Town::default();
+        town.ask("a.yaml", ALICE, rule, &["a.test", "b.test"]);
+        for (file, name) in [("c.yaml", "c.test"), ("d.yaml", "d.test"), ("e.yaml", "e.test")] {
+            assert_eq!(town.ask(file, ALICE, rule, &[name]).codes, [catalogue::NAMES_LIMIT]);
+        }
+        assert_eq!(town.ask("a.yaml", ALICE, rule, &["a.test"]).woken, ["c.yaml"]);
+        town
+    };
+    // The woken is edited, removed, or cannot be settled before its turn comes.
+    assert_eq!(full().ask("c.yaml", ALICE, rule, &["a.test"]).woken, ["d.yaml"]);
+    assert_eq!(full().ask("c.yaml", BOB, rule, &["c.test"]).woken, ["d.yaml"]);
+    assert_eq!(full().remove("c.yaml").woken, ["d.yaml"]);
+    let mut town = full();
+    assert_eq!(Told::from(town.claims.forgo_room(&site("c.yaml"))).woken, ["d.yaml"]);
+    assert_eq!(Told::from(town.claims.forgo_room(&site("c.yaml"))).woken, [""; 0], "it waits for room no more");
+    assert_eq!(town.ask("d.yaml", ALICE, rule, &["d.test"]).woken, [""; 0], "there is no more to pass on");
+    // Two names come free before the woken is settled; it takes one.
+    let mut town = full();
+    assert_eq!(town.ask("a.yaml", ALICE, rule, &[]).woken, ["c.yaml"]);
+    assert_eq!(town.ask("c.yaml", ALICE, rule, &["c.test"]).woken, ["d.yaml"]);
+    assert_eq!(town.ask("d.yaml", ALICE, rule, &["d.test"]).woken, [""; 0]);
+    assert_eq!(town.claims.waits().len(), 1);
+}
+
+#[test]
 fn a_list_that_the_operator_shortens_takes_names_away() {
     let mut town = Town::default();
     town.settle("a.yaml", ALICE, &["a.test", "b.test"]);
