@@ -176,7 +176,7 @@ impl Sites {
     fn take(&mut self, change: Change, step: &mut Step) {
         match change {
             Change::Written(file) => self.written(file, step),
-            Change::Unreadable(id, error) => self.unreadable(&id, &error, step),
+            Change::Unreadable { id, owner, problem } => self.unreadable(&id, owner, &problem, step),
             Change::Removed(id) => self.removed(&id, step),
         }
     }
@@ -306,8 +306,9 @@ impl Sites {
         }
     }
 
-    /// A file that is there but cannot be opened safely.
-    fn unreadable(&mut self, id: &SiteId, error: &OpenError, step: &mut Step) {
+    /// A file that is there but cannot be opened safely. Another tenant's, under the same name, ends the site as a broken one
+    /// does; the operator's says nothing of whose the site is.
+    fn unreadable(&mut self, id: &SiteId, owner: Option<TenantId>, error: &OpenError, step: &mut Step) {
         self.pass_on_place(id);
         let code = match error {
             OpenError::TooLarge { .. } => catalogue::FILE_TOO_LARGE,
@@ -319,7 +320,8 @@ impl Sites {
         };
         let mut diagnostic = Diagnostic::new(code, format!("the site file {}", chain(error)));
         diagnostic.help = error.mend().map(|mend| format!("type `{mend}`"));
-        self.keep_last_good(id, None, reports(&[diagnostic], &source(id, b"")), step);
+        let owner = owner.filter(|owner| *owner != TenantId::OPERATOR);
+        self.keep_last_good(id, owner, reports(&[diagnostic], &source(id, b"")), step);
     }
 
     /// A file that is gone: its names begin their grace.
@@ -349,7 +351,7 @@ impl Sites {
     }
 
     /// The file has an error: what is live stays live; after a start the last good version comes from the ledger.
-    /// `owner` is the file's, unless it could not be opened.
+    /// `owner` is the file's, unless that cannot be told.
     fn keep_last_good(&mut self, id: &SiteId, owner: Option<TenantId>, reports: Box<[Report]>, step: &mut Step) {
         let owner = match (self.records.get(id).map(|record| record.owner), owner) {
             (None, owner) => self.restore(id, owner, step),
@@ -444,7 +446,7 @@ fn may_follow(owner: TenantId, before: TenantId) -> bool {
 pub(crate) fn change_id(change: &Change) -> &SiteId {
     match change {
         Change::Written(file) => &file.id,
-        Change::Unreadable(id, _) | Change::Removed(id) => id,
+        Change::Unreadable { id, .. } | Change::Removed(id) => id,
     }
 }
 

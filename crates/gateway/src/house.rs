@@ -345,7 +345,7 @@ fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
     if complete && !house.ready.is_live() {
         if house.sites().is_empty() {
             // As after a mount that failed: nobody has left, as far as anybody can tell.
-            let unknown = |id: &SiteId| Change::Unreadable(id.clone(), empty_folder());
+            let unknown = |id: &SiteId| Change::Unreadable { id: id.clone(), owner: None, problem: empty_folder() };
             publish(house, |sites| (sites.settle_missing(unknown), ()));
         } else {
             publish(house, |sites| (sites.settle_missing(look), ()));
@@ -367,7 +367,7 @@ fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
 fn look_for(config: &WatchConfig, id: &SiteId) -> Change {
     match vestibule_watch::confirm(config, id) {
         Presence::Gone => Change::Removed(id.clone()),
-        Presence::Unknown(error) => Change::Unreadable(id.clone(), error),
+        Presence::Unknown(problem) => Change::Unreadable { id: id.clone(), owner: None, problem },
         Presence::There => vestibule_watch::read_site(config, id),
     }
 }

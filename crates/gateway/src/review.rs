@@ -171,10 +171,8 @@ impl Context {
         if let Some(files) = &self.tenant {
             changes.retain(|change| match change {
                 Change::Written(file) => file.owner == files.tenant,
-                Change::Unreadable(id, _) | Change::Removed(id) => {
-                    let found = std::fs::symlink_metadata(self.sites.join(id.as_str()));
-                    found.is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == files.tenant.0)
-                }
+                Change::Unreadable { owner, .. } => *owner == Some(files.tenant),
+                Change::Removed(_) => false,
             });
         }
         Ok(changes)
@@ -233,10 +231,10 @@ impl Context {
             let change = vestibule_watch::read_site(&config, &id);
             return match change {
                 Change::Written(_) => Ok((id, change)),
-                Change::Unreadable(_, OpenError::Io(source)) => {
+                Change::Unreadable { problem: OpenError::Io(source), .. } => {
                     Err(ReviewError::File { path: path.to_owned(), source })
                 }
-                Change::Unreadable(..) => Ok((id, change)),
+                Change::Unreadable { .. } => Ok((id, change)),
                 Change::Removed(_) => {
                     let source = std::io::Error::from(std::io::ErrorKind::NotFound);
                     Err(ReviewError::File { path: path.to_owned(), source })
@@ -247,7 +245,7 @@ impl Context {
         match vestibule_watch::read_draft(path, self.file_limit) {
             Ok((owner, bytes)) => Ok((id.clone(), Change::Written(SiteFile { id, owner, bytes }))),
             Err(OpenError::Io(source)) => Err(ReviewError::File { path: path.to_owned(), source }),
-            Err(error) => Ok((id.clone(), Change::Unreadable(id, error))),
+            Err(problem) => Ok((id.clone(), Change::Unreadable { id, owner: None, problem })),
         }
     }
 }

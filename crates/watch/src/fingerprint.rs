@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::fs::Stat;
+use vestibule_names::TenantId;
 
 use crate::OpenError;
 
@@ -33,8 +34,8 @@ impl Fingerprints {
         self.of((owner, bytes))
     }
 
-    pub(crate) fn of_problem(&self, problem: &OpenError) -> Fingerprint {
-        self.of(format!("{problem:?}"))
+    pub(crate) fn of_problem(&self, owner: Option<TenantId>, problem: &OpenError) -> Fingerprint {
+        self.of(format!("{owner:?} {problem:?}"))
     }
 
     fn of(&self, value: impl Hash) -> Fingerprint {
@@ -66,8 +67,11 @@ mod tests {
         assert_ne!(prints.of_content(1, b"a"), prints.of_content(2, b"a"));
         assert_ne!(prints.of_content(1, b"a"), prints.of_content(1, b"b"));
         assert_ne!(prints.of_content(1, b"a"), Fingerprints::default().of_content(1, b"a"));
-        assert_eq!(prints.of_problem(&OpenError::Symlink), prints.of_problem(&OpenError::Symlink));
-        assert_ne!(prints.of_problem(&OpenError::Symlink), prints.of_problem(&OpenError::NotRegular));
+        let of = |owner, problem| prints.of_problem(owner, &problem);
+        let ann = Some(TenantId(1000));
+        assert_eq!(of(ann, OpenError::Symlink), of(ann, OpenError::Symlink));
+        assert_ne!(of(ann, OpenError::Symlink), of(ann, OpenError::NotRegular));
+        assert_ne!(of(ann, OpenError::Symlink), of(None, OpenError::Symlink));
     }
 
     #[test]

@@ -65,8 +65,15 @@ pub struct SiteFile {
 pub enum Change {
     /// It is new or its content (or owner) changed, or it can be read again.
     Written(SiteFile),
-    /// It is there but cannot be opened safely: the site keeps its last good version.
-    Unreadable(SiteId, OpenError),
+    /// It is there but cannot be opened safely: the site keeps its last good version, if the file is still its owner's.
+    Unreadable {
+        /// Which.
+        id: SiteId,
+        /// Whose file it is; `None` where that cannot be told.
+        owner: Option<TenantId>,
+        /// Why not.
+        problem: OpenError,
+    },
     /// It is gone.
     Removed(SiteId),
 }

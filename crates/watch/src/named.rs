@@ -44,15 +44,20 @@ pub fn confirm(config: &WatchConfig, id: &SiteId) -> Presence {
 /// Reads one file in the sites folder as [`run`](crate::run) would, with all its rules; [`Change::Removed`] when there
 /// is none, or when it has no name of a site file.
 pub fn read_site(config: &WatchConfig, id: &SiteId) -> Change {
-    let opened =
-        Root::open(&config.dir, config.gateway).map_err(OpenError::Io).and_then(|root| match locate(&root, id)? {
-            Some(site) => root.read_site(&site, config.file_limit),
-            None => Ok(None),
-        });
-    match opened {
-        Ok(Some(opened)) => Change::Written(SiteFile { id: id.clone(), owner: opened.tenant, bytes: opened.bytes }),
-        Ok(None) => Change::Removed(id.clone()),
-        Err(problem) => Change::Unreadable(id.clone(), problem),
+    let id = id.clone();
+    let located = Root::open(&config.dir, config.gateway).map_err(OpenError::Io).and_then(|root| {
+        let site = locate(&root, &id)?;
+        Ok((root, site))
+    });
+    let (root, site) = match located {
+        Ok((root, Some(site))) => (root, site),
+        Ok((_, None)) => return Change::Removed(id),
+        Err(problem) => return Change::Unreadable { id, owner: None, problem },
+    };
+    match root.read_site(&site, config.file_limit) {
+        Ok(Some(opened)) => Change::Written(SiteFile { id, owner: opened.tenant, bytes: opened.bytes }),
+        Ok(None) => Change::Removed(id),
+        Err(problem) => Change::Unreadable { id, owner: root.owner(&site.path), problem },
     }
 }
 

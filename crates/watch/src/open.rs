@@ -22,7 +22,7 @@ use vestibule_names::TenantId;
 
 use crate::{
     OpenError, Presence,
-    custody::{AccessList, Seen, Trust},
+    custody::{AccessList, Seen, Steward, Trust},
     name::{Candidate, NameQuality},
 };
 
@@ -156,23 +156,43 @@ impl Root {
     }
 
     fn open_and_judge(&self, path: &Path) -> Result<(OwnedFd, Stat, TenantId), Unopened> {
-        let (folder, name) = split(path);
-        let folder = match folder {
-            Some(folder) => Some((open_here(&self.fd, folder, FOLDER | OFlags::PATH)?, folder)),
-            None => None,
-        };
+        let (folder, name) = self.folder_of(path)?;
         let fd = open_here(folder.as_ref().map_or(&self.fd, |(fd, _)| fd), name, FILE)?;
         let stat = stat_of_file(&fd)?;
         if stat.st_nlink > 1 {
             return Err(OpenError::HardLinked.into());
         }
-        let mut steward = self.trust.steward(&seen(&self.fd, rustix::fs::fstat(&self.fd)?), &self.path, None)?;
-        if let Some((fd, folder)) = &folder {
-            let opened = seen(fd, rustix::fs::fstat(fd)?);
-            steward = self.trust.steward(&opened, &self.path.join(folder), Some(steward))?;
-        }
+        let steward = self.steward(folder.as_ref())?;
         let tenant = self.trust.tenant(&seen(&fd, stat), &self.path.join(path), steward)?;
         Ok((fd, stat, tenant))
+    }
+
+    /// Whose a file is that cannot be read: of whoever alone may put files there, else of whom the kernel says that it is.
+    /// `None` where others may have put it there, or nothing can be told. Opens no more than the folder, and follows no link.
+    pub(crate) fn owner(&self, path: &Path) -> Option<TenantId> {
+        let (folder, name) = self.folder_of(path).ok()?;
+        match self.steward(folder.as_ref()).ok()? {
+            Steward::User(user) => Some(TenantId(user)),
+            Steward::Trusted | Steward::Everybody => {
+                let stat = stat_here(folder.as_ref().map_or(&self.fd, |(fd, _)| fd), name).ok()?;
+                Some(TenantId(stat.st_uid))
+            }
+        }
+    }
+
+    /// Opens the folder that a file lies in, if it is not the sites folder itself.
+    fn folder_of<'a>(&self, path: &'a Path) -> Result<(Option<(OwnedFd, &'a Path)>, &'a Path), Errno> {
+        let (folder, name) = split(path);
+        let opened = folder.map(|folder| Ok((open_here(&self.fd, folder, FOLDER | OFlags::PATH)?, folder)));
+        Ok((opened.transpose()?, name))
+    }
+
+    /// Who may put files into the sites folder, or into a folder in it.
+    fn steward(&self, folder: Option<&(OwnedFd, &Path)>) -> Result<Steward, Unopened> {
+        let top = self.trust.steward(&seen(&self.fd, rustix::fs::fstat(&self.fd)?), &self.path, None)?;
+        let Some((fd, folder)) = folder else { return Ok(top) };
+        let opened = seen(fd, rustix::fs::fstat(fd)?);
+        Ok(self.trust.steward(&opened, &self.path.join(folder), Some(top))?)
     }
 
     fn open_beneath(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {

@@ -4,7 +4,7 @@
 use std::{ffi::OsStr, io, path::Path};
 
 use rustix::io::Errno;
-use vestibule_names::SiteId;
+use vestibule_names::{SiteId, TenantId};
 
 use crate::{
     Change, OpenError, SiteFile, WatchConfig, WatchError,
@@ -36,7 +36,7 @@ pub(crate) struct Survey {
 #[derive(Debug)]
 pub(crate) enum Sight {
     Written(SiteFile, Fingerprint),
-    Unreadable(SiteId, OpenError),
+    Unreadable(SiteId, Option<TenantId>, OpenError),
     /// As it was known.
     Same,
     /// Known, but not there.
@@ -47,7 +47,7 @@ impl Sight {
     pub(crate) fn into_change(self) -> Option<Change> {
         match self {
             Self::Written(file, _) => Some(Change::Written(file)),
-            Self::Unreadable(id, problem) => Some(Change::Unreadable(id, problem)),
+            Self::Unreadable(id, owner, problem) => Some(Change::Unreadable { id, owner, problem }),
             Self::Same | Self::Missing(_) => None,
         }
     }
@@ -128,10 +128,13 @@ impl Tree {
             }
             Ok(None) if self.known.content(id).is_some() => Sight::Missing(id.clone()),
             Ok(None) => Sight::Same,
-            Err(problem) => match self.known.note(id, self.prints.of_problem(&problem), None) {
-                Verdict::Same => Sight::Same,
-                Verdict::Changed => Sight::Unreadable(id.clone(), problem),
-            },
+            Err(problem) => {
+                let owner = self.root.owner(&candidate.path);
+                match self.known.note(id, self.prints.of_problem(owner, &problem), None) {
+                    Verdict::Same => Sight::Same,
+                    Verdict::Changed => Sight::Unreadable(id.clone(), owner, problem),
+                }
+            }
         }
     }
 }

@@ -203,9 +203,9 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
                         fresh.insert(content);
                         changes.push(Change::Written(file));
                     }
-                    Sight::Unreadable(id, problem) => {
+                    Sight::Unreadable(id, owner, problem) => {
                         self.look_again(candidate, &problem);
-                        changes.push(Change::Unreadable(id, problem));
+                        changes.push(Change::Unreadable { id, owner, problem });
                     }
                     Sight::Missing(id) => missing.push(id),
                     Sight::Same => {}

@@ -127,7 +127,7 @@ fn a_site_that_was_never_good_is_broken_and_served_by_nobody() {
 
 #[test]
 fn the_last_good_version_survives_a_restart_also_when_the_file_cannot_be_opened() {
-    for broken in [written("a.yaml", 1000, BROKEN), Change::Unreadable(SiteId::new("a.yaml"), OpenError::Symlink)] {
+    for broken in [written("a.yaml", 1000, BROKEN), unreadable("a.yaml")] {
         let mut story = Story::new();
         story.write("a.yaml", &site("a.test", "one"));
         let mut story = story.restart();
@@ -226,7 +226,28 @@ fn an_upstream_that_leads_back_is_refused() {
 }
 
 fn unreadable(id: &str) -> Change {
-    Change::Unreadable(SiteId::new(id), OpenError::Symlink)
+    unreadable_of(id, None)
+}
+
+fn unreadable_of(id: &str, owner: Option<u32>) -> Change {
+    Change::Unreadable { id: SiteId::new(id), owner: owner.map(TenantId), problem: OpenError::Symlink }
+}
+
+#[test]
+fn another_users_unreadable_file_ends_the_site_and_ones_own_does_not() {
+    for (owner, kept) in [(None, true), (Some(1000), true), (Some(0), true), (Some(1001), false)] {
+        for restarts in [false, true] {
+            let mut story = Story::new();
+            story.write("a.yaml", &site("a.test", "one"));
+            if restarts {
+                story = story.restart();
+            }
+            story.apply(vec![unreadable_of("a.yaml", owner)]);
+            let expected = if kept { (Some("one"), SiteState::Stale) } else { (None, SiteState::Broken) };
+            assert_eq!((story.answer("a.test").as_deref(), story.state("a.yaml")), expected, "{owner:?} {restarts}");
+            assert_eq!(story.row("a.yaml").owner, if kept { 1000 } else { 1001 });
+        }
+    }
 }
 
 #[test]
@@ -263,7 +284,7 @@ fn a_site_that_cannot_be_looked_at_after_a_restart_keeps_its_names_and_its_last_
     let mut story = story.restart();
     story.apply(vec![written("b.yaml", 1001, &site("a.test", "taker"))]);
     let closed = || OpenError::Io(std::io::ErrorKind::PermissionDenied.into());
-    let step = story.sites.settle_missing(|id| Change::Unreadable(id.clone(), closed()));
+    let step = story.sites.settle_missing(|id| Change::Unreadable { id: id.clone(), owner: None, problem: closed() });
     story.publish(step);
     assert_eq!(story.answer("a.test").as_deref(), Some("one"));
     assert_eq!((story.state("closed/a.yaml"), story.state("b.yaml")), (SiteState::Stale, SiteState::Partial));

@@ -63,7 +63,7 @@ impl Sites {
                 assert_eq!(file.owner.0, rustix::process::geteuid().as_raw());
                 String::from_utf8(file.bytes).unwrap()
             }
-            Change::Unreadable(_, problem) => told(&problem),
+            Change::Unreadable { problem, .. } => told(&problem),
             Change::Removed(_) => "removed".to_owned(),
         };
         assert_eq!((present.as_str(), read.as_str()), expected, "{id}");
@@ -170,7 +170,7 @@ fn a_closed_folder_hides_whether_its_files_are_gone() {
         // The first scan passes over such a folder; that is why it must be asked.
         set_mode(&sites.at("shop"), 0o000);
         let scanned = crate::scan(&sites.config).unwrap();
-        assert!(matches!(&scanned[..], [Change::Unreadable(id, _)] if id.as_str() == "a.yaml"), "{scanned:?}");
+        assert!(matches!(&scanned[..], [Change::Unreadable { id, .. }] if id.as_str() == "a.yaml"), "{scanned:?}");
         set_mode(&sites.at("shop"), 0o700);
     });
 }

@@ -1,6 +1,9 @@
 use std::{
     fs,
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -215,4 +218,45 @@ fn who_is_on_an_access_list_may_write() {
     // The mask is the mode's group.
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     assert!(root.read(Path::new("a.yaml"), LIMIT).unwrap().is_some());
+}
+
+#[test]
+fn whose_a_file_is_that_cannot_be_read_is_told_by_its_place_and_by_the_kernel() {
+    let (dir, me) = (TempDir::new().unwrap(), rustix::process::geteuid().as_raw());
+    let mode = |path: &str, mode| fs::set_permissions(dir.path().join(path), PermissionsExt::from_mode(mode)).unwrap();
+    let chown = |path: &str, uid| std::os::unix::fs::lchown(dir.path().join(path), Some(uid), Some(uid)).unwrap();
+    fs::create_dir(dir.path().join("shop")).unwrap();
+    symlink("nowhere", dir.path().join("link.yaml")).unwrap();
+    fifo(&dir.path().join("pipe.yaml"));
+    fs::write(dir.path().join("loose.yaml"), "text").unwrap();
+    mode("loose.yaml", 0o666);
+    fifo(&dir.path().join("shop/pipe.yaml"));
+    let root = Root::open(dir.path(), me).unwrap();
+    let check = |path: &str, owner: Option<u32>| {
+        assert_eq!(root.owner(Path::new(path)).map(|owner| owner.0), owner, "{path}");
+    };
+    for path in ["link.yaml", "pipe.yaml", "loose.yaml", "shop/pipe.yaml"] {
+        assert!(root.read(Path::new(path), LIMIT).is_err(), "{path}");
+        check(path, Some(me));
+    }
+    check("no.yaml", None);
+    check("link.yaml/x.yaml", None);
+    if me != 0 {
+        eprintln!("left out: only root can give files away");
+    } else {
+        mode("", 0o1777);
+        for path in ["link.yaml", "pipe.yaml", "loose.yaml"] {
+            chown(path, 64_001);
+            check(path, Some(64_001));
+        }
+        // In a user's folder all is that user's doing.
+        chown("shop", 64_001);
+        chown("shop/pipe.yaml", 64_002);
+        check("shop/pipe.yaml", Some(64_001));
+    }
+    // Where others may move files, nobody can tell.
+    mode("", 0o777);
+    for path in ["link.yaml", "pipe.yaml", "shop/pipe.yaml"] {
+        check(path, None);
+    }
 }

@@ -90,7 +90,7 @@ impl Sites {
                     self.state.insert(file.id.to_string(), text.clone());
                     format!("{} is {text}", file.id)
                 }
-                Change::Unreadable(id, problem) => {
+                Change::Unreadable { id, problem, .. } => {
                     self.state.insert(id.to_string(), problem.to_string());
                     format!("{id} {problem}")
                 }
@@ -450,7 +450,7 @@ fn an_unmount_removes_nothing() {
     sites.write("shop/c.yaml", "3");
     watch.rescan(Cause::Asked);
     let batch = batches.try_recv().unwrap();
-    let [Change::Unreadable(..), Change::Written(file)] = &batch.changes[..] else { panic!("{batch:?}") };
+    let [Change::Unreadable { .. }, Change::Written(file)] = &batch.changes[..] else { panic!("{batch:?}") };
     assert_eq!(file.id.as_str(), "shop/c.yaml");
     // The same for a watch that runs by itself.
     sites.until(&[("folder.yaml", "is not a regular file"), ("shop/c.yaml", "3")]);

@@ -152,7 +152,7 @@ fn files_over_the_limit_wait_outside_and_come_in_when_there_is_room() {
     // Somebody who is gone, or cannot be read, keeps nobody out.
     town.story.apply(vec![removed("a1.yaml")]);
     assert_eq!(town.story.sites.turns(), [SiteId::new("a3.yaml")]);
-    town.story.apply(vec![Change::Unreadable(SiteId::new("a3.yaml"), OpenError::Symlink)]);
+    town.story.apply(vec![unreadable("a3.yaml")]);
     assert_eq!(town.story.sites.turns(), [SiteId::new("a4.yaml")]);
     town.put("a4.yaml", ANN, "a4.test");
     assert_eq!(served(&town), [2, 4]);
