@@ -35,7 +35,7 @@ use self::{
     waiting::{Obstacle, Waiting},
 };
 pub use self::{
-    rule::ClaimRule,
+    rule::{ClaimRule, SingleLabels},
     time::UnixTime,
     told::{concerns_one_name, proof_text, told_holder},
 };

@@ -84,6 +84,7 @@ catalogue! {
         found_by: FoundBy::Context,
         explanation: "Names such as com, co.uk and github.io (the public suffix list has them all) belong to no single \
                       tenant, and neither does a wildcard right below them: it would take the names of everybody. \
+                      Nor does a wildcard right below a name of one label, such as localhost or lan. \
                       Claim the name that you registered. Only the operator may serve such a name, or list it under \
                       a tenant's hosts in the settings.",
         wrong: "hosts: \"*.co.uk\"\nupstream: 5000\n",

@@ -156,11 +156,15 @@ fn placed(diagnostic: Diagnostic, tls: &Spanned<Tls>) -> Diagnostic {
 impl Surroundings {
     /// The border by which site files are judged; nothing is dialled by it.
     pub(super) fn border(&self) -> Border {
-        let gateway_uid = match &self.certifier {
+        backends::border(&self.tenancy, OwnerCheck::Enforce, self.listen.clone(), self.gateway_uid(), |_| {})
+    }
+
+    /// As whom the gateway runs.
+    pub(super) fn gateway_uid(&self) -> u32 {
+        match &self.certifier {
             Certifier::Vault(_) => rustix::process::geteuid().as_raw(),
             Certifier::Review { gateway_uid } => *gateway_uid,
-        };
-        backends::border(&self.tenancy, OwnerCheck::Enforce, self.listen.clone(), gateway_uid, |_| {})
+        }
     }
 
     /// Upstreams that lead back into the gateway.

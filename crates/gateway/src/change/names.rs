@@ -6,7 +6,7 @@
 use std::{collections::HashSet, fmt, sync::Arc, time::SystemTime};
 
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
-use vestibule_vhost::{Claim, ClaimRule, HandError, Petition, Settlement, UnixTime};
+use vestibule_vhost::{Claim, ClaimRule, HandError, Petition, Settlement, UnixTime, claims::SingleLabels};
 
 use super::{Sites, Step, Surroundings};
 use crate::ledger::Entry;
@@ -50,6 +50,11 @@ impl Surroundings {
             subdomains: claims.subdomains,
             proof: claims.proof,
             grace: claims.grace,
+            // On a gateway that somebody runs for themselves nobody else is to be asked.
+            single_labels: match self.gateway_uid() {
+                own if own == tenant.0 => SingleLabels::Own,
+                _ => SingleLabels::Everybodys,
+            },
         };
         Petition { site, tenant, rule, now: self.clock.now() }
     }

@@ -17,7 +17,7 @@ use vestibule_site::{
 };
 
 use super::{
-    Claim, Claims, Petition,
+    Claim, Claims, Petition, SingleLabels,
     waiting::{Obstacle, Wish},
 };
 
@@ -139,7 +139,8 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn answer(&mut self, pattern: &HostPattern) -> Answer {
         let answer = self.judge(pattern);
-        if let (Answer::Kept | Answer::Take(_), Some(base)) = (&answer, pattern.base()) {
+        if let (Answer::Kept | Answer::Take(_), Some(base)) = (&answer, pattern.base().filter(|base| !is_single(base)))
+        {
             self.zones.insert(base.clone());
         }
         answer
@@ -182,7 +183,8 @@ impl Desk<'_> {
         let Petition { tenant, ref rule, .. } = *self.petition;
         let is_operator = tenant == TenantId::OPERATOR;
         let listed = rule.lists(pattern);
-        if !is_operator && !listed && pattern.base().is_some_and(is_public_suffix) {
+        if !is_operator && !listed && (pattern.base().is_some_and(is_public_suffix) || self.takes_a_top_level(pattern))
+        {
             return Some(Refusal::Suffix);
         }
         let above = self.claims.above(pattern);
@@ -210,10 +212,21 @@ impl Desk<'_> {
         (!proven).then(|| Refusal::Unproven(domain.clone()))
     }
 
+    /// A wildcard of a name of one label, where others may claim names below that?
+    fn takes_a_top_level(&self, pattern: &HostPattern) -> bool {
+        let is_shared = self.petition.rule.single_labels == SingleLabels::Everybodys;
+        is_shared && matches!(pattern, HostPattern::Wildcard(zone) if is_single(zone))
+    }
+
     /// Below a name that this very site gets?
     fn is_in_own_zone(&self, domain: &Hostname) -> bool {
         std::iter::successors(Some(domain.clone()), Hostname::parent).any(|zone| self.zones.contains(&zone))
     }
+}
+
+/// `localhost`, `lan`, `test`: who has it has no more than that.
+pub(super) fn is_single(name: &Hostname) -> bool {
+    !name.as_str().contains('.')
 }
 
 fn labels(pattern: &HostPattern) -> usize {
@@ -223,9 +236,14 @@ fn labels(pattern: &HostPattern) -> usize {
 
 impl Claims {
     /// The nearest claim to whose zone a name belongs: on each level the wildcard, which stands for what is below only, before
-    /// the name itself. Costs the labels of the name.
+    /// the name itself. A name of one label is a zone in the operator's hand alone: in a tenant's it would be everybody's
+    /// names. Costs the labels of the name.
     pub(super) fn above(&self, pattern: &HostPattern) -> Option<(HostPattern, &Claim)> {
-        let found = |zone: HostPattern| self.held.of(&zone).map(|claim| (zone, claim));
+        let found = |zone: HostPattern| {
+            let claim = self.held.of(&zone)?;
+            let is_zone = claim.tenant == TenantId::OPERATOR || zone.base().is_some_and(|base| !is_single(base));
+            is_zone.then_some((zone, claim))
+        };
         let mut level = match pattern {
             HostPattern::Exact(name) => name.parent(),
             HostPattern::Wildcard(zone) => match found(HostPattern::Exact(zone.clone())) {

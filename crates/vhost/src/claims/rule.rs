@@ -18,6 +18,17 @@ pub struct ClaimRule<'a> {
     pub proof: Proof,
     /// How long a name that its site gave up stays its tenant's.
     pub grace: Duration,
+    /// Whose the names below a name of one label are.
+    pub single_labels: SingleLabels,
+}
+
+/// Whose the names below `localhost`, `lan` or `test` are: a name of one label is nobody's to give out, like a public suffix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SingleLabels {
+    /// Everybody's: no wildcard takes them.
+    Everybodys,
+    /// The tenant's, who may have a wildcard: nobody else is there to be asked.
+    Own,
 }
 
 impl ClaimRule<'_> {
@@ -28,6 +39,7 @@ impl ClaimRule<'_> {
         subdomains: Subdomains::Open,
         proof: Proof::FirstCome,
         grace: Duration::ZERO,
+        single_labels: SingleLabels::Own,
     };
 
     /// May the tenant claim this at all?

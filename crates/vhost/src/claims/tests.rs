@@ -23,6 +23,7 @@ const RULE: ClaimRule<'static> = ClaimRule {
     subdomains: Subdomains::Reserved,
     proof: Proof::FirstCome,
     grace: Duration::from_secs(GRACE),
+    single_labels: SingleLabels::Everybodys,
 };
 
 fn site(name: &str) -> SiteId {

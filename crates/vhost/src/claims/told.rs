@@ -2,9 +2,12 @@
 //! and until when: neither who they are nor what their files are called. The operator learns both.
 
 use vestibule_diagnostics::{Code, Diagnostic, Span, catalogue};
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::{HostPattern, SiteId, TenantId, suffix::is_public_suffix};
 
-use super::{Claim, UnixTime, decide::Refusal};
+use super::{
+    Claim, UnixTime,
+    decide::{Refusal, is_single},
+};
 
 /// Does this finding concern one name only, so that the others of its file go live?
 pub fn concerns_one_name(code: Code) -> bool {
@@ -59,6 +62,13 @@ pub(super) fn told(name: &HostPattern, span: Span, refusal: &Refusal, site: &Sit
             new(catalogue::HOST_RESERVED, message)
                 .note("a wildcard is claimed before the names below it, or by whoever holds all of them")
                 .help("list the names that you need one by one")
+        }
+        Refusal::Suffix if name.base().is_some_and(is_single) && !name.base().is_some_and(is_public_suffix) => {
+            new(catalogue::PUBLIC_SUFFIX, format!("{name} would cover what everybody may claim"))
+                .note(
+                    "a name of one label belongs to whoever claims it, and the names below it to whoever claims those",
+                )
+                .help("list the names that you need one by one, or take a wildcard of a name with a dot in it")
         }
         Refusal::Suffix => {
             new(catalogue::PUBLIC_SUFFIX, format!("{name} is a public suffix: everybody registers names below it"))

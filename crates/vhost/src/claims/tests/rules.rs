@@ -42,8 +42,10 @@ fn a_claimed_name_reserves_what_is_below_it() {
         (&["*.x.example.com"], "*.example.com", reserved),
         (&["x.example.com"], "*.y.example.com", Ok(())),
         (&["192.0.2.7"], "192.0.2.8", Ok(())),
-        // Names that the public DNS does not know.
-        (&["test"], "blog.test", reserved),
+        // Names that the public DNS does not know. One of one label is no zone.
+        (&["test"], "blog.test", Ok(())),
+        (&["blog.test"], "test", Ok(())),
+        (&["blog.test"], "x.blog.test", reserved),
         (&["blog.test"], "shop.test", Ok(())),
     ] {
         check(ALICE, held, None, asked, expected);
@@ -54,10 +56,10 @@ fn a_claimed_name_reserves_what_is_below_it() {
 fn a_wildcard_is_no_way_to_list_the_names_of_others() {
     let told = |tenant| {
         let mut town = Town::default();
-        town.settle("a.yaml", ALICE, &["secret.test"]);
-        town.settle("b.yaml", tenant, &["*.test"])
+        town.settle("a.yaml", ALICE, &["secret.shop.test"]);
+        town.settle("b.yaml", tenant, &["*.shop.test"])
     };
-    assert_eq!(told(BOB).messages, ["*.test would cover a name that is held by another tenant"]);
+    assert_eq!(told(BOB).messages, ["*.shop.test would cover a name that is held by another tenant"]);
 }
 
 #[test]
@@ -69,6 +71,8 @@ fn the_operator_delegates_by_listing() {
         (ROOT, &["users.example"], Some(&["bob.users.example"]), "bob.users.example", Ok(())),
         (ROOT, &["users.example"], Some(&["*.bob.users.example"]), "*.bob.users.example", Ok(())),
         (ROOT, &["users.example"], Some(&["bob.users.example"]), "ann.users.example", not_allowed),
+        (ROOT, &["lan"], None, "bob.lan", reserved),
+        (ROOT, &["lan"], Some(&["*.lan"]), "bob.lan", Ok(())),
         (ROOT, &["*.users.example"], Some(&["*.users.example"]), "bob.users.example", Ok(())),
         // A list of everything below gives nobody a part of what another tenant claimed there.
         (ALICE, &["ann.users.example"], Some(&["*.users.example"]), "x.ann.users.example", reserved),
@@ -93,7 +97,9 @@ fn public_suffixes_are_nobodys_but_the_operators() {
         ("bob.github.io", Ok(())),
         ("*.bob.github.io", Ok(())),
         ("localhost", Ok(())),
-        ("*.localhost", Ok(())),
+        ("*.localhost", suffix),
+        ("*.nonesuch", suffix),
+        ("*.shop.localhost", Ok(())),
         ("blog.test", Ok(())),
         ("*.corp.internal", Ok(())),
         ("intranet", Ok(())),
@@ -105,6 +111,29 @@ fn public_suffixes_are_nobodys_but_the_operators() {
     check(ALICE, &[], Some(&["*.io"]), "github.io", suffix);
     let mut town = Town::default();
     assert_eq!(town.settle("o.yaml", ROOT, &["github.io", "*.co.uk"]).granted, ["github.io", "*.co.uk"]);
+}
+
+#[test]
+fn a_name_of_one_label_gives_nobody_what_is_below_it() {
+    let mut town = Town::default();
+    let rule = ClaimRule { proof: Proof::DnsTxt, ..RULE };
+    // A top-level domain that the list does not know yet is no proof for what is below it, in this file or in another.
+    let told = town.ask("a.yaml", ALICE, rule, &["nonesuch", "bank.nonesuch"]);
+    assert_eq!((told.granted, told.codes), (vec!["nonesuch".to_owned()], vec![catalogue::HOST_UNPROVEN]));
+    assert_eq!(town.ask("b.yaml", ALICE, rule, &["x.bank.nonesuch"]).codes, [catalogue::HOST_UNPROVEN]);
+    assert_eq!(town.claims.proven_by_zone(), []);
+    let told = town.settle("c.yaml", ALICE, &["*.test", "test", "a.test"]);
+    assert_eq!(
+        (told.granted.len(), told.messages),
+        (2, vec!["*.test would cover what everybody may claim".to_owned()])
+    );
+    assert_eq!(town.settle("d.yaml", BOB, &["b.test", "*.b.test"]).granted.len(), 2);
+    // Whoever listed it, or runs a gateway of one's own, may have the wildcard; it reserves nothing.
+    let hosts = patterns(&["*.lan"]);
+    assert_eq!(town.ask("e.yaml", ALICE, ClaimRule { hosts: Some(&hosts), ..RULE }, &["*.lan"]).granted, ["*.lan"]);
+    assert_eq!(town.settle("f.yaml", BOB, &["printer.lan"]).granted, ["printer.lan"]);
+    let own = ClaimRule { single_labels: SingleLabels::Own, ..RULE };
+    assert_eq!(town.ask("g.yaml", ALICE, own, &["*.localhost"]).granted, ["*.localhost"]);
 }
 
 #[test]
