@@ -43,6 +43,7 @@ use crate::{
     proofs::{self, ProofThread},
     tenancy::Proof,
     tenant_log::{self, TenantLog, TenantLogReader},
+    tasks::Tasks,
     totals::Totals,
     worker::{self, DrainSignal, Shared},
 };
@@ -166,6 +167,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         vault: vault.clone(),
         permits: Permits::new(limits),
         totals: Arc::new(Totals::new()),
+        tasks: (0..bound.len()).map(|_| Tasks::default()).collect(),
         access,
         upstream_sockets: UpstreamBudget::new(half),
         border,

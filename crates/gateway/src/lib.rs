@@ -34,6 +34,7 @@ mod request;
 pub mod review;
 mod serve;
 mod stream;
+mod tasks;
 pub mod tenancy;
 mod tenant;
 mod tenant_log;

@@ -99,7 +99,7 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
     if let Some(refusal) = walker.vitals().refusal().filter(|_| intake::is_stand_in(&request)) {
         return Ok(turned_away(record, refusal));
     }
-    let mut response = match answer(&walker, Undelivered(Some(request)), &mut record).await {
+    let mut response = match answer(&walker, Undelivered::new(&walker, request), &mut record).await {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Tunnel(response, tunnel, places)) => {
             return Ok(open_tunnel(&walker, record, response, tunnel, places));
@@ -138,24 +138,31 @@ enum Answer {
 type TunnelPlaces = (Place, Seat);
 
 /// A request that nobody has taken yet. When we answer it ourselves, the rest of its body is discarded.
-struct Undelivered(Option<Request<Incoming>>);
+struct Undelivered {
+    request: Option<Request<Incoming>>,
+    worker: Rc<Worker>,
+}
 
 impl Undelivered {
+    fn new(walker: &Walker, request: Request<Incoming>) -> Self {
+        Self { request: Some(request), worker: Rc::clone(walker.worker()) }
+    }
+
     fn request(&self) -> &Request<Incoming> {
-        self.0.as_ref().expect("only deliver takes it, and consumes this")
+        self.request.as_ref().expect("only deliver takes it, and consumes this")
     }
 
     fn deliver(mut self) -> Request<Incoming> {
-        self.0.take().expect("only deliver takes it, and consumes this")
+        self.request.take().expect("only deliver takes it, and consumes this")
     }
 }
 
 impl Drop for Undelivered {
     fn drop(&mut self) {
-        if let Some(request) = self.0.take().filter(|request| request.version() == Version::HTTP_2)
+        if let Some(request) = self.request.take().filter(|request| request.version() == Version::HTTP_2)
             && !request.body().is_end_stream()
         {
-            tokio::task::spawn_local(proxy::discard(request.into_body()));
+            self.worker.tasks().spawn(proxy::discard(request.into_body()));
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     intake::Intake,
     request::{self, ConnectionFacts, Held, Walker},
     stream::Watched,
+    tasks::Tasks,
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
@@ -154,7 +155,7 @@ const MIN_HTTP1_BUFFER: usize = 8 * 1024;
 
 fn http2_builder(worker: &Worker) -> http2::Builder<LocalExecutor> {
     let limits = &worker.config().limits;
-    let mut builder = http2::Builder::new(LocalExecutor);
+    let mut builder = http2::Builder::new(LocalExecutor { tasks: worker.tasks().clone() });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_per_connection)
@@ -179,15 +180,17 @@ const HTTP2_RESET_LIMIT: usize = 64;
 const HTTP2_PENDING_RESET_LIMIT: usize = 20;
 
 /// Spawns the tasks of HTTP/2 streams onto the worker.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalExecutor;
+#[derive(Clone, Debug)]
+pub(crate) struct LocalExecutor {
+    tasks: Tasks,
+}
 
 impl<F> hyper::rt::Executor<F> for LocalExecutor
 where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        self.tasks.spawn(Box::pin(future));
     }
 }
 

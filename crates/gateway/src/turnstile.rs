@@ -13,6 +13,8 @@ use std::{
 use tokio::sync::oneshot;
 use vestibule_names::TenantId;
 
+use crate::tasks::Tasks;
+
 /// What a request's own work counts: roughly 20 µs.
 pub(crate) const REQUEST: u32 = 1;
 /// What a TLS handshake counts beside it.
@@ -26,6 +28,8 @@ const QUANTUM: u32 = 4;
 #[derive(Clone, Default)]
 pub(crate) struct Turnstile {
     state: Rc<RefCell<State>>,
+    /// Where the keeper runs.
+    tasks: Tasks,
 }
 
 #[derive(Default)]
@@ -59,6 +63,11 @@ struct Waiting {
 }
 
 impl Turnstile {
+    /// Of the worker with these tasks.
+    pub(crate) fn new(tasks: Tasks) -> Self {
+        Self { state: Rc::default(), tasks }
+    }
+
     /// Waits for the tenant's turn to begin work of that cost. Dropping the future gives the turn up.
     pub(crate) async fn pass(&self, tenant: TenantId, cost: u32) {
         let Some(turn) = self.enter(tenant, cost) else { return };
@@ -76,7 +85,7 @@ impl Turnstile {
         let turn = state.queue(tenant, cost);
         if state.keeper == Keeper::Asleep {
             state.keeper = Keeper::Running;
-            tokio::task::spawn_local(self.clone().keep());
+            self.tasks.spawn(self.clone().keep());
         }
         Some(turn)
     }

@@ -31,6 +31,7 @@ use crate::{
     front::Front,
     live::{LiveSite, SiteReader, SiteTable},
     serve::Outcome,
+    tasks::{Alive, Tasks},
     totals::Totals,
     turnstile::Turnstile,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) vault: vestibule_certs::Vault,
     pub(crate) permits: Permits,
     pub(crate) totals: Arc<Totals>,
+    /// Of each worker.
+    pub(crate) tasks: Arc<[Tasks]>,
     /// Sockets to backends that all workers may have open together.
     pub(crate) upstream_sockets: UpstreamBudget,
     /// To what is connected for whom.
@@ -95,6 +98,7 @@ pub(crate) struct Worker {
     empty: Notify,
     next_request: Cell<u64>,
     turnstile: Turnstile,
+    tasks: Tasks,
 }
 
 /// How often lines of the access log leave a worker.
@@ -113,15 +117,15 @@ pub(crate) fn spawn(
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => LocalSet::new().block_on(&runtime, run(listeners, shared)),
+            Ok(runtime) => LocalSet::new().block_on(&runtime, run(index, listeners, shared)),
             Err(error) => tracing::error!(%error, "a worker has no run time"),
         }
     })
 }
 
-async fn run(listeners: Vec<BoundListener>, shared: Shared) {
+async fn run(index: usize, listeners: Vec<BoundListener>, shared: Shared) {
     let grace = shared.config.timeouts.drain_grace;
-    let worker = Rc::new(Worker::new(shared));
+    let worker = Rc::new(Worker::new(index, shared));
     let mut accepting = Vec::new();
     for bound in listeners {
         match Acceptor::new(bound, worker.shared.permits.clone()) {
@@ -143,6 +147,7 @@ async fn run(listeners: Vec<BoundListener>, shared: Shared) {
 
 /// Accepts until the drain; then takes those that the kernel has queued, which a closed socket would reset.
 async fn accept(worker: Rc<Worker>, mut acceptor: Acceptor) {
+    let _alive = worker.tasks.begin();
     let mut draining = pin!(worker.draining());
     loop {
         tokio::select! {
@@ -169,6 +174,7 @@ fn open(worker: &Rc<Worker>, accepted: Accepted) {
 }
 
 async fn flush_access(worker: Rc<Worker>) {
+    let _alive = worker.tasks.begin();
     let mut tick = tokio::time::interval(ACCESS_FLUSH);
     loop {
         tick.tick().await;
@@ -179,12 +185,13 @@ async fn flush_access(worker: Rc<Worker>) {
 /// Counts one open connection or tunnel of this worker, also when its task panics.
 pub(crate) struct OpenConnection {
     pub(crate) worker: Rc<Worker>,
+    _alive: Alive,
 }
 
 impl OpenConnection {
     pub(crate) fn new(worker: &Rc<Worker>) -> Self {
         worker.open.set(worker.open.get() + 1);
-        Self { worker: Rc::clone(worker) }
+        Self { worker: Rc::clone(worker), _alive: worker.tasks.begin() }
     }
 }
 
@@ -202,7 +209,8 @@ impl Drop for OpenConnection {
 }
 
 impl Worker {
-    fn new(shared: Shared) -> Self {
+    fn new(index: usize, shared: Shared) -> Self {
+        let tasks = shared.tasks.get(index).cloned().unwrap_or_default();
         let proxy_config = ProxyConfig {
             idle_limit: shared.config.limits.idle_upstream_connections as usize,
             keep_alive: shared.config.timeouts.upstream_keep_alive,
@@ -210,7 +218,8 @@ impl Worker {
             budget: shared.upstream_sockets.clone(),
             border: shared.border.clone(),
         };
-        let spawn = Rc::new(|task| drop(tokio::task::spawn_local(task)));
+        let spawning = tasks.clone();
+        let spawn = Rc::new(move |task| spawning.spawn(task));
         Self {
             reader: RefCell::new(shared.table.reader()),
             proxy: Proxy::new(proxy_config, shared.vault.clone(), spawn),
@@ -218,13 +227,19 @@ impl Worker {
             open: Cell::new(0),
             empty: Notify::new(),
             next_request: Cell::new(first_request_id()),
-            turnstile: Turnstile::default(),
+            turnstile: Turnstile::new(tasks.clone()),
+            tasks,
             shared,
         }
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    /// Spawns onto this worker's thread, counted.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     pub(crate) fn totals(&self) -> &Totals {
@@ -314,7 +329,7 @@ pub(crate) mod tests {
 
     /// A worker of these things. Must be made inside a run time.
     pub(crate) fn worker(shared: Shared) -> Rc<Worker> {
-        Rc::new(Worker::new(shared))
+        Rc::new(Worker::new(0, shared))
     }
 
     pub(crate) fn shared(dir: &std::path::Path) -> Shared {
@@ -341,6 +356,7 @@ pub(crate) mod tests {
             vault: vestibule_certs::Vault::open(&dir.join("certs")).expect("opens"),
             permits: Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 }),
             totals: Arc::new(Totals::new()),
+            tasks: Arc::new([Tasks::default()]),
             upstream_sockets: UpstreamBudget::new(1),
             border: Border::default(),
             denials: Arc::default(),

@@ -12,7 +12,7 @@ use prometheus_client::{
 use vestibule_names::TenantId;
 
 use super::{Caller, acme_metrics, tenants};
-use crate::{house::House, live::Counters};
+use crate::{house::House, live::Counters, tasks::Tasks};
 
 /// What the text is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -100,6 +100,7 @@ impl Scrape {
         counter(encoder, "upstream_sockets_refused", "Connections over the budget", shared.upstream_sockets.refused())?;
         gauge(encoder, "connections", "Open client connections", shared.permits.open())?;
         gauge(encoder, "requests_in_flight", "Requests being answered", shared.totals.in_flight())?;
+        tasks(encoder, &shared.tasks)?;
         counter(encoder, "requests", "Requests answered", shared.totals.requests())?;
         counter(encoder, "access_lines_dropped", "Access events that could not be written", shared.access.dropped())?;
         if let Some(logs) = &self.0.tenant_logs {
@@ -158,6 +159,16 @@ impl Scrape {
         });
         result
     }
+}
+
+/// A worker at rest has a few: one for each of its listeners, and one for the access log.
+fn tasks(encoder: &mut DescriptorEncoder<'_>, of_workers: &[Tasks]) -> fmt::Result {
+    let mut family = encoder.encode_descriptor("tasks", "Tasks that are alive", None, MetricType::Gauge)?;
+    for (index, tasks) in of_workers.iter().enumerate() {
+        let value = ConstGauge::new(i64::try_from(tasks.alive()).unwrap_or(i64::MAX));
+        value.encode(family.encode_family(&[("worker", index)])?)?;
+    }
+    Ok(())
 }
 
 pub(super) fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
