@@ -302,6 +302,22 @@ time.sleep(3600)";
     let holder = program.dir(shared.dir()).start("holder", shared.dir());
     eventually("five hundred connections", || async { holder.stdout().contains("holding").then_some(()) }).await;
     assert!(shared.ask(ANN, "GET", "/v1/status").await.ends_with("\n200"));
+    // So many users that all places are taken.
+    const CROWD: &str = "\
+import os, socket, sys, time
+held = []
+for uid in range(64200, 64220):
+    os.seteuid(uid)
+    for n in range(5):
+        held.append(socket.socket(socket.AF_UNIX))
+        held[-1].connect(sys.argv[1])
+    os.seteuid(0)
+print('crowded', flush=True)
+time.sleep(3600)";
+    let program = Program::new(python()).args(["-c", CROWD, &shared.socket]);
+    let crowd = program.dir(shared.dir()).start("crowd", shared.dir());
+    eventually("twenty users", || async { crowd.stdout().contains("crowded").then_some(()) }).await;
+    assert!(shared.ask(ANN, "GET", "/v1/status").await.ends_with("\n200"), "whoever has none gets a place");
     let of_root = shared.run(0, &["status", "--socket", &shared.socket]).await;
     assert!(of_root.contains("generation"), "root at the tenants' socket is the operator: {of_root}");
     assert_eq!(shared.gateway.status().await["ready"], true);

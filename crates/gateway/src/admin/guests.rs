@@ -1,35 +1,38 @@
 //! [`Guests`]: how many connections and questions each user may have at the admin interface. The operator's places are
-//! apart from those of tenants, and each tenant's from the others'.
+//! apart from those of tenants, and each tenant's from the others'. When all places of tenants are taken, whoever has none
+//! gets that of somebody who has several: see [`Places::make_way`].
 //!
 //! Not here: what is answered. Time is an argument.
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
 use vestibule_names::TenantId;
 
 use super::Caller;
 
 /// Connections of the operator that may be open at once.
-const OPERATOR_LIMIT: u32 = 64;
+const OPERATOR_LIMIT: usize = 64;
 /// Connections to the loopback address, whoever's they are.
-const ADDRESS_LIMIT: u32 = 16;
+const ADDRESS_LIMIT: usize = 16;
 /// Connections of all other users together.
-const GUESTS_LIMIT: u32 = 64;
+const GUESTS_LIMIT: usize = 64;
 /// Connections of one other user.
-const GUEST_LIMIT: u32 = 4;
+const GUEST_LIMIT: usize = 4;
 /// Users who are remembered at once: those with a connection, and those who have asked much lately.
 const REMEMBERED_LIMIT: usize = 1024;
 /// Commands of the operator that may be waited for at once, for each kind: a script that renews many names must not keep a
 /// stolen key from being revoked.
-const OPERATOR_COMMANDS_LIMIT: u32 = 16;
+const OPERATOR_COMMANDS_LIMIT: usize = 16;
 /// The same of all tenants together, and of one.
-const GUESTS_COMMANDS_LIMIT: u32 = 16;
-const GUEST_COMMANDS_LIMIT: u32 = 2;
+const GUESTS_COMMANDS_LIMIT: usize = 16;
+const GUEST_COMMANDS_LIMIT: usize = 2;
 /// What one user may ask at once, in cheap questions, and how many more each second brings.
 const QUESTIONS: Rate = Rate { burst: 60.0, per_second: 20.0 };
 /// Commands that one tenant may give: they ask a CA, whose limits everybody shares.
@@ -69,18 +72,27 @@ impl Turns {
     }
 }
 
+/// The number of a connection: a later one is greater.
+type Ticket = u64;
+
 /// A user other than the operator.
 #[derive(Debug)]
 struct Guest {
-    open: u32,
-    commands: u32,
+    /// Its connections, the longest open first.
+    open: BTreeMap<Ticket, Rc<Notify>>,
+    commands: usize,
     questions: Turns,
     orders: Turns,
 }
 
 impl Guest {
     fn new(now: Instant) -> Self {
-        Self { open: 0, commands: 0, questions: Turns::full(QUESTIONS, now), orders: Turns::full(COMMANDS, now) }
+        Self {
+            open: BTreeMap::new(),
+            commands: 0,
+            questions: Turns::full(QUESTIONS, now),
+            orders: Turns::full(COMMANDS, now),
+        }
     }
 
     /// Would a fresh one be the same?
@@ -88,7 +100,7 @@ impl Guest {
         self.questions.refill(QUESTIONS, now);
         self.orders.refill(COMMANDS, now);
         let whole = |turns: &Turns, rate: Rate| turns.left >= rate.burst;
-        self.open == 0 && self.commands == 0 && whole(&self.questions, QUESTIONS) && whole(&self.orders, COMMANDS)
+        self.open.is_empty() && self.commands == 0 && whole(&self.questions, QUESTIONS) && whole(&self.orders, COMMANDS)
     }
 }
 
@@ -105,21 +117,36 @@ pub(super) enum Purpose {
     Command,
 }
 
+impl Purpose {
+    fn is_command(self) -> bool {
+        matches!(self, Self::Renewal | Self::Command)
+    }
+}
+
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// So many are open already.
-    Full(u32),
+    Full(usize),
     /// Asked too often; again after this.
     TooOften(Duration),
 }
 
 #[derive(Debug, Default)]
 struct Places {
-    operator: [u32; 4],
-    guests_open: u32,
-    guests_commands: u32,
+    operator: [usize; 4],
+    guests_open: usize,
+    guests_commands: usize,
     guests: HashMap<TenantId, Guest>,
+    next: Ticket,
+}
+
+/// A tenant's connection.
+#[derive(Debug)]
+struct Seat {
+    ticket: Ticket,
+    /// Told when the connection has to make way.
+    way: Rc<Notify>,
 }
 
 /// Who has what. Cheap to clone; of one thread.
@@ -134,13 +161,25 @@ pub(super) struct Place {
     guests: Guests,
     caller: Caller,
     purpose: Purpose,
+    /// Of a tenant's connection.
+    seat: Option<Seat>,
+}
+
+impl Place {
+    /// Waits until somebody who has no connection needs this one.
+    pub(super) async fn has_to_make_way(&self) {
+        match &self.seat {
+            Some(seat) => seat.way.notified().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl Guests {
     /// Takes a place for a connection or a command.
     pub(super) fn enter(&self, caller: Caller, purpose: Purpose, now: Instant) -> Result<Place, Refused> {
         let mut places = self.places.borrow_mut();
-        match caller {
+        let seat = match caller {
             Caller::Operator => {
                 let limit = match purpose {
                     Purpose::Connection => OPERATOR_LIMIT,
@@ -148,11 +187,16 @@ impl Guests {
                     Purpose::Renewal | Purpose::Command => OPERATOR_COMMANDS_LIMIT,
                 };
                 take(&mut places.operator[purpose as usize], limit)?;
+                None
             }
-            Caller::Tenant(tenant) => places.enter_guest(tenant, purpose, now)?,
-        }
+            Caller::Tenant(tenant) if purpose.is_command() => {
+                places.begin_command(tenant, now)?;
+                None
+            }
+            Caller::Tenant(tenant) => Some(places.seat(tenant, now)?),
+        };
         drop(places);
-        Ok(Place { guests: self.clone(), caller, purpose })
+        Ok(Place { guests: self.clone(), caller, purpose, seat })
     }
 
     /// Takes turns for a question of that cost. The operator's are not counted.
@@ -164,7 +208,7 @@ impl Guests {
     }
 }
 
-fn take(open: &mut u32, limit: u32) -> Result<(), Refused> {
+fn take(open: &mut usize, limit: usize) -> Result<(), Refused> {
     if *open >= limit {
         return Err(Refused::Full(limit));
     }
@@ -183,26 +227,47 @@ impl Places {
         Ok(self.guests.entry(tenant).or_insert_with(|| Guest::new(now)))
     }
 
-    fn enter_guest(&mut self, tenant: TenantId, purpose: Purpose, now: Instant) -> Result<(), Refused> {
-        let (in_all, limit) = match purpose {
-            Purpose::Connection | Purpose::Watching => (self.guests_open, GUESTS_LIMIT),
-            Purpose::Renewal | Purpose::Command => (self.guests_commands, GUESTS_COMMANDS_LIMIT),
-        };
-        if in_all >= limit {
-            return Err(Refused::Full(limit));
+    /// A place for a connection of a tenant's.
+    fn seat(&mut self, tenant: TenantId, now: Instant) -> Result<Seat, Refused> {
+        let own = self.guest(tenant, now)?.open.len();
+        if own >= GUEST_LIMIT {
+            return Err(Refused::Full(own));
+        }
+        if self.guests_open >= GUESTS_LIMIT {
+            if own > 0 {
+                return Err(Refused::Full(GUESTS_LIMIT));
+            }
+            self.make_way();
+        }
+        let seat = Seat { ticket: self.next, way: Rc::default() };
+        self.next += 1;
+        self.guests_open += 1;
+        self.guest(tenant, now)?.open.insert(seat.ticket, Rc::clone(&seat.way));
+        Ok(seat)
+    }
+
+    /// Ends the longest open connection of whoever has most of them; where all have one, the longest open of all. So whoever
+    /// has none gets one, however many users hold all they can.
+    fn make_way(&mut self) {
+        let rank = |guest: &Guest| Some((guest.open.len(), Reverse(*guest.open.first_key_value()?.0)));
+        let most = self.guests.values_mut().max_by_key(|guest| rank(guest));
+        if let Some((_, way)) = most.and_then(|guest| guest.open.pop_first()) {
+            way.notify_one();
+            self.guests_open -= 1;
+        }
+    }
+
+    fn begin_command(&mut self, tenant: TenantId, now: Instant) -> Result<(), Refused> {
+        if self.guests_commands >= GUESTS_COMMANDS_LIMIT {
+            return Err(Refused::Full(GUESTS_COMMANDS_LIMIT));
         }
         let guest = self.guest(tenant, now)?;
-        if matches!(purpose, Purpose::Connection | Purpose::Watching) {
-            take(&mut guest.open, GUEST_LIMIT)?;
-            self.guests_open += 1;
-        } else {
-            if guest.commands >= GUEST_COMMANDS_LIMIT {
-                return Err(Refused::Full(GUEST_COMMANDS_LIMIT));
-            }
-            guest.orders.take(1.0, COMMANDS, now).map_err(Refused::TooOften)?;
-            guest.commands += 1;
-            self.guests_commands += 1;
+        if guest.commands >= GUEST_COMMANDS_LIMIT {
+            return Err(Refused::Full(GUEST_COMMANDS_LIMIT));
         }
+        guest.orders.take(1.0, COMMANDS, now).map_err(Refused::TooOften)?;
+        guest.commands += 1;
+        self.guests_commands += 1;
         Ok(())
     }
 }
@@ -210,17 +275,22 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.guests.places.borrow_mut();
-        match self.caller {
-            Caller::Operator => places.operator[self.purpose as usize] -= 1,
-            Caller::Tenant(tenant) => {
-                let guest = places.guests.get_mut(&tenant).expect("whoever holds a place is not forgotten");
-                if matches!(self.purpose, Purpose::Connection | Purpose::Watching) {
-                    guest.open -= 1;
+        let Caller::Tenant(tenant) = self.caller else {
+            places.operator[self.purpose as usize] -= 1;
+            return;
+        };
+        match &self.seat {
+            Some(seat) => {
+                // Who has made way has given it back already, and may be forgotten.
+                let guest = places.guests.get_mut(&tenant);
+                if guest.is_some_and(|guest| guest.open.remove(&seat.ticket).is_some()) {
                     places.guests_open -= 1;
-                } else {
-                    guest.commands -= 1;
-                    places.guests_commands -= 1;
                 }
+            }
+            None => {
+                let guest = places.guests.get_mut(&tenant).expect("whoever gives a command is not forgotten");
+                guest.commands -= 1;
+                places.guests_commands -= 1;
             }
         }
     }
@@ -228,6 +298,11 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
     use super::*;
 
     const ANN: Caller = Caller::Tenant(TenantId(1001));
@@ -239,19 +314,44 @@ mod tests {
         let mut held: Vec<_> = (0..GUEST_LIMIT).map(|_| connect(ANN).expect("a place")).collect();
         assert_eq!(connect(ANN).expect_err("no place"), Refused::Full(GUEST_LIMIT));
         for uid in 2000.. {
-            match connect(Caller::Tenant(TenantId(uid))) {
-                Ok(place) => held.push(place),
-                Err(refused) => {
-                    assert_eq!(refused, Refused::Full(GUESTS_LIMIT));
-                    break;
-                }
+            if held.len() == GUESTS_LIMIT {
+                break;
             }
+            held.push(connect(Caller::Tenant(TenantId(uid))).expect("a place"));
         }
-        assert_eq!(held.len(), GUESTS_LIMIT as usize);
         held.extend((0..OPERATOR_LIMIT).map(|_| connect(Caller::Operator).expect("the operator's places are apart")));
         assert!(connect(Caller::Operator).is_err());
         drop(held);
         assert!(connect(ANN).is_ok() && connect(Caller::Operator).is_ok(), "places come back");
+    }
+
+    #[test]
+    fn whoever_has_no_connection_gets_one_however_many_hold_all_they_can() {
+        let (guests, now) = (Guests::default(), Instant::now());
+        let tenant = |uid| Caller::Tenant(TenantId(uid));
+        let connect = |uid| guests.enter(tenant(uid), Purpose::Connection, now);
+        let makes_way = |place: &Place| {
+            let mut told = pin!(place.has_to_make_way());
+            told.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
+        let crowd: Vec<_> = (0..64).map(|n| connect(2000 + n / 4).expect("a place")).collect();
+        assert!(!crowd.iter().any(makes_way));
+        assert_eq!(connect(2000).expect_err("four are open"), Refused::Full(GUEST_LIMIT));
+        // One after the other, each of the crowd gives a connection, its longest open one.
+        let mut fresh: Vec<_> = (0..16).map(|n| connect(3000 + n).expect("a place, always")).collect();
+        let gone: Vec<_> = (0..64).filter(|n| makes_way(&crowd[*n])).collect();
+        assert_eq!(gone, (0..64).step_by(4).collect::<Vec<_>>());
+        // Who has one waits for another; who lost one does too.
+        for uid in [3000, 2000] {
+            assert_eq!(connect(uid).expect_err("has one"), Refused::Full(GUESTS_LIMIT));
+        }
+        // Where nobody has more than one, the longest open one of all makes way: never more than there is room for.
+        fresh.extend((0..200).map(|n| connect(4000 + n).expect("a place, always")));
+        assert_eq!(guests.places.borrow().guests_open, GUESTS_LIMIT);
+        assert!(!makes_way(fresh.last().expect("many")) && crowd.iter().skip(1).step_by(4).all(makes_way));
+        drop((crowd, fresh));
+        let places = guests.places.borrow();
+        assert_eq!((places.guests_open, places.guests.values().map(|guest| guest.open.len()).sum()), (0, 0));
     }
 
     #[test]

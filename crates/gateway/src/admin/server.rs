@@ -84,15 +84,23 @@ where
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut way = pin!(place.has_to_make_way());
         while Instant::now() < talk.end.get() {
-            if let Ok(result) = timeout_at(talk.end.get().into(), connection.as_mut()).await {
+            let ended = tokio::select! {
+                biased;
+                ended = timeout_at(talk.end.get().into(), connection.as_mut()) => ended,
+                () = &mut way => {
+                    tracing::debug!("an admin connection makes way for a user who has none");
+                    break;
+                }
+            };
+            if let Ok(result) = ended {
                 if let Err(error) = result {
                     tracing::debug!(%error, "admin connection broken");
                 }
                 break;
             }
         }
-        drop(place);
     });
 }
 
