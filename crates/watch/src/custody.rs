@@ -83,13 +83,22 @@ impl Trust {
             return Err(OpenError::FileWritable { writers, mend: writers.forbid(path) });
         }
         let owner = file.stat.st_uid;
-        match steward {
-            Steward::Everybody if owner == TenantId::OPERATOR.0 => {
+        match (self.owner(&file.stat, steward), steward) {
+            (Some(tenant), _) => Ok(tenant),
+            (None, Steward::User(user)) => Err(misplaced(path, owner, user)),
+            (None, Steward::Trusted | Steward::Everybody) => {
                 Err(OpenError::Unplaced { mend: format!("mv {} into a folder that only root writes", quoted(path)) })
             }
-            Steward::Trusted | Steward::Everybody => Ok(TenantId(owner)),
-            Steward::User(user) if self.covers(owner) || owner == user => Ok(TenantId(user)),
-            Steward::User(user) => Err(misplaced(path, owner, user)),
+        }
+    }
+
+    /// Whose a file is by its place, whatever else is wrong with it; `None` when its owner is not who put it there.
+    pub(crate) fn owner(self, file: &Stat, steward: Steward) -> Option<TenantId> {
+        let owner = file.st_uid;
+        match steward {
+            Steward::Everybody if owner == TenantId::OPERATOR.0 => None,
+            Steward::Trusted | Steward::Everybody => Some(TenantId(owner)),
+            Steward::User(user) => (self.covers(owner) || owner == user).then_some(TenantId(user)),
         }
     }
 

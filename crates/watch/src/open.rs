@@ -167,17 +167,13 @@ impl Root {
         Ok((fd, stat, tenant))
     }
 
-    /// Whose a file is that cannot be read: of whoever alone may put files there, else of whom the kernel says that it is.
-    /// `None` where others may have put it there, or nothing can be told. Opens no more than the folder, and follows no link.
+    /// Whose a file is that cannot be read, by the rules for those that can. `None` where others may have put it there, or
+    /// nothing can be told. Opens no more than the folder, and follows no link.
     pub(crate) fn owner(&self, path: &Path) -> Option<TenantId> {
         let (folder, name) = self.folder_of(path).ok()?;
-        match self.steward(folder.as_ref()).ok()? {
-            Steward::User(user) => Some(TenantId(user)),
-            Steward::Trusted | Steward::Everybody => {
-                let stat = stat_here(folder.as_ref().map_or(&self.fd, |(fd, _)| fd), name).ok()?;
-                Some(TenantId(stat.st_uid))
-            }
-        }
+        let steward = self.steward(folder.as_ref()).ok()?;
+        let stat = stat_here(folder.as_ref().map_or(&self.fd, |(fd, _)| fd), name).ok()?;
+        self.trust.owner(&stat, steward)
     }
 
     /// Opens the folder that a file lies in, if it is not the sites folder itself.

@@ -249,10 +249,11 @@ fn whose_a_file_is_that_cannot_be_read_is_told_by_its_place_and_by_the_kernel() 
             chown(path, 64_001);
             check(path, Some(64_001));
         }
-        // In a user's folder all is that user's doing.
+        // In a user's folder root's files are that user's, and a third one's are nobody's.
         chown("shop", 64_001);
-        chown("shop/pipe.yaml", 64_002);
         check("shop/pipe.yaml", Some(64_001));
+        chown("shop/pipe.yaml", 64_002);
+        check("shop/pipe.yaml", None);
     }
     // Where others may move files, nobody can tell.
     mode("", 0o777);
