@@ -385,7 +385,8 @@ impl Sites {
         }
     }
 
-    /// Sites that waited for a name that is free now are settled again. Each wake ends a wait, so this ends.
+    /// Sites that waited for a name that is free now are settled again, and then those get certificates that waited for room
+    /// among their tenant's. Each wake ends a wait, so this ends.
     fn wake(&mut self, step: &mut Step) {
         while let Some(id) = step.woken.pop_front() {
             match self.records.get_mut(&id).and_then(|record| record.waiting.take()) {
@@ -393,6 +394,7 @@ impl Sites {
                 None => step.settled(self.claims.forgo_room(&id)),
             }
         }
+        self.pass_allowances_on(step);
     }
 
     /// Activates a version that was good before: one that waited for a name, or one from the ledger.

@@ -41,9 +41,9 @@ use crate::{
     ledger::Ledger,
     live::SiteTable,
     proofs::{self, ProofThread},
+    tasks::Tasks,
     tenancy::Proof,
     tenant_log::{self, TenantLog, TenantLogReader},
-    tasks::Tasks,
     totals::Totals,
     worker::{self, DrainSignal, Shared},
 };

@@ -1,23 +1,31 @@
 //! [`Allowances`]: for how many names of each tenant public CAs are asked. What is beyond the tenant's limit is not asked
 //! for: the CA's own limits are everybody's.
 //!
-//! Room that another site of the tenant gives up is taken at the next change of a site that wants it.
+//! Room that one site gives up goes to the site of the tenant that has waited longest, without an edit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use vestibule_acme::config::SiteOptions;
-use vestibule_diagnostics::{Diagnostic, catalogue};
+use vestibule_diagnostics::{Diagnostic, Report, catalogue};
 use vestibule_names::{SiteId, TenantId};
-use vestibule_site::Site;
+use vestibule_site::{Site, parse_site};
 use vestibule_vhost::Vhost;
 
-use super::{Sites, Wish};
+use super::{Sites, Step, Wish, reports, source};
+use crate::ledger::Entry as Noted;
 
 /// See the module. What is zero is not kept.
 #[derive(Debug, Default)]
 pub(super) struct Allowances {
     sites: HashMap<SiteId, (TenantId, usize)>,
     tenants: HashMap<TenantId, usize>,
+    /// Sites for some of whose names no CA is asked, the longest wait first. No queue is empty.
+    short: HashMap<TenantId, BTreeMap<u64, SiteId>>,
+    /// The other way around.
+    tickets: HashMap<SiteId, (TenantId, u64)>,
+    next_ticket: u64,
+    /// Tenants with sites that are short, whose other sites have given something up.
+    freed: BTreeSet<TenantId>,
 }
 
 impl Allowances {
@@ -37,11 +45,44 @@ impl Allowances {
             if *all == 0 {
                 self.tenants.remove(&tenant);
             }
+            if self.short.contains_key(&tenant) {
+                self.freed.insert(tenant);
+            }
         }
         if names > 0 {
             self.sites.insert(site.clone(), (tenant, names));
             *self.tenants.entry(tenant).or_default() += names;
         }
+    }
+
+    /// A site wants more than it may have. Whoever is short already keeps its place.
+    fn fall_short(&mut self, site: &SiteId, tenant: TenantId) {
+        if self.tickets.get(site).is_some_and(|(owner, _)| *owner == tenant) {
+            return;
+        }
+        self.suffice(site);
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.tickets.insert(site.clone(), (tenant, ticket));
+        self.short.entry(tenant).or_default().insert(ticket, site.clone());
+    }
+
+    /// A site has all that it wants.
+    fn suffice(&mut self, site: &SiteId) {
+        let Some((tenant, ticket)) = self.tickets.remove(site) else { return };
+        if let Entry::Occupied(mut queue) = self.short.entry(tenant) {
+            queue.get_mut().remove(&ticket);
+            if queue.get().is_empty() {
+                queue.remove();
+            }
+        }
+    }
+
+    /// Who has waited longest for what this tenant may have more.
+    fn next_short(&self, tenant: TenantId, limit: u32) -> Option<SiteId> {
+        let all = self.tenants.get(&tenant).copied().unwrap_or_default();
+        let has_room = all < usize::try_from(limit).unwrap_or(usize::MAX);
+        self.short.get(&tenant).filter(|_| has_room)?.first_key_value().map(|(_, site)| site.clone())
     }
 }
 
@@ -50,14 +91,65 @@ impl Sites {
     pub(super) fn allowed(&mut self, wish: Wish) -> Wish {
         match wish {
             Wish::Want(site, tenant, mut names, options) => {
-                names.truncate(self.certificate_room(&site, tenant));
+                let room = self.certificate_room(&site, tenant);
+                if names.len() > room {
+                    names.truncate(room);
+                    self.allowances.fall_short(&site, tenant);
+                } else {
+                    self.allowances.suffice(&site);
+                }
                 self.allowances.note(&site, tenant, names.len());
                 if names.is_empty() { Wish::Unwant(site) } else { Wish::Want(site, tenant, names, options) }
             }
             Wish::Unwant(site) => {
+                self.allowances.suffice(&site);
                 self.allowances.note(&site, TenantId::OPERATOR, 0);
                 Wish::Unwant(site)
             }
+        }
+    }
+
+    /// What sites have given up is asked for by those that are short. Each turn takes some of it or ends a wait, so this ends.
+    pub(super) fn pass_allowances_on(&mut self, step: &mut Step) {
+        for tenant in std::mem::take(&mut self.allowances.freed) {
+            let limit = self.surroundings.tenancy.rule(tenant).limits.certificates;
+            while let Some(id) = self.allowances.next_short(tenant, limit) {
+                match self.whole_wish(&id, tenant) {
+                    Some(wish) => {
+                        let wish = self.allowed(wish);
+                        step.wishes.push(wish);
+                        self.tell_allowance(&id, step);
+                    }
+                    None => self.allowances.suffice(&id),
+                }
+            }
+        }
+    }
+
+    /// Everything that a live site wants of CAs.
+    fn whole_wish(&self, id: &SiteId, tenant: TenantId) -> Option<Wish> {
+        let record = self.records.get(id)?;
+        let vhost = &record.live.as_ref().filter(|live| live.vhost.tenant == tenant)?.vhost;
+        self.surroundings.wish(id, None, Some((vhost, record.options.as_deref())))
+    }
+
+    /// Puts what is said of the limit right, where something is.
+    fn tell_allowance(&mut self, id: &SiteId, step: &Step) {
+        let is_limit = |report: &Report| report.code == catalogue::CERTIFICATE_LIMIT.entry().number;
+        let Some(record) = self.records.get(id).filter(|record| record.reports.iter().any(is_limit)) else { return };
+        let fresh = step.ledger.iter().rev().find_map(|entry| match entry {
+            Noted::Good(site, version) if site == id => Some(version.clone()),
+            _ => None,
+        });
+        let good = || self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(id));
+        let (Some(version), Some(live)) = (fresh.or_else(good), &record.live) else { return };
+        let Some(site) = parse_site(&version.text).value else { return };
+        let found = self.over_allowance(id, &live.vhost, &site, record.options.as_deref());
+        let mut told = reports(found.as_slice(), &source(id, &version.text)).into_iter();
+        let all = record.reports.iter().cloned();
+        let all = all.filter_map(|report| if is_limit(&report) { told.next() } else { Some(report) }).collect();
+        if let Some(record) = self.records.get_mut(id) {
+            record.reports = all;
         }
     }
 
@@ -106,5 +198,26 @@ mod tests {
         allowances.note(&a, ben, 0);
         allowances.note(&b, ann, 0);
         assert!(allowances.sites.is_empty() && allowances.tenants.is_empty());
+    }
+
+    #[test]
+    fn who_is_short_waits_in_order_and_is_forgotten_when_it_has_enough() {
+        let (a, b, c, ann, ben) =
+            (SiteId::new("a.yaml"), SiteId::new("b.yaml"), SiteId::new("c.yaml"), TenantId(1), TenantId(2));
+        let mut allowances = Allowances::default();
+        allowances.note(&a, ann, 2);
+        for site in [&c, &b, &c] {
+            allowances.fall_short(site, ann);
+        }
+        assert_eq!(allowances.next_short(ann, 2), None, "there is nothing to have");
+        allowances.note(&a, ann, 1);
+        assert!(allowances.freed.contains(&ann));
+        assert_eq!(allowances.next_short(ann, 2), Some(c.clone()));
+        allowances.fall_short(&c, ben);
+        assert_eq!((allowances.next_short(ann, 2), allowances.next_short(ben, 2)), (Some(b.clone()), Some(c.clone())));
+        for site in [&a, &b, &c] {
+            allowances.suffice(site);
+        }
+        assert!(allowances.short.is_empty() && allowances.tickets.is_empty());
     }
 }

@@ -310,9 +310,32 @@ fn certificates_are_ordered_for_as_many_names_as_the_tenant_may_have() {
     assert_eq!(story.told(vec![auto("c.yaml", "f.example.com")]), ["c.yaml wants nothing"]);
     let of_another = written("d.yaml", 1001, &site("g.example.com", "one"));
     assert_eq!(story.told(vec![of_another]), ["d.yaml of 1001 wants g.example.com"]);
-    story.told(vec![removed("a.yaml")]);
+    // What one site gives up is asked for by those that wait, in order, without an edit of theirs.
+    let limit = |story: &Story, id: &str| {
+        let reports = story.row(id).reports;
+        reports.into_iter().find(|report| report.code == "V0512").map(|report| (report.message, report.line))
+    };
+    let told =
+        |count| Some((format!("no public certificate is ordered for {count} of the names of this site"), Some(1)));
+    assert_eq!((limit(&story, "b.yaml"), limit(&story, "c.yaml")), (told(2), told(1)));
+    let fewer = auto("a.yaml", "a.example.com");
+    let expected = ["a.yaml of 1000 wants a.example.com", "b.yaml of 1000 wants c.example.com d.example.com"];
+    assert_eq!(story.told(vec![fewer]), expected);
+    assert_eq!((limit(&story, "b.yaml"), limit(&story, "c.yaml")), (told(1), told(1)));
+    assert_eq!(
+        story.told(vec![removed("a.yaml")]),
+        ["a.yaml wants nothing", "b.yaml of 1000 wants c.example.com d.example.com e.example.com"]
+    );
+    assert_eq!((limit(&story, "b.yaml"), limit(&story, "c.yaml")), (None, told(1)));
+    // A site that is changed and one that waits in the same step; a third does not want any more.
     let again = auto("b.yaml", "c.example.com, d.example.com, e.example.com, h.example.com");
     assert_eq!(story.told(vec![again]), ["b.yaml of 1000 wants c.example.com d.example.com e.example.com"]);
+    let both = vec![auto("b.yaml", "c.example.com"), auto("c.yaml", "f.example.com, i.example.com, j.example.com")];
+    let expected = ["b.yaml of 1000 wants c.example.com", "c.yaml of 1000 wants f.example.com i.example.com"];
+    assert_eq!(story.told(both), expected);
+    assert_eq!(limit(&story, "c.yaml"), told(1));
+    story.told(vec![removed("b.yaml"), removed("c.yaml")]);
+    assert_eq!(story.told(vec![auto("e.yaml", "a.example.com, b.example.com, c.example.com")]).len(), 1);
 }
 
 #[test]
