@@ -22,7 +22,7 @@ use crate::{
     first_certificate,
     live::LiveSite,
     request::{ConnectionFacts, Handshake, Held},
-    serve::{Outcome, serve},
+    serve::{Outcome, Serving, serve},
     stream::Rewound,
     tenant::Seat,
     vitals::Codec,
@@ -49,25 +49,32 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Walks one accepted connection to its end.
 pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
+    // Boxed: what a handshake needs is not kept for as long as the connection is served.
+    let begun = Box::pin(begin(worker, accepted)).await;
+    match begun {
+        Ok(serving) => serving.await,
+        Err(outcome) => outcome,
+    }
+}
+
+/// Everything before the first request.
+async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Result<Serving, Outcome> {
     let Accepted { stream, client, local, protocol, permit } = accepted;
-    let handshake = worker.config().timeouts.handshake;
+    let limit = worker.config().timeouts.handshake;
     let facts = ConnectionFacts { client, local, scheme: Scheme::Http, handshake: None };
     match protocol {
-        Protocol::Http => match timeout(handshake, clear(stream)).await {
-            Ok(Ok((stream, codec))) => serve(worker, stream, codec, facts, Held { permit, seat: None }).await,
-            Ok(Err(outcome)) => outcome,
-            Err(_) => Outcome::HandshakeTimeout,
-        },
-        Protocol::Https => match timeout(handshake, secure(&worker, stream, &facts)).await {
-            Ok(Ok(secured)) => {
-                let codec = codec_of(&secured.stream);
-                let facts = ConnectionFacts { scheme: Scheme::Https, handshake: Some(secured.handshake), ..facts };
-                let held = Held { permit, seat: Some(secured.seat) };
-                serve(worker, secured.stream, codec, facts, held).await
-            }
-            Ok(Err(outcome)) => outcome,
-            Err(_) => Outcome::HandshakeTimeout,
-        },
+        Protocol::Http => {
+            let begun = timeout(limit, clear(stream)).await;
+            let (stream, codec) = begun.map_err(|_| Outcome::HandshakeTimeout)??;
+            Ok(serve(worker, stream, codec, facts, Held { permit, seat: None }))
+        }
+        Protocol::Https => {
+            let begun = timeout(limit, secure(&worker, stream, &facts)).await;
+            let Secured { stream, handshake, seat } = begun.map_err(|_| Outcome::HandshakeTimeout)??;
+            let codec = codec_of(&stream);
+            let facts = ConnectionFacts { scheme: Scheme::Https, handshake: Some(handshake), ..facts };
+            Ok(serve(worker, stream, codec, facts, Held { permit, seat: Some(seat) }))
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::{
     error::Error as _,
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -99,8 +99,9 @@ impl Outcome {
     }
 }
 
-/// Serves HTTP on a stream that is ready for it.
-pub(crate) async fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts, held: Held) -> Outcome
+/// Serves HTTP on a stream that is ready for it. A future of its own on the heap, and not an `async fn`, which would keep
+/// room for what it was called with: thousands of connections are idle here.
+pub(crate) fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts, held: Held) -> Serving
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -112,18 +113,19 @@ where
     let service = service_fn(move |request| Box::pin(request::walk(walker.clone(), request)));
     match codec {
         Codec::Http1 => {
-            let connection = http1_builder(&worker).serve_connection(io, service).with_upgrades();
-            let outcome =
-                watch(&worker, &vitals, pin!(connection), http1::UpgradeableConnection::graceful_shutdown).await;
-            if outcome == Outcome::Closed && vitals.is_tunnel() { Outcome::Upgraded } else { outcome }
+            let connection = Box::pin(http1_builder(&worker).serve_connection(io, service).with_upgrades());
+            Box::pin(Served::new(&worker, vitals, connection, http1::UpgradeableConnection::graceful_shutdown))
         }
         Codec::Http2 => {
             let io = io.counting_frames(worker.config().limits.request_head.0);
-            let connection = http2_builder(&worker).serve_connection(io, service);
-            watch(&worker, &vitals, pin!(connection), http2::Connection::graceful_shutdown).await
+            let connection = Box::pin(http2_builder(&worker).serve_connection(io, service));
+            Box::pin(Served::new(&worker, vitals, connection, http2::Connection::graceful_shutdown))
         }
     }
 }
+
+/// A connection that is served, to its end.
+pub(crate) type Serving = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// The codec answers a longer target itself, without a code.
 const LONGEST_TARGET: usize = 65_534;
@@ -196,37 +198,51 @@ where
 
 /// Drives a connection while watching its vitals and the drain. The timer and the drain signal are polled only when
 /// they are due, not at every wake of the connection.
-async fn watch<C>(worker: &Rc<Worker>, vitals: &Vitals, mut connection: Pin<&mut C>, close: fn(Pin<&mut C>)) -> Outcome
-where
-    C: Future<Output = hyper::Result<()>>,
-{
-    let mut watchdog = pin!(Watchdog::new(worker, vitals));
-    poll_fn(move |cx| {
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return Poll::Ready(match result {
-                Ok(()) => Outcome::Closed,
-                Err(error) => {
-                    tracing::debug!(%error, "connection broken");
-                    if asked_for_calm(&error) { Outcome::Flooded } else { Outcome::Broken }
-                }
-            });
+struct Served<C> {
+    connection: Pin<Box<C>>,
+    close: fn(Pin<&mut C>),
+    vitals: Arc<Vitals>,
+    watchdog: Watchdog,
+}
+
+impl<C> Served<C> {
+    fn new(worker: &Rc<Worker>, vitals: Arc<Vitals>, connection: Pin<Box<C>>, close: fn(Pin<&mut C>)) -> Self {
+        let watchdog = Watchdog::new(Rc::clone(worker), &vitals);
+        Self { connection, close, vitals, watchdog }
+    }
+
+    fn ended(&self, result: hyper::Result<()>) -> Outcome {
+        match result {
+            Ok(()) if self.vitals.is_tunnel() => Outcome::Upgraded,
+            Ok(()) => Outcome::Closed,
+            Err(error) => {
+                tracing::debug!(%error, "connection broken");
+                if asked_for_calm(&error) { Outcome::Flooded } else { Outcome::Broken }
+            }
         }
-        match watchdog.as_mut().poll(cx, vitals) {
+    }
+}
+
+impl<C: Future<Output = hyper::Result<()>>> Future for Served<C> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let this = &mut *self;
+        if let Poll::Ready(result) = this.connection.as_mut().poll(cx) {
+            return Poll::Ready(this.ended(result));
+        }
+        match this.watchdog.poll(cx, &this.vitals) {
             Verdict::Fine => Poll::Pending,
             Verdict::Close => {
-                close(connection.as_mut());
-                match connection.as_mut().poll(cx) {
-                    Poll::Ready(_) => Poll::Ready(Outcome::Closed),
-                    Poll::Pending => Poll::Pending,
-                }
+                (this.close)(this.connection.as_mut());
+                this.connection.as_mut().poll(cx).map(|_| Outcome::Closed)
             }
             Verdict::Cut(overdue) => {
                 tracing::debug!(?overdue, "connection cut");
                 Poll::Ready(Outcome::Overdue)
             }
         }
-    })
-    .await
+    }
 }
 
 /// Did the codec tell the client to calm down?
@@ -242,28 +258,29 @@ enum Verdict {
     Cut(Overdue),
 }
 
-struct Watchdog<'w> {
-    worker: &'w Rc<Worker>,
+struct Watchdog {
+    worker: Rc<Worker>,
     tick: Pin<Box<Sleep>>,
     armed: bool,
-    drain: Pin<Box<dyn Future<Output = ()> + 'w>>,
+    drain: Pin<Box<dyn Future<Output = ()>>>,
     drain_noticed: Option<Instant>,
     closing_since: Option<Instant>,
 }
 
-impl<'w> Watchdog<'w> {
-    fn new(worker: &'w Rc<Worker>, vitals: &Vitals) -> Self {
+impl Watchdog {
+    fn new(worker: Rc<Worker>, vitals: &Vitals) -> Self {
+        let draining = Rc::clone(&worker);
         Self {
-            worker,
             tick: Box::pin(tokio::time::sleep(vitals.next_look(&worker.config().timeouts))),
+            worker,
             armed: false,
-            drain: Box::pin(worker.draining()),
+            drain: Box::pin(async move { draining.draining().await }),
             drain_noticed: None,
             closing_since: None,
         }
     }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>, vitals: &Vitals) -> Verdict {
+    fn poll(&mut self, cx: &mut Context<'_>, vitals: &Vitals) -> Verdict {
         if !self.armed {
             // Registers this task's waker with both; it stays the same for the life of the task.
             self.armed = true;
@@ -332,7 +349,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let worker = idle_worker(dir.path());
-            let mut watchdog = Watchdog::new(&worker, vitals);
+            let mut watchdog = Watchdog::new(worker, vitals);
             watchdog.closing_since = Instant::now().checked_sub(since);
             assert!(watchdog.closing_since.is_some(), "the machine is up for that long");
             matches!(watchdog.judge(vitals), Verdict::Cut(_))
