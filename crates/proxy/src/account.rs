@@ -11,12 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Semaphore;
 use vestibule_names::TenantId;
 
 use crate::rate::Rate;
 
 /// How many times what is still free one tenant may have.
 const GREED: u64 = 4;
+
+/// Threads of the blocking pools that one tenant may hold at once, over all workers: names that nobody resolves, and paths on
+/// file systems that hang, cost that tenant only.
+const ERRANDS_LIMIT: usize = 4;
 
 /// May somebody who has `own` of something have one more, when so much of it is free? At most four times what is free: one
 /// tenant alone gets four fifths of the box, two get four ninths each, so that there is always something left, and it is
@@ -53,6 +58,8 @@ pub struct Account {
     waits: AtomicU64,
     /// Was a socket refused that one of the tenant's idle ones could make room for, at another worker perhaps?
     wanted: AtomicBool,
+    /// `None`: the operator, who is trusted.
+    errands: Option<Arc<Semaphore>>,
 }
 
 impl Account {
@@ -60,7 +67,8 @@ impl Account {
     pub fn new(tenant: TenantId, limits: AccountLimits) -> Arc<Self> {
         let pace = (limits.bandwidth < u64::MAX).then(|| Rate::new(limits.bandwidth, Instant::now()));
         let (upstreams, held, waits, wanted) = Default::default();
-        Arc::new(Self { tenant, limits, upstreams, pace, held, waits, wanted })
+        let errands = (tenant != TenantId::OPERATOR).then(|| Arc::new(Semaphore::new(ERRANDS_LIMIT)));
+        Arc::new(Self { tenant, limits, upstreams, pace, held, waits, wanted, errands })
     }
 
     /// Whose it is.
@@ -81,6 +89,11 @@ impl Account {
     /// How often bytes had to wait for the tenant's bandwidth.
     pub fn waits(&self) -> u64 {
         self.waits.load(Relaxed)
+    }
+
+    /// Places for work that blocks a thread for this tenant; `None`: as many as there are threads.
+    pub(crate) fn errands(&self) -> Option<&Arc<Semaphore>> {
+        self.errands.as_ref()
     }
 
     /// Is as much held in memory as the tenant may have?

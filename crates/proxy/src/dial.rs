@@ -1,7 +1,7 @@
 //! [`Dialler`]: opens a connection to a backend: name → address → socket (see `dial/socket.rs`) → TLS → hyper.
 //!
 //! Names are resolved at every dial, by the system's resolver on tokio's blocking pool: a backend that moves is found
-//! again, and a slow resolver costs the connect timeout and never the worker.
+//! again, and a slow resolver costs the connect timeout and never the worker, and one tenant few threads (`dial/blocking.rs`).
 
 use std::{
     cell::RefCell,
@@ -29,13 +29,14 @@ use vestibule_names::{UpstreamScheme, UpstreamTarget};
 use vestibule_vhost::UpstreamTls;
 
 use crate::{
-    ForwardError, ProxyConfig,
+    Account, ForwardError, ProxyConfig,
     account::Spent,
     budget::Place,
     pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
     stream::{Socket, Stream},
 };
 
+mod blocking;
 mod socket;
 
 use socket::Opener;
@@ -104,12 +105,12 @@ impl Dialler {
             return Ok(Stream::clear(socket, pool.config.response_head_limit));
         }
         let name = server_name(&backend.addr.target, &backend.tls)?;
-        let config = self.tls_config(backend.tls.ca.as_deref()).await?;
+        let config = self.tls_config(&backend.account, backend.tls.ca.as_deref()).await?;
         let stream = TlsConnector::from(config).connect(name, socket).await.map_err(ForwardError::Tls)?;
         Ok(Stream::tls(stream, pool.config.response_head_limit))
     }
 
-    async fn tls_config(&self, ca: Option<&Path>) -> Result<Arc<ClientConfig>, ForwardError> {
+    async fn tls_config(&self, account: &Account, ca: Option<&Path>) -> Result<Arc<ClientConfig>, ForwardError> {
         let key = ca.map(Path::to_path_buf);
         if let Some(loaded) = self.loaded.borrow().get(&key)
             && loaded.since.elapsed() < ROOTS_LIFETIME
@@ -117,7 +118,7 @@ impl Dialler {
             return Ok(Arc::clone(&loaded.config));
         }
         let (roots, path) = (Arc::clone(&self.roots), key.clone());
-        let config = tokio::task::spawn_blocking(move || roots(path.as_deref()))
+        let config = blocking::run(account, move || roots(path.as_deref()))
             .await
             .map_err(ForwardError::TlsRootsLost)?
             .map_err(ForwardError::TlsRoots)?;

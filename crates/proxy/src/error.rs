@@ -61,8 +61,8 @@ pub enum ForwardError {
     /// The tenant may not be connected to it: nothing was sent.
     #[error("the backend is out of bounds for its tenant")]
     Denied(#[source] Denial),
-    /// Looking for the way to a Unix socket was broken off.
-    #[error("looking for the way to a Unix socket was broken off")]
+    /// Looking for the way to a backend (a path, or a name) was broken off.
+    #[error("looking for the way to a backend was broken off")]
     WayLost(#[source] tokio::task::JoinError),
     /// Not connected within `timeouts.connect`, TLS included.
     #[error("no backend accepted a connection in time")]

@@ -146,8 +146,8 @@ catalogue! {
         explanation: "Public CAs limit how much one box may order, so that the names of one owner must not use up what \
                       the others need. All sites of one owner together get certificates for as many names as the \
                       operator allows (`tenants`, `limits`, `certificates`), in the order in which they came. The other \
-                      names are served as names without a certificate are. Room that another site gives up is taken \
-                      when this file is saved again.",
+                      names are served as names without a certificate are. Room that another site gives up goes to \
+                      the site that has waited longest.",
         wrong: "# the settings have tenants: {default: {limits: {certificates: 1}}}\nhosts: [example.com, www.example.com]\nupstream: 5000\n",
         right: "hosts: example.com\nupstream: 5000\n",
     }

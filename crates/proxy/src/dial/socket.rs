@@ -2,11 +2,17 @@
 //! has been asked for this tenant, and not a byte was written to it.
 
 use std::{
-    cell::RefCell, future::Future, io, net::SocketAddr, path::Path, pin::Pin, rc::Rc, sync::Arc, time::Duration,
+    cell::RefCell,
+    io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
-    net::{TcpStream, UnixStream, lookup_host},
+    net::{TcpStream, UnixStream},
     time::{Instant, sleep},
 };
 use vestibule_names::UpstreamTarget;
@@ -15,7 +21,7 @@ use vestibule_owner::{
     path::{self, PathError, SocketFile},
 };
 
-use super::refused;
+use super::{blocking, refused};
 use crate::{
     ForwardError,
     border::{Allowance, Border, Denial, Finding, Outcome, OwnerCheck, Verdict, Why},
@@ -34,9 +40,8 @@ const PATIENCE_TENTHS: u32 = 9;
 /// Who only warns does not hold a request up for longer.
 const WARN_PATIENCE: Duration = Duration::from_millis(20);
 
-/// Gives the addresses of a name: the system's resolver, but in tests.
-pub(super) type Resolve = Rc<dyn Fn(String, u16) -> Resolving>;
-pub(super) type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>>>>;
+/// Gives the addresses of a name: the system's resolver, but in tests. Blocks.
+pub(super) type Resolve = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// Opens sockets within a border.
 pub(super) struct Opener {
@@ -55,9 +60,7 @@ struct Errand<'a> {
 
 impl Opener {
     pub(super) fn new(border: Border) -> Self {
-        let resolve: Resolve = Rc::new(|host, port| {
-            Box::pin(async move { Ok(lookup_host((host.as_str(), port)).await?.take(ADDRESS_LIMIT).collect()) })
-        });
+        let resolve: Resolve = Arc::new(|host, port| Ok((host, port).to_socket_addrs()?.take(ADDRESS_LIMIT).collect()));
         Self { border, resolve, kernel: RefCell::default() }
     }
 
@@ -105,7 +108,9 @@ impl Errand<'_> {
     async fn named(&self, host: &str, port: u16) -> Result<End, ForwardError> {
         let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         let mut last = ForwardError::Connect(nothing);
-        for addr in (self.opener.resolve)(host.to_owned(), port).await.map_err(refused)? {
+        let (resolve, host) = (Arc::clone(&self.opener.resolve), host.to_owned());
+        let resolved = blocking::run(&self.backend.account, move || resolve(&host, port)).await;
+        for addr in resolved.map_err(ForwardError::WayLost)?.map_err(refused)? {
             match self.tcp(addr).await {
                 Ok(end) => return Ok(end),
                 Err(error) => last = error,
@@ -217,15 +222,28 @@ impl Errand<'_> {
 
     /// Walks the way to a socket: through folders and links of trusted users only, unless the socket at its end is listed.
     async fn find(&self, path: &Arc<Path>) -> Result<SocketFile, ForwardError> {
-        let strict = match walk(path, Some(Arc::clone(&self.backend.allowance))).await? {
+        let strict = match self.walk(path, Some(Arc::clone(&self.backend.allowance))).await? {
             Err(foreign @ PathError::Foreign { .. }) => foreign,
             walked => return walked.map_err(astray),
         };
-        let file = walk(path, None).await?.map_err(astray)?;
+        let file = self.walk(path, None).await?.map_err(astray)?;
         if !self.allowance().lists_path(&file.path) && self.border().check() != OwnerCheck::Off {
             self.settle(Denial::Way(strict))?;
         }
         Ok(file)
+    }
+
+    /// On the blocking pool: a file system may take its time.
+    async fn walk(
+        &self,
+        path: &Arc<Path>,
+        trusted: Option<Arc<Allowance>>,
+    ) -> Result<Result<SocketFile, PathError>, ForwardError> {
+        let path = Arc::clone(path);
+        let walked = blocking::run(&self.backend.account, move || {
+            path::open(&path, |uid| trusted.as_ref().is_none_or(|allowance| allowance.accepts(uid)))
+        });
+        walked.await.map_err(ForwardError::WayLost)
     }
 
     /// Denies, or only tells.
@@ -236,18 +254,6 @@ impl Errand<'_> {
         self.report(&denial, Outcome::LetThrough);
         Ok(())
     }
-}
-
-/// On the blocking pool: a file system may take its time.
-async fn walk(
-    path: &Arc<Path>,
-    trusted: Option<Arc<Allowance>>,
-) -> Result<Result<SocketFile, PathError>, ForwardError> {
-    let path = Arc::clone(path);
-    let walked = tokio::task::spawn_blocking(move || {
-        path::open(&path, |uid| trusted.as_ref().is_none_or(|allowance| allowance.accepts(uid)))
-    });
-    walked.await.map_err(ForwardError::WayLost)
 }
 
 async fn connect(addr: SocketAddr) -> Result<TcpStream, ForwardError> {

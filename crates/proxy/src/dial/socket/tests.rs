@@ -52,10 +52,7 @@ impl Post {
         let backend = pool.backend(&UpstreamAddr::parse(upstream).unwrap(), &UpstreamTls::default(), &account);
         let mut opener = Opener::new(self.border.clone());
         let resolved = resolved.to_vec();
-        opener.resolve = Rc::new(move |_, _| {
-            let resolved = resolved.clone();
-            Box::pin(async move { Ok(resolved) })
-        });
+        opener.resolve = Arc::new(move |_, _| Ok(resolved.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, opener.open(&backend, LIMIT))
     }
