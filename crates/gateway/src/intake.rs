@@ -19,12 +19,12 @@ use hyper::rt::ReadBufCursor;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use vestibule_proxy::{self as proxy, Refusal};
-use vestibule_wire::{Fault, Gate, Limits, Next, Side, Sieve};
-
-use crate::{
+use vestibule_wire::{
+    Fault, Gate, Limits, Next, Side, Sieve,
     frames::{Frames, Verdict, endless_head},
-    vitals::Vitals,
 };
+
+use crate::vitals::Vitals;
 
 /// What the codec gets in the place of a refused head. A client that sends the same is answered as any other.
 const STAND_IN: &[u8] = b"- * HTTP/1.1\r\nhost: -\r\n\r\n";

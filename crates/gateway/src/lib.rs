@@ -21,7 +21,6 @@ mod control;
 mod explain;
 mod fault;
 mod first_certificate;
-mod frames;
 mod front;
 mod house;
 mod intake;

@@ -15,8 +15,12 @@
 //! | `chunked` | chunk frames and trailers |
 //! | `gate` | messages in a row |
 //! | `sieve` | a gate, and the bytes before it |
+//!
+//! Of HTTP/2, which has a codec that reads strictly by itself, only the heads of frames are looked at: [`frames`] counts
+//! them. Time is an argument there, too.
 
 mod chunked;
+pub mod frames;
 mod gate;
 mod head;
 mod octets;

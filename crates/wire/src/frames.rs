@@ -11,13 +11,13 @@
 use std::time::{Duration, Instant};
 
 /// How long a count lasts.
-const PERIOD: Duration = Duration::from_secs(10);
+pub const PERIOD: Duration = Duration::from_secs(10);
 /// Frames in a period that are no part of a request: SETTINGS, PING, PRIORITY, WINDOW_UPDATE and unknown ones.
-const CONTROL_LIMIT: u64 = 1_000;
+pub const CONTROL_LIMIT: u64 = 1_000;
 /// For so many bytes that we send a client may send one frame more: it opens its windows as it reads.
 const BYTES_PER_FRAME: u64 = 1_024;
 /// Streams that a client may cancel in a period (CVE-2023-44487).
-const RESET_LIMIT: u64 = 100;
+pub const RESET_LIMIT: u64 = 100;
 
 /// RFC 9113 section 3.4, bytes.
 const PREFACE: usize = 24;
@@ -36,7 +36,7 @@ const fn empty(kind: u8) -> [u8; HEAD] {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Frames {
+pub struct Frames {
     /// What is left of what is no frame head: the preface, then payloads.
     skip: usize,
     head: [u8; HEAD],
@@ -50,7 +50,7 @@ pub(crate) struct Frames {
 
 /// What may become of bytes that were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// All of them pass.
     Pass,
     /// So many pass, which end at the end of a frame; and nothing behind them.
@@ -58,17 +58,18 @@ pub(crate) enum Verdict {
 }
 
 impl Frames {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// A connection begins.
+    pub fn new(now: Instant) -> Self {
         Self { skip: PREFACE, head: [0; HEAD], filled: 0, since: now, control: 0, resets: 0, written: 0 }
     }
 
     /// So many bytes went to the client.
-    pub(crate) fn wrote(&mut self, count: usize) {
+    pub fn wrote(&mut self, count: usize) {
         self.written = self.written.saturating_add(count as u64);
     }
 
     /// Bytes came. The clock is asked only when they are too many for one period.
-    pub(crate) fn read(&mut self, bytes: &[u8], clock: impl Fn() -> Instant) -> Verdict {
+    pub fn read(&mut self, bytes: &[u8], clock: impl Fn() -> Instant) -> Verdict {
         let mut at = 0;
         loop {
             let passed = self.skip.min(bytes.len() - at);
@@ -115,7 +116,7 @@ impl Frames {
 }
 
 /// What the codec reads instead: a head in more pieces than it takes, whose limit rises with `head_limit`.
-pub(crate) fn endless_head(head_limit: u64) -> Vec<u8> {
+pub fn endless_head(head_limit: u64) -> Vec<u8> {
     // The codec takes a quarter more than the frames that a head of that size needs, and at least five.
     let least_frame = 16_384;
     let pieces = usize::try_from(head_limit / least_frame).unwrap_or(usize::MAX / 64).min(1 << 16);
