@@ -113,13 +113,16 @@ fn frame(headers: &mut HeaderMap, body: Length) -> Result<(), Refusal> {
     }
 }
 
-/// RFC 9113 section 8.2.3: crumbs become one line again.
+/// RFC 9113 section 8.2.3: crumbs become one line again. An empty one is none: at the end of the line it would leave a
+/// blank, which the next reader cuts off.
 fn join_cookies(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let mut crumbs = headers.get_all(COOKIE).iter();
     let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return Ok(()) };
     let mut line = first.as_bytes().to_vec();
-    for crumb in std::iter::once(second).chain(crumbs) {
-        line.extend_from_slice(b"; ");
+    for crumb in std::iter::once(second).chain(crumbs).filter(|crumb| !crumb.is_empty()) {
+        if !line.is_empty() {
+            line.extend_from_slice(b"; ");
+        }
         line.extend_from_slice(crumb.as_bytes());
     }
     let line = HeaderValue::from_maybe_shared(bytes::Bytes::from(line)).map_err(|_| Refusal::BadHeader)?;
@@ -283,6 +286,9 @@ mod tests {
             &["cookie: a=1; b=2; c=3"],
         );
         check(&[("cookie", "a=1")], Trust::Client, Length::None, &["cookie: a=1"]);
+        let empty = [("cookie", ""), ("cookie", "a=1"), ("cookie", ""), ("cookie", "b=2"), ("cookie", "")];
+        check(&empty, Trust::Client, Length::None, &["cookie: a=1; b=2"]);
+        check(&[("cookie", ""), ("cookie", "")], Trust::Client, Length::None, &["cookie: "]);
     }
 
     #[test]
