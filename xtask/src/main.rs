@@ -5,6 +5,7 @@
 mod arrows;
 mod bench;
 mod ci;
+mod fuzz;
 mod kestrel;
 mod licences;
 mod packages;
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Bench),
     /// Holds the case of `docs/kestrel.md`: an ASP.NET Core application behind the gateway, in a real browser.
     Kestrel(kestrel::KestrelArgs),
+    /// Tries the readers of hostile bytes with libFuzzer.
+    Fuzz(fuzz::FuzzArgs),
     /// Starts the demonstration: three backends and the gateway on free ports.
     Demo,
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Duplicates => licences::run_duplicates(),
         Command::Bench(bench) => bench::run(&bench),
         Command::Kestrel(args) => kestrel::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Demo => demo(),
     };
     match outcome {

@@ -36,7 +36,7 @@ pub(crate) fn metadata() -> Outcome<Metadata> {
 }
 
 /// As `rustc -vV` says it.
-fn host_triple() -> Outcome<String> {
+pub(crate) fn host_triple() -> Outcome<String> {
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV").output()?;
     let text = String::from_utf8(output.stdout)?;
     let triple = text.lines().find_map(|line| line.strip_prefix("host: "));

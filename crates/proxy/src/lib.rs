@@ -59,6 +59,10 @@ pub mod rate;
 pub mod refusal;
 pub mod tunnel;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,4 @@
+//! The target `site_file` as a program of libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| vestibule_fuzz::site_file(data));
