@@ -309,18 +309,19 @@ fn walk_changes(house: &House, queue: &Receiver<Batch>, look: &dyn Fn(&SiteId) -
         publish(house, |sites| (sites.expire(), ()));
         match next {
             Ok(batch) => take_batch(house, batch, look),
-            Err(RecvTimeoutError::Timeout) if Instant::now() < next_look => {}
-            Err(RecvTimeoutError::Timeout) => {
-                let began = Instant::now();
-                from = publish(house, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
-                pass += began.elapsed();
-                next_look = Instant::now();
-                if from.is_none() {
-                    // Looking costs at most a hundredth of the time, however many files there are.
-                    next_look += CERTIFICATE_POLL.max(std::mem::take(&mut pass) * 100);
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // Also when another batch waits already: who saves a file over and over must not keep certificates of others old.
+        if Instant::now() >= next_look {
+            let began = Instant::now();
+            from = publish(house, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
+            pass += began.elapsed();
+            next_look = Instant::now();
+            if from.is_none() {
+                // Looking costs at most a hundredth of the time, however many files there are.
+                next_look += CERTIFICATE_POLL.max(std::mem::take(&mut pass) * 100);
+            }
         }
         take_turns(house, look);
     }
