@@ -99,6 +99,14 @@ impl Town {
         let of_ann = tenants.iter().filter(|row| row["tenant"] == ANN).filter_map(|row| row["denied"].as_array());
         of_ann.flatten().map(|denied| denied["why"].as_str().unwrap_or_default().to_owned()).collect()
     }
+
+    /// How `status` says that Ann's backend stands, and whose it is.
+    async fn standing(&self) -> (String, Option<u64>) {
+        let told = self.gateway.admin("/v1/backends").await.text();
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let row = &told["backends"][0];
+        (row["standing"].as_str().unwrap_or_default().to_owned(), row["uid"].as_u64())
+    }
 }
 
 /// Does anybody listen there? Asked of the kernel's tables, so that no connection is made.
@@ -210,19 +218,24 @@ async fn a_unix_socket_is_its_owners_whatever_the_path_becomes() {
     let Some(town) = Town::new("", "unix:DIR/app.sock").await else { return };
     let path = town.dir.path().join("app.sock");
     let clear = |path: &Path| fs::remove_file(path).unwrap();
+    let (hers, his) = (Some(u64::from(ANN)), Some(u64::from(BOB)));
     let ann = town.backend("DIR/app.sock", ANN, "plain").await;
     town.is_served().await;
+    assert_eq!(town.standing().await, ("own".to_owned(), hers));
     end(ann).await;
+    assert_eq!(town.standing().await, ("nobody".to_owned(), None));
     clear(&path);
     // Bob takes the path while Ann is away: with a socket of his own, by a link, in a folder of his.
     let bob = town.backend("DIR/app.sock", BOB, "plain").await;
     town.is_refused("upstream_not_yours").await;
+    assert_eq!(town.standing().await, ("other".to_owned(), his));
     end(bob).await;
     clear(&path);
     let ann = town.backend("DIR/elsewhere.sock", ANN, "plain").await;
     symlink(town.dir.path().join("elsewhere.sock"), &path).unwrap();
     std::os::unix::fs::lchown(&path, Some(BOB), Some(BOB)).unwrap();
     town.is_refused("upstream_not_yours").await;
+    assert_eq!(town.standing().await, ("astray".to_owned(), his));
     // Her own link she may follow.
     std::os::unix::fs::lchown(&path, Some(ANN), Some(ANN)).unwrap();
     town.is_served().await;

@@ -1,7 +1,7 @@
 //! [`Dialler`]: opens a connection to a backend: name → address → socket (see `dial/socket.rs`) → TLS → hyper.
 //!
 //! Names are resolved at every dial, by the system's resolver on tokio's blocking pool: a backend that moves is found
-//! again, and a slow resolver costs the connect timeout and never the worker, and one tenant few threads (`dial/blocking.rs`).
+//! again, and a slow resolver costs the connect timeout and never the worker, and one tenant few threads (`blocking`).
 
 use std::{
     cell::RefCell,
@@ -31,12 +31,12 @@ use vestibule_vhost::UpstreamTls;
 use crate::{
     Account, ForwardError, ProxyConfig,
     account::Spent,
+    blocking,
     budget::Place,
     pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
     stream::{Socket, Stream},
 };
 
-mod blocking;
 mod socket;
 
 use socket::Opener;

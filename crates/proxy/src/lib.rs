@@ -49,6 +49,7 @@ mod upload;
 mod wait;
 
 pub mod account;
+pub mod blocking;
 pub mod body;
 pub mod border;
 pub mod budget;

@@ -8,6 +8,7 @@ use std::{
 
 use vestibule_diagnostics::{Diagnostic, Report, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamTarget};
+use vestibule_proxy::Account;
 use vestibule_site::site::Spanned;
 use vestibule_vhost::{Action, Claim, Route, TlsPolicy, WaitReason, claims::Wait};
 
@@ -39,6 +40,8 @@ pub(crate) struct Forwarding {
     pub(crate) tenant: TenantId,
     pub(crate) upstream: String,
     pub(crate) target: UpstreamTarget,
+    /// What looking at it is counted for.
+    pub(crate) account: Arc<Account>,
 }
 
 /// How the sites of one tenant stand, and what they have come to.
@@ -145,6 +148,7 @@ impl Sites {
                 tenant: live.vhost.tenant,
                 upstream: upstream.to_string(),
                 target: upstream.target.clone(),
+                account: Arc::clone(live.tenant.account()),
             }));
             if found.len() >= enough {
                 return (found, Some(id.to_string()));

@@ -21,9 +21,9 @@ use vestibule_owner::{
     path::{self, PathError, SocketFile},
 };
 
-use super::{blocking, refused};
+use super::refused;
 use crate::{
-    ForwardError,
+    ForwardError, blocking,
     border::{Allowance, Border, Denial, Finding, Outcome, OwnerCheck, Verdict, Why},
     pool::Backend,
     stream::End,

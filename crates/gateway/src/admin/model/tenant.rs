@@ -169,10 +169,14 @@ pub struct BackendRow {
     pub site: String,
     /// As the file writes it.
     pub upstream: String,
-    /// `own` (a socket of the site's tenant), `allowed` (of a user in `owners`), `other`, `nobody`, or `unknown` (not a
-    /// loopback address).
+    /// `own` (a socket of the site's tenant), `allowed` (of a user in `owners`), `other`, `nobody`, `astray` (a folder or
+    /// link on the way to a Unix socket is somebody else's), `unresolved` (a name without an address), `elsewhere` (not
+    /// on the loopback), or `unknown`.
     pub standing: String,
-    /// Whose socket it is.
+    /// The address that a name leads to now.
+    #[serde(default)]
+    pub leads_to: Option<String>,
+    /// Whose socket (or folder) it is.
     pub uid: Option<u32>,
     /// The process, if it is the tenant's own and may be known.
     pub pid: Option<u32>,

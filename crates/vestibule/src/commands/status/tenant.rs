@@ -45,7 +45,8 @@ pub(super) fn write_text(
     }
     for (n, row) in backends.iter().enumerate() {
         let name = if n == 0 { "backends" } else { "" };
-        line(name, &format!("{}: {} {}", row.site, row.upstream, listening(row)))?;
+        let leads = row.leads_to.as_ref().map(|to| format!(", now {to},")).unwrap_or_default();
+        line(name, &format!("{}: {}{leads} {}", row.site, row.upstream, listening(row)))?;
     }
     for (n, denied) in status.denied.iter().enumerate() {
         let name = if n == 0 { "denied" } else { "" };
@@ -63,6 +64,9 @@ fn listening(row: &BackendRow) -> String {
         ("allowed", _) => format!("is held by {uid}, to whom the operator lets you forward"),
         ("other", _) => format!("is held by {uid}, not by you"),
         ("nobody", _) => "has nobody listening".to_owned(),
+        ("astray", _) => format!("is reached through a folder or link of {uid}, not yours"),
+        ("unresolved", _) => "has no address".to_owned(),
+        ("elsewhere", _) => "is not on the loopback".to_owned(),
         _ => "is not looked at".to_owned(),
     }
 }
@@ -116,6 +120,7 @@ mod tests {
             site: "shop.yaml".into(),
             upstream: upstream.into(),
             standing: standing.into(),
+            leads_to: upstream.starts_with("localhost").then(|| "127.0.0.1:5003".into()),
             uid,
             pid,
         };
@@ -123,6 +128,8 @@ mod tests {
             backend("127.0.0.1:5000", "own", Some(1001), Some(42)),
             backend("127.0.0.1:5001", "other", Some(1002), None),
             backend("127.0.0.1:5002", "nobody", None, None),
+            backend("localhost:5003", "own", Some(1001), Some(43)),
+            backend("unix:/run/shop.sock", "astray", Some(1002), None),
         ];
         write_text(&status, &backends, &mut out, Paint::Plain).unwrap();
         let expected = "\
@@ -137,6 +144,8 @@ vestibule 0.1.0, ready; what follows is uid 1001 (ann)'s
   backends    shop.yaml: 127.0.0.1:5000 is listening: pid 42, yours
               shop.yaml: 127.0.0.1:5001 is held by uid 1002, not by you
               shop.yaml: 127.0.0.1:5002 has nobody listening
+              shop.yaml: localhost:5003, now 127.0.0.1:5003, is listening: pid 43, yours
+              shop.yaml: unix:/run/shop.sock is reached through a folder or link of uid 1002, not yours
   denied      127.0.0.1:5000, 1m 5s ago: port 5000 is held by uid 1002, not by you
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -8,8 +8,11 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::Account;
 
-/// Runs it. Whoever stops waiting stops nothing: the place is free when the work has ended.
-pub(super) async fn run<T: Send + 'static>(
+/// Runs it, for the tenant of that account. Whoever stops waiting stops nothing: the place is free when the work has ended.
+///
+/// # Errors
+/// When the work panicked, or the run time ends.
+pub async fn run<T: Send + 'static>(
     account: &Account,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
