@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use vestibule_testkit::{
-    Curl, Gateway, Site,
+    Connection, Curl, Gateway, Protocol, Site,
     certificate::{Authority, Issued, Validity},
-    client::Trust,
+    client::{Trust, no_body},
     eventually,
 };
 
@@ -92,6 +92,34 @@ async fn a_site_whose_certificate_does_not_cover_a_name_does_not_go_live() {
     let row = own.gateway.wait_state("a.yaml", "stale").await;
     assert_eq!(row["reports"][0]["code"], "V0504", "{row}");
     assert!(own.shown().await.is_some());
+}
+
+#[tokio::test]
+async fn a_certificate_is_shown_for_the_names_of_its_site_alone() {
+    let own = OwnFiles::start().await;
+    own.gateway.add("b.yaml", &Site::new("b.test").respond("b")).await;
+    // A good certificate, also for a name of another site, for one that nobody has, and for all below its own.
+    let names = ["a.test", "b.test", "free.test", "*.a.test"];
+    let before = own.shown().await.unwrap();
+    own.put(&own.authority.issue(&names, Validity::Now));
+    let theirs = eventually("the certificate", || async { own.shown().await.filter(|shown| *shown != before) }).await;
+    let everybody =
+        Trust::roots(&format!("{}{}", own.authority.root_pem(), fs::read_to_string(own.gateway.root_file()).unwrap()));
+    let stream = everybody.connect(own.gateway.https(), "b.test", &[b"h2"]).await.unwrap();
+    assert_ne!(stream.get_ref().1.peer_certificates().unwrap()[0].to_vec(), theirs, "the other site shows its own");
+    for free in ["free.test", "x.a.test"] {
+        let error = everybody.connect(own.gateway.https(), free, &[b"h2"]).await.unwrap_err();
+        let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        let refused = rustls::Error::AlertReceived(rustls::AlertDescription::UnrecognisedName);
+        assert_eq!(error, Some(&refused), "{free} is no name of the site, whatever its certificate says");
+    }
+    // And a request for the other name on a connection of the first is not the first site's to answer.
+    let trust = Trust::roots(&own.authority.root_pem());
+    let mut connection = Connection::secure(&trust, own.gateway.https(), "a.test", Protocol::Http2).await.unwrap();
+    for other in ["b.test", "free.test", "x.a.test"] {
+        let request = connection.request_for(other, "/").body(no_body()).unwrap();
+        assert_eq!(connection.answer(request).await.unwrap().status, 421, "{other}");
+    }
 }
 
 #[tokio::test]
