@@ -18,6 +18,7 @@ mod backends;
 mod bodies;
 mod budgets;
 mod certificates;
+mod client_certificates;
 mod commands;
 mod forwarding;
 mod hijack;

@@ -7,11 +7,12 @@
 //!
 //! Not here: what makes a certificate good (`inspect`), and who calls `refresh`, and when.
 
+mod guests;
 mod issued;
+mod request;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
     time::SystemTime,
 };
@@ -19,46 +20,21 @@ use std::{
 use arc_swap::ArcSwapOption;
 use rustls::{ServerConfig, sign::CertifiedKey};
 use vestibule_diagnostics::Diagnostic;
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::SiteId;
 
+pub use self::guests::GuestRefresh;
+pub(crate) use self::guests::Guests;
 use self::issued::{Resolved, Source};
+pub use self::request::{IdentityRequest, Origin, StoreNames};
 use crate::{
+    clients::ClientPolicy,
     facts::CertificateFacts,
     local_ca::{Leaf, SignError, validity, written},
-    site_files::{ChainDigest, CheckedPair, SiteFiles, Stamps},
+    site_files::{ChainDigest, CheckedPair, Stamps},
     store::StoreError,
     tls,
     vault::Shared,
 };
-
-/// Where a site's certificate comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The built-in CA.
-    LocalCa,
-    /// The site's own files.
-    Files {
-        /// PEM, leaf first.
-        chain: PathBuf,
-        /// PEM.
-        key: PathBuf,
-    },
-    /// What a public CA issued for the site's names, as the vault's store has it; private names from the built-in CA unless
-    /// `all` says that every name is the CA's.
-    Store {
-        /// Which names are the CA's.
-        names: StoreNames,
-    },
-}
-
-/// Which names of a site a CA of the operator's certifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreNames {
-    /// Those that a public CA may certify; the others get local certificates.
-    Public,
-    /// All of them (`tls: acme`, for a CA of the operator's own).
-    All,
-}
 
 /// What a handshake for a name gets shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,17 +45,13 @@ pub enum Shows {
     Placeholder,
 }
 
-/// What a site needs shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdentityRequest {
-    /// For messages, and what resumption is bound to.
-    pub site: SiteId,
-    /// Files of a certificate must belong to this user (checked on the opened descriptor), or the site be the operator's.
-    pub tenant: TenantId,
-    /// Every name must be covered.
-    pub hosts: Vec<HostPattern>,
-    /// From where.
-    pub origin: Origin,
+/// What a handshake is held with: one value, so that nothing of it can be of another moment.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// ALPN h2 and http/1.1, TLS 1.2 and 1.3, X25519MLKEM768 first.
+    pub config: Arc<ServerConfig>,
+    /// What it demands of the client. A placeholder demands nothing.
+    pub client_policy: Option<ClientPolicy>,
 }
 
 /// What one site shows in a handshake.
@@ -89,6 +61,8 @@ pub struct Identity {
     shown: ArcSwapOption<Shown>,
     /// What the store has for the hosts, once somebody has asked.
     issued: ArcSwapOption<Resolved>,
+    /// Who is let in, when not everybody is. It stays as it is: see [`Identity::refresh_guests`].
+    guests: Option<Box<Guests>>,
     /// Taken to sign, to load and to refresh, never by a handshake that finds a good certificate.
     change: Mutex<Change>,
 }
@@ -109,13 +83,14 @@ struct Good {
 }
 
 /// What the last look at the files gave.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Change {
     seen: Option<Seen>,
     live: Option<ChainDigest>,
     refusal: Option<String>,
 }
 
+#[derive(Clone, Copy)]
 struct Seen {
     stamps: Stamps,
     /// Equal stamps prove that nothing changed since.
@@ -165,32 +140,27 @@ pub enum IdentityError {
     },
 }
 
-impl IdentityRequest {
-    pub(crate) fn files(&self, gateway_uid: u32) -> Option<SiteFiles<'_>> {
-        match &self.origin {
-            Origin::LocalCa | Origin::Store { .. } => None,
-            Origin::Files { chain, key } => {
-                Some(SiteFiles { chain, key, owner: self.owner(gateway_uid), hosts: &self.hosts })
-            }
-        }
-    }
-}
-
 impl Identity {
-    pub(crate) fn unsigned(shared: Arc<Shared>, request: IdentityRequest) -> Self {
+    pub(crate) fn unsigned(shared: Arc<Shared>, request: IdentityRequest, guests: Option<Guests>) -> Self {
+        debug_assert_eq!(
+            request.client_ca.is_some(),
+            guests.is_some(),
+            "a policy for who asks for one, and for no other"
+        );
         Self {
             shared,
             request,
             shown: ArcSwapOption::empty(),
             issued: ArcSwapOption::empty(),
+            guests: guests.map(Box::new),
             change: Mutex::default(),
         }
     }
 
-    pub(crate) fn of_files(shared: Arc<Shared>, request: IdentityRequest, pair: CheckedPair, now: SystemTime) -> Self {
-        let identity = Self::unsigned(shared, request);
-        identity.take(pair, now, &mut identity.lock());
-        identity
+    /// The site's own files are good.
+    pub(crate) fn with_files(self, pair: CheckedPair, now: SystemTime) -> Self {
+        self.take(pair, now, &mut self.lock());
+        self
     }
 
     /// What was asked for. An equal request may keep this identity, and with it its certificate.
@@ -198,19 +168,24 @@ impl Identity {
         &self.request
     }
 
-    /// The rustls configuration for a handshake for this host (normal form): ALPN h2 and http/1.1, TLS 1.2 and 1.3,
-    /// X25519MLKEM768 first, resumption by rotating tickets. Signs at the first use of a local certificate and again when
-    /// it is near its end; reads what the store has from disk at its first handshake; otherwise one atomic load.
-    pub fn server_config_for(&self, host: &str) -> Result<Arc<ServerConfig>, IdentityError> {
-        self.server_config_at(host, SystemTime::now())
+    /// What a handshake for this host (normal form) is held with. Sessions are resumed by rotating tickets, unless clients
+    /// are asked for certificates. Signs at the first use of a local certificate and again when it is near its end; reads
+    /// what the store has from disk at its first handshake; otherwise one atomic load.
+    pub fn offer_for(&self, host: &str) -> Result<Offer, IdentityError> {
+        self.offer_at(host, SystemTime::now())
     }
 
-    pub(crate) fn server_config_at(&self, host: &str, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+    pub(crate) fn offer_at(&self, host: &str, now: SystemTime) -> Result<Offer, IdentityError> {
         match self.source(host) {
-            Source::Own => self.own_config(now),
-            Source::Store(place) => self.issued_config(place, now),
+            Source::Own => self.own_config(now).map(|config| self.offer(config)),
+            Source::Store(place) => self.issued_offer(place, now),
             Source::Nowhere => self.placeholder(now),
         }
+    }
+
+    /// Of a configuration of this identity's own.
+    fn offer(&self, config: Arc<ServerConfig>) -> Offer {
+        Offer { config, client_policy: self.client_policy() }
     }
 
     fn own_config(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
@@ -236,17 +211,21 @@ impl Identity {
 
     /// What it shows now for this host (normal form).
     pub fn facts_for(&self, host: &str) -> CertificateFacts {
-        match self.source(host) {
-            Source::Store(place) => self.issued_facts(place, SystemTime::now()),
-            Source::Own | Source::Nowhere => self.own_facts(SystemTime::now()),
-        }
+        self.facts_of(self.source(host), SystemTime::now())
     }
 
     pub(crate) fn facts_at(&self, now: SystemTime) -> CertificateFacts {
-        match self.source_at(0) {
+        self.facts_of(self.source_at(0), now)
+    }
+
+    fn facts_of(&self, source: Source, now: SystemTime) -> CertificateFacts {
+        let mut facts = match source {
             Source::Store(place) => self.issued_facts(place, now),
             Source::Own | Source::Nowhere => self.own_facts(now),
-        }
+        };
+        let refusals = [facts.last_refusal.take(), self.guests.as_ref().and_then(|guests| guests.refusal())];
+        facts.last_refusal = refusals.into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
+        facts
     }
 
     fn own_facts(&self, now: SystemTime) -> CertificateFacts {
@@ -355,10 +334,14 @@ impl Identity {
         Arc::clone(shown.config.get_or_init(|| self.configuration(Arc::clone(&shown.certified))))
     }
 
-    /// Tickets are bound to the site and its tenant, not to the certificate.
+    /// Tickets are bound to the site and its tenant, not to the certificate. Where clients show certificates there are none.
     fn configuration(&self, certified: Arc<CertifiedKey>) -> Arc<ServerConfig> {
-        let tickets = self.shared.tickets.bind(&self.request.site, self.request.tenant);
-        Arc::new(tls::site_config(&self.shared.template, certified, Arc::new(tickets)))
+        if let Some(guests) = &self.guests {
+            return Arc::new(tls::site_config(guests.template(), certified));
+        }
+        let mut config = tls::site_config(&self.shared.template, certified);
+        config.ticketer = Arc::new(self.shared.tickets.bind(&self.request.site, self.request.tenant));
+        Arc::new(config)
     }
 
     /// A panic while the lock was held leaves nothing half done: each field is written whole.
@@ -368,6 +351,11 @@ impl Identity {
 }
 
 impl Shown {
+    /// The same certificate, to be configured anew.
+    fn afresh(&self) -> Self {
+        Self { certified: Arc::clone(&self.certified), config: OnceLock::new(), good: self.good }
+    }
+
     /// Near its end, or (after the clock was set back) not valid yet.
     fn is_due(&self, now: SystemTime) -> bool {
         self.good.is_some_and(|good| now < good.from || good.renew_after <= now)

@@ -5,7 +5,7 @@
 //! open. Certificates come from an [`Origin`]: the built-in local CA, a site's own files, or what public CAs issued.
 //!
 //! ```text
-//!   IdentityRequest ──prepare──▶ Identity ──server_config_for(host)──▶ Arc<rustls::ServerConfig>   (one atomic load)
+//!   IdentityRequest ──prepare──▶ Identity ──offer_for(host)──▶ Arc<rustls::ServerConfig>, client policy   (one atomic load)
 //!        │                          ▲
 //!        ├─ LocalCa ── signs at the first handshake, and again near the end
 //!        ├─ Files ──── read as hostile input, inspected, re-read by `refresh` when they change
@@ -18,11 +18,11 @@
 //! challenge of `acme-tls/1` never goes through an [`Identity`]: [`Vault::challenge_config`].
 //!
 //! Resumption never crosses sites: tickets are sealed under keys of the process, with the site and its tenant as
-//! associated data (`tickets`). A policy for client certificates, once there is one, belongs into that binding.
+//! associated data (`tickets`). A site that asks for client certificates gives no tickets and takes none (`clients`).
 //!
 //! What this crate deliberately does not do: it opens no socket, spawns nothing, and never reads `sites.d`. Only
 //! [`Vault::open`], [`Vault::prepare`], [`Vault::client_config`], [`Identity::refresh`] and the calls of the store touch
-//! the disk; of what a handshake calls, only the first [`Identity::server_config_for`] for a host of the store does.
+//! the disk; of what a handshake calls, only the first [`Identity::offer_for`] for a host of the store does.
 //!
 //! | module | in reading order |
 //! |---|---|
@@ -34,6 +34,7 @@
 //! | [`foreign`] | certificates in the stores of other programs |
 //! | `local_ca` | the root on disk, and leaves |
 //! | `private_folder` | our own files: private, whole or absent, durable |
+//! | `clients` | who may visit a site by the certificate they show |
 //! | `site_files` | chain and key of a site: from two paths to a checked pair |
 //! | `tenant_file` | opening a path that a tenant chose |
 //! | `secret_file` | keys of DNS servers and credentials, read through it |
@@ -44,6 +45,7 @@
 //! | `upstream` | client configurations |
 
 mod challenge;
+mod clients;
 mod facts;
 pub mod foreign;
 mod identity;
@@ -63,8 +65,9 @@ mod vault;
 #[cfg(test)]
 mod testing;
 
+pub use clients::{ClientCa, ClientPolicy, Demand, Visitor};
 pub use facts::CertificateFacts;
-pub use identity::{Identity, IdentityError, IdentityRequest, Origin, Refresh, Shows, StoreNames};
+pub use identity::{GuestRefresh, Identity, IdentityError, IdentityRequest, Offer, Origin, Refresh, Shows, StoreNames};
 pub use local_ca::{SignError, read_root};
 pub use secret_file::SecretFileError;
 pub use vault::{Prepared, Vault, VaultError, check};

@@ -59,8 +59,8 @@ impl SiteFiles<'_> {
     /// Reads and inspects both. Everything that is wrong is found at once, as far as it can be told apart.
     pub(crate) fn load(&self, now: SystemTime, provider: &CryptoProvider) -> Result<CheckedPair, Vec<Diagnostic>> {
         let mut found = Findings::default();
-        let chain_file = self.read("certificate", self.chain, &mut found);
-        let key_file = self.read("key", self.key, &mut found);
+        let chain_file = read("certificate", self.chain, self.owner, &mut found);
+        let key_file = read("key", self.key, self.owner, &mut found);
         if key_file.as_ref().is_some_and(|file| file.mode & 0o004 != 0) {
             let path = inspect::shown(self.key);
             let help = format!("whoever has the key can pose as the site: `chmod 600 {path}`");
@@ -85,36 +85,32 @@ impl SiteFiles<'_> {
             _ => Err(found.into_diagnostics()),
         }
     }
+}
 
-    fn read(&self, what: &str, path: &Path, found: &mut Findings) -> Option<TenantFile> {
-        let fault = match tenant_file::read(path, self.owner) {
-            Ok(file) => return Some(file),
-            Err(fault) => fault,
-        };
-        let message = format!("cannot use the {what} file {}: {fault}", inspect::shown(path));
-        let (code, help) = match &fault {
-            FileFault::Relative => {
-                (catalogue::CERTIFICATE_UNREADABLE, "write the path from the root: `/srv/blog/tls/…`")
-            }
-            FileFault::Missing => {
-                (catalogue::CERTIFICATE_UNREADABLE, "check the path; the gateway looks again by itself")
-            }
-            FileFault::Owner(_) => (
-                catalogue::TLS_FILE_OWNER,
-                "a site may only use files of the user who owns its site file: copy the file, or give it to that user",
-            ),
-            FileFault::Empty => {
-                (catalogue::CERTIFICATE_INVALID, "write the file under another name and rename it into place")
-            }
-            FileFault::Kind(_) | FileFault::TooLarge => (catalogue::CERTIFICATE_UNREADABLE, "name a PEM file"),
-            FileFault::Io(_) => (
-                catalogue::CERTIFICATE_UNREADABLE,
-                "let the gateway's user read the file and enter the folders above it",
-            ),
-        };
-        found.error(code, message, help);
-        None
-    }
+/// Reads a file that a site names under `tls`. `what` is what messages call it.
+pub(crate) fn read(what: &str, path: &Path, owner: Owner, found: &mut Findings) -> Option<TenantFile> {
+    let fault = match tenant_file::read(path, owner) {
+        Ok(file) => return Some(file),
+        Err(fault) => fault,
+    };
+    let message = format!("cannot use the {what} file {}: {fault}", inspect::shown(path));
+    let (code, help) = match &fault {
+        FileFault::Relative => (catalogue::CERTIFICATE_UNREADABLE, "write the path from the root: `/srv/blog/tls/…`"),
+        FileFault::Missing => (catalogue::CERTIFICATE_UNREADABLE, "check the path; the gateway looks again by itself"),
+        FileFault::Owner(_) => (
+            catalogue::TLS_FILE_OWNER,
+            "a site may only use files of the user who owns its site file: copy the file, or give it to that user",
+        ),
+        FileFault::Empty => {
+            (catalogue::CERTIFICATE_INVALID, "write the file under another name and rename it into place")
+        }
+        FileFault::Kind(_) | FileFault::TooLarge => (catalogue::CERTIFICATE_UNREADABLE, "name a PEM file"),
+        FileFault::Io(_) => {
+            (catalogue::CERTIFICATE_UNREADABLE, "let the gateway's user read the file and enter the folders above it")
+        }
+    };
+    found.error(code, message, help);
+    None
 }
 
 impl ChainDigest {

@@ -159,6 +159,7 @@ pub(crate) fn request(site: &str, hosts: &[&str], origin: Origin) -> IdentityReq
         tenant: TenantId::OPERATOR,
         hosts: hosts.iter().map(|text| host(text)).collect(),
         origin,
+        client_ca: None,
     }
 }
 

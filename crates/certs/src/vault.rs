@@ -13,13 +13,14 @@ use vestibule_names::HostPattern;
 
 use crate::{
     challenge,
-    identity::{Identity, IdentityRequest, Origin},
+    clients::{ClientAuth, ClientCa},
+    identity::{Guests, Identity, IdentityRequest, Origin},
     inspect::Findings,
     local_ca::{LocalCa, NAMES_SIZE_LIMIT, SignError, written},
     placeholder::Placeholder,
     private_folder,
+    site_files::CheckedPair,
     store::{Store, StoreError},
-    tenant_file::Owner,
     tickets::TicketKeys,
     tls,
     upstream::ClientConfigs,
@@ -163,17 +164,14 @@ impl Vault {
 
     pub(crate) fn prepare_at(&self, request: &IdentityRequest, now: SystemTime) -> Result<Prepared, Vec<Diagnostic>> {
         let shared = Arc::clone(&self.shared);
-        match request.files(shared.gateway_uid) {
-            None => check_local(request).map(|()| Prepared {
-                identity: Arc::new(Identity::unsigned(shared, request.clone())),
-                warnings: Vec::new(),
-            }),
-            Some(files) => {
-                let mut pair = files.load(now, &shared.provider)?;
-                let warnings = std::mem::take(&mut pair.warnings);
-                Ok(Prepared { identity: Arc::new(Identity::of_files(shared, request.clone(), pair, now)), warnings })
-            }
-        }
+        let checked = Checked::of(request, shared.gateway_uid, now, &shared.provider)?;
+        let guests = checked.auth.map(|auth| Guests::new(auth, now));
+        let identity = Identity::unsigned(shared, request.clone(), guests);
+        let identity = match checked.pair {
+            Some(pair) => identity.with_files(pair, now),
+            None => identity,
+        };
+        Ok(Prepared { identity: Arc::new(identity), warnings: checked.warnings })
     }
 
     /// What CAs issued.
@@ -210,11 +208,45 @@ impl fmt::Debug for Shared {
 /// What [`Vault::prepare`] would say of a request, without a vault: for `vestibule check` as an ordinary user, who may
 /// not enter the gateway's folder. `gateway_uid` is the user as whom the gateway runs: it decides whose files it may use.
 pub fn check(request: &IdentityRequest, gateway_uid: u32) -> Vec<Diagnostic> {
-    let checked = match request.files(gateway_uid) {
-        None => check_local(request).map(|()| Vec::new()),
-        Some(files) => files.load(SystemTime::now(), &tls::crypto_provider()).map(|pair| pair.warnings),
-    };
-    checked.unwrap_or_else(|errors| errors)
+    let checked = Checked::of(request, gateway_uid, SystemTime::now(), &tls::crypto_provider());
+    checked.map_or_else(|errors| errors, |checked| checked.warnings)
+}
+
+/// What a request names, found good.
+struct Checked {
+    /// The site's own files, if it has some.
+    pair: Option<CheckedPair>,
+    /// Who is let in, if not everybody is.
+    auth: Option<ClientAuth>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Everything that is wrong is found at once.
+    fn of(
+        request: &IdentityRequest,
+        gateway_uid: u32,
+        now: SystemTime,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let pair = match request.files(gateway_uid) {
+            Some(files) => files.load(now, provider).map(Some),
+            None => check_local(request).map(|()| None),
+        };
+        let load = |client_ca: &ClientCa| client_ca.load(request.owner(gateway_uid), now, provider);
+        let auth = request.client_ca.as_ref().map(load).transpose();
+        match (pair, auth) {
+            (Ok(mut pair), Ok(auth)) => {
+                let mut warnings = pair.as_mut().map(|pair| std::mem::take(&mut pair.warnings)).unwrap_or_default();
+                let auth = auth.map(|(auth, found)| {
+                    warnings.extend(found);
+                    auth
+                });
+                Ok(Self { pair, auth, warnings })
+            }
+            (pair, auth) => Err([pair.err(), auth.err()].into_iter().flatten().flatten().collect()),
+        }
+    }
 }
 
 fn gateway_uid() -> u32 {
@@ -234,11 +266,4 @@ fn check_local(request: &IdentityRequest) -> Result<(), Vec<Diagnostic>> {
         "split the site into several files, or use a wildcard",
     );
     Err(found.into_diagnostics())
-}
-
-impl IdentityRequest {
-    /// Whose files may be read for this request.
-    pub(crate) fn owner(&self, gateway_uid: u32) -> Owner {
-        Owner::required(self.tenant, gateway_uid)
-    }
 }

@@ -8,6 +8,7 @@ mod allowance;
 mod names;
 mod public;
 mod records;
+mod refresh;
 mod roster;
 mod rows;
 #[cfg(test)]
@@ -17,7 +18,6 @@ mod unproven;
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
     net::SocketAddr,
-    ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -28,7 +28,7 @@ use vestibule_diagnostics::{Diagnostic, Report, Source, catalogue};
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
 use vestibule_proxy::Border;
 use vestibule_site::parse_site;
-use vestibule_vhost::{Claim, Claims, TableChange, TlsPolicy};
+use vestibule_vhost::{Claim, Claims, TableChange};
 use vestibule_watch::{Change, OpenError, SiteFile};
 
 use self::{
@@ -212,40 +212,6 @@ impl Sites {
         step
     }
 
-    /// Looks at the certificate files of some sites, from one site on: swaps what changed, and tries again what failed
-    /// for them. Says where to go on; `None` when it was through.
-    pub(crate) fn refresh_files(&mut self, from: Option<&SiteId>, limit: usize) -> (Step, Option<SiteId>) {
-        let mut step = Step::default();
-        let start = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let ids: Vec<_> = self.with_files.range((start, Bound::Unbounded)).take(limit).cloned().collect();
-        for id in &ids {
-            self.contain(id, &mut step, |sites, step| sites.refresh(id, step));
-        }
-        self.wake(&mut step);
-        let next = if ids.len() == limit { ids.last().cloned() } else { None };
-        (step, next)
-    }
-
-    fn refresh(&mut self, id: &SiteId, step: &mut Step) {
-        let Some(record) = self.records.get_mut(id) else { return };
-        if let Some(identity) = record.live.as_ref().and_then(|live| live.identity.as_ref()) {
-            match identity.refresh() {
-                vestibule_certs::Refresh::Unchanged => {}
-                vestibule_certs::Refresh::Swapped => tracing::info!(site = %id, "certificate swapped"),
-                vestibule_certs::Refresh::Refused(why) => {
-                    let why = why.first().map_or("", |diagnostic| diagnostic.message.as_str());
-                    tracing::warn!(site = %id, why, "changed certificate files refused, the old certificate stays");
-                }
-            }
-        }
-        if let Some(file) = record.unproven_file.take_if(|unproven| unproven.has_changed()) {
-            let Version { owner, text } = file.version;
-            self.written(SiteFile { id: id.clone(), owner, bytes: text }, step);
-        } else if let Some(good) = record.unproven_good.take_if(|unproven| unproven.has_changed()) {
-            self.revive(id, good.version, step);
-        }
-    }
-
     /// A file that was read: its version goes live, or the last good one stays.
     fn written(&mut self, file: SiteFile, step: &mut Step) {
         let SiteFile { id, owner, bytes } = file;
@@ -288,21 +254,6 @@ impl Sites {
             && (step.forgotten.remove(&id) || ledger.good(&id).as_ref() != Some(&version))
         {
             step.ledger.push(Entry::Good(id, version));
-        }
-    }
-
-    /// Sees to it that the certificate files of a site are looked at for as long as somebody waits for their change.
-    fn attend(&mut self, id: &SiteId) {
-        let waits = self.records.get(id).is_some_and(|record| {
-            let shows_files = |live: &LiveSite| matches!(live.vhost.tls, TlsPolicy::Files { .. });
-            record.live.as_deref().is_some_and(shows_files)
-                || record.unproven_file.is_some()
-                || record.unproven_good.is_some()
-        });
-        if waits {
-            self.with_files.insert(id.clone());
-        } else {
-            self.with_files.remove(id);
         }
     }
 

@@ -4,6 +4,7 @@
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -25,6 +26,7 @@ use crate::{
     serve::{Outcome, Serving, serve},
     stream::Rewound,
     tenant::Seat,
+    visitor,
     vitals::Codec,
     worker::Worker,
 };
@@ -44,6 +46,8 @@ Connection: close\r\n\r\nThis port speaks clear HTTP/1.1 and HTTP/2, nothing els
 /// What a client gets that speaks clear HTTP to the TLS port.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 59\r\n\
 Connection: close\r\n\r\nThis port speaks HTTPS: write https:// instead of http://.\n";
+/// As much of what a refused client says is heard out.
+const HEARD_LIMIT: u64 = 64 * 1024;
 /// How long the last words to a refused client may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -138,8 +142,8 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
             return Err(outcome);
         }
     };
-    let config = match site.server_config(&host) {
-        Some(Ok(config)) => config,
+    let offer = match site.offer(&host) {
+        Some(Ok(offer)) => offer,
         Some(Err(error)) => {
             tracing::error!(site = %site.vhost.id, %error, "no certificate for a handshake");
             last_words(stream, &preface::alert(INTERNAL_ERROR)).await;
@@ -151,12 +155,46 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
             return Err(Outcome::UnknownName);
         }
     };
-    match TlsAcceptor::from(config).accept(Rewound::new(bytes, stream)).await {
-        Ok(stream) => Ok(Secured { stream, handshake: Handshake { host, shows }, seat }),
-        Err(error) => {
+    let (stream, visitor) = shake_hands(offer.config, Rewound::new(bytes, stream), facts).await?;
+    let handshake = Handshake { host, shows, client_policy: offer.client_policy, visitor };
+    Ok(Secured { stream, handshake, seat })
+}
+
+/// Step 6: the handshake itself, and who the client is by it.
+async fn shake_hands(
+    config: Arc<ServerConfig>,
+    stream: Rewound<TcpStream>,
+    facts: &ConnectionFacts,
+) -> Result<(TlsStream<Rewound<TcpStream>>, Option<Arc<visitor::Known>>), Outcome> {
+    match TlsAcceptor::from(config).accept(stream).into_fallible().await {
+        Ok(stream) => match visitor::known(stream.get_ref().1) {
+            Ok(visitor) => Ok((stream, visitor)),
+            Err(error) => {
+                tracing::error!(client = %facts.client, %error, "a visitor was turned away");
+                Err(Outcome::ClientCertificate)
+            }
+        },
+        Err((error, stream)) if visitor::is_at_fault(&error) => {
+            tracing::debug!(client = %facts.client, %error, "handshake without a good client certificate");
+            hear_out(stream).await;
+            Err(Outcome::ClientCertificate)
+        }
+        Err((error, _)) => {
             tracing::debug!(client = %facts.client, %error, "handshake failed");
             Err(Outcome::HandshakeFailed)
         }
+    }
+}
+
+/// A client of TLS 1.3 speaks before it can have heard that its certificate is refused (RFC 8446 section 4.4.2.4). If what
+/// it says were left unread, the kernel would reset the connection, and the alert with the reason be lost.
+async fn hear_out(mut stream: Rewound<TcpStream>) {
+    let heard = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(HEARD_LIMIT), &mut tokio::io::sink()).await
+    };
+    if let Ok(Err(error)) = timeout(LAST_WORDS, heard).await {
+        tracing::trace!(%error, "a refused client did not listen");
     }
 }
 

@@ -2,7 +2,10 @@
 
 use vestibule_certs::Shows;
 use vestibule_names::{Authority, AuthorityError, HostPattern, HostRef, PathError, path};
-use vestibule_vhost::{Action, Route, TlsPolicy, VhostTable, vhost::RedirectToHttps};
+use vestibule_vhost::{
+    Action, Route, TlsPolicy, VhostTable,
+    vhost::{ClientCertificate, RedirectToHttps},
+};
 
 use crate::{
     admin::{Caller, model::Explanation},
@@ -108,6 +111,12 @@ fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, tol
     {
         return;
     }
+    if let Some(client_ca) = vhost.client_ca.as_ref().filter(|_| secure) {
+        told.steps.push(match client_ca.certificate {
+            ClientCertificate::Required => "the handshake demands a client certificate (tls.client_ca)".to_owned(),
+            ClientCertificate::Optional => "the handshake asks for a client certificate (tls.client_ca)".to_owned(),
+        });
+    }
     let canonical = vhost.canonical.as_ref().filter(|canonical| canonical.as_str() != host);
     let target = canonical.map_or(host, |canonical| canonical.as_str());
     let certified = site.shows(target) == Shows::Certificate;
@@ -129,6 +138,12 @@ fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, tol
             return;
         }
         None => {}
+    }
+    if vhost.client_ca.is_some() && !secure {
+        told.steps.push("clear HTTP shows no client certificate (tls.client_ca)".to_owned());
+        let refusal = if certified { "403 tls_only" } else { "503 no_certificate" };
+        refusal.clone_into(&mut told.outcome);
+        return;
     }
     let candidates = vhost.candidates(path);
     let Some((route, others)) = candidates.split_first() else {

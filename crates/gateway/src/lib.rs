@@ -40,6 +40,7 @@ mod tenant_log;
 mod totals;
 mod turnstile;
 pub mod users;
+mod visitor;
 mod vitals;
 mod worker;
 

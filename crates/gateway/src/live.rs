@@ -5,8 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
-use rustls::ServerConfig;
-use vestibule_certs::{Identity, IdentityError, Shows};
+use vestibule_certs::{ClientPolicy, Identity, IdentityError, Offer, Shows};
 use vestibule_vhost::{LiveTable, TableReader, Vhost};
 
 use crate::tenant::Tenant;
@@ -37,9 +36,14 @@ impl LiveSite {
         }
     }
 
-    /// The configuration for a handshake for this host; `None` with `tls: off`.
-    pub(crate) fn server_config(&self, host: &str) -> Option<Result<Arc<ServerConfig>, IdentityError>> {
-        Some(self.identity.as_ref()?.server_config_for(host))
+    /// What a handshake for this host is held with; `None` with `tls: off`.
+    pub(crate) fn offer(&self, host: &str) -> Option<Result<Offer, IdentityError>> {
+        Some(self.identity.as_ref()?.offer_for(host))
+    }
+
+    /// What clients are asked to prove before they are served; `None`: nothing.
+    pub(crate) fn client_policy(&self) -> Option<ClientPolicy> {
+        self.identity.as_ref()?.client_policy()
     }
 }
 

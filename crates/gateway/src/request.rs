@@ -1,5 +1,5 @@
-//! The request walk: authority → challenge of a CA → site → tenant's budget → certificate → TLS and canonical redirects → route → budget →
-//! answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
+//! The request walk: authority → challenge of a CA → site → tenant's budget → certificate, and the client's → TLS and canonical
+//! redirects → route → budget → answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
 
 use std::{cell::RefCell, convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use vestibule_certs::Shows;
+use vestibule_certs::{ClientPolicy, Shows};
 use vestibule_listener::Permit;
 use vestibule_names::{Authority, ClientAddr, HostRef, path};
 use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme};
@@ -20,6 +20,7 @@ use crate::{
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
     tenant::{Limit, Seat, Tenant},
+    visitor,
     vitals::Vitals,
     worker::{OpenConnection, Worker},
 };
@@ -41,6 +42,10 @@ pub(crate) struct Handshake {
     pub(crate) host: Arc<str>,
     /// What it was shown.
     pub(crate) shows: Shows,
+    /// What was demanded of the client.
+    pub(crate) client_policy: Option<ClientPolicy>,
+    /// Who the client is, if it has shown a certificate.
+    pub(crate) visitor: Option<Arc<visitor::Known>>,
 }
 
 /// Everything a request on one connection walks with. Cheap to clone.
@@ -193,10 +198,12 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
     record.site = Some(Arc::clone(&site));
     admission::admit(walker, &site, record).await?;
     record.shows = certificate(walker, &site, &authority)?;
+    let certificate = visitor::judge(walker, &site)?;
     let scheme = told.scheme.unwrap_or(walker.facts().scheme);
     if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
         return redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response);
     }
+    visitor::judge_clear(walker, &site, record.shows)?;
     let path = path?;
     let covered = if path == ASTERISK { "/" } else { path.as_str() };
     let route = Arc::clone(site.vhost.route(covered).ok_or(Refusal::NoRoute)?);
@@ -215,6 +222,7 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
                 trust,
                 request_id: record.id,
                 account: site.tenant.account(),
+                certificate,
             };
             forward(walker, undelivered.deliver(), &path, &site, &route, caller, record).await
         }

@@ -45,6 +45,8 @@ pub(crate) enum Outcome {
     UnknownName,
     /// Neither TLS nor HTTP, or a handshake that failed.
     HandshakeFailed,
+    /// A handshake without the client certificate that the site demands, or with a bad one.
+    ClientCertificate,
     /// A handshake that took too long.
     HandshakeTimeout,
     /// A client that speaks TLS to the clear port.
@@ -63,13 +65,14 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Every outcome, for metrics.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Closed,
         Self::Upgraded,
         Self::Broken,
         Self::Overdue,
         Self::UnknownName,
         Self::HandshakeFailed,
+        Self::ClientCertificate,
         Self::HandshakeTimeout,
         Self::TlsOnClearPort,
         Self::Challenge,
@@ -88,6 +91,7 @@ impl Outcome {
             Self::Overdue => "overdue",
             Self::UnknownName => "unknown_name",
             Self::HandshakeFailed => "handshake_failed",
+            Self::ClientCertificate => "client_certificate",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::TlsOnClearPort => "tls_on_clear_port",
             Self::Challenge => "challenge",

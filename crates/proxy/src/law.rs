@@ -10,6 +10,7 @@
 //! | `request` | rewrites a request for the backend |
 //! | `told` | settles what a trusted proxy says of the client |
 //! | `forwarded` | says whom and how we forward for |
+//! | `certificate` | says which client certificate was verified |
 //! | `hearsay` | judges what else a trusted proxy passes on |
 //! | `names` | which names are hop-by-hop, which speak of identity, which may be nominated or stand in trailers |
 //! | `websocket` | the one upgrade that is forwarded |
@@ -24,6 +25,7 @@
 //! - `Server`, `Date`, `Strict-Transport-Security` and cookies of a backend pass.
 //! - A fragment never reaches us: the `http` crate cuts it off the target, so it is never forwarded either.
 
+mod certificate;
 mod forwarded;
 mod hearsay;
 mod inspect;

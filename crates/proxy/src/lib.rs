@@ -35,6 +35,7 @@
 
 use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use vestibule_names::{ClientAddr, RequestId};
 
 mod dial;
@@ -125,6 +126,19 @@ pub struct Caller<'a> {
     pub request_id: RequestId,
     /// Whom it costs.
     pub account: &'a Arc<Account>,
+    /// Who the client is by a certificate.
+    pub certificate: ClientCertificate<'a>,
+}
+
+/// What a handshake proved of the client, for `Client-Cert` (RFC 9440).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificate<'a> {
+    /// The site asks for none: what a trusted proxy says of one that it has seen is passed on.
+    NotAsked,
+    /// The site asks, and the client has shown none.
+    NotShown,
+    /// Verified; the value of the field.
+    Shown(&'a HeaderValue),
 }
 
 /// How the client reached us.

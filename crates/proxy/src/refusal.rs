@@ -20,6 +20,8 @@ pub enum Refusal {
     BadHeader,
     /// 400: the body is malformed or was cut.
     BadBody,
+    /// 403: clear HTTP for a site whose visitors are known by their certificates.
+    TlsOnly,
     /// 404: no site of that name (says nothing of what exists).
     UnknownHost,
     /// 404: the site has no rule for this path.
@@ -89,13 +91,14 @@ struct Facts(StatusCode, &'static str, &'static str, &'static str);
 
 impl Refusal {
     /// All of them, in order of status.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::BadRequest,
         Self::BadFraming,
         Self::BadHost,
         Self::BadPath,
         Self::BadHeader,
         Self::BadBody,
+        Self::TlsOnly,
         Self::UnknownHost,
         Self::NoRoute,
         Self::MethodNotAllowed,
@@ -214,6 +217,8 @@ impl Refusal {
                 "The request carries a header field that may not be there, or not like this."),
             Self::BadBody => Facts(S::BAD_REQUEST, "bad_body", "The body of the request is broken",
                 "The body is malformed, or ended before its announced length."),
+            Self::TlsOnly => Facts(S::FORBIDDEN, "tls_only", "The site is served over HTTPS alone",
+                "This site knows its visitors by their certificates, which only a TLS connection shows."),
             Self::UnknownHost => Facts(S::NOT_FOUND, "unknown_host", "There is no site of this name",
                 "This server answers for no site of the name that was asked for."),
             Self::NoRoute => Facts(S::NOT_FOUND, "no_route", "There is nothing at this address",

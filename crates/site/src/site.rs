@@ -23,6 +23,8 @@ pub struct Site {
     pub routes: Vec<Route>,
     /// How TLS is served.
     pub tls: Spanned<Tls>,
+    /// Whose certificates its visitors show, if they are asked for any.
+    pub client_ca: Option<ClientCa>,
     /// What it wants of a public certificate.
     pub acme: crate::acme::SiteAcme,
     /// What clear HTTP gets.
@@ -129,6 +131,25 @@ pub enum Tls {
     },
     /// Clear HTTP only.
     Off,
+}
+
+/// Whose certificates the visitors of a site show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCa {
+    /// PEM, one or more CA certificates.
+    pub file: Spanned<PathBuf>,
+    /// From whom.
+    pub certificate: ClientCertificate,
+}
+
+/// Who has to show a client certificate. One that is shown must be good in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// Every visitor.
+    #[default]
+    Required,
+    /// Whoever has one.
+    Optional,
 }
 
 /// What clear HTTP gets.

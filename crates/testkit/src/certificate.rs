@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use x509_parser::{
@@ -30,6 +31,16 @@ pub enum Validity {
     Now,
     /// It was.
     Expired,
+    /// It is, for so long.
+    For(Duration),
+}
+
+impl Issued {
+    /// The leaf as `Client-Cert` has it (RFC 9440 section 2.2).
+    pub fn field(&self) -> String {
+        let leaf = CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap();
+        format!(":{}:", STANDARD.encode(leaf))
+    }
 }
 
 /// A certificate signing request for these names with a key of its own, DER.
@@ -61,6 +72,7 @@ impl Authority {
         let now = SystemTime::now();
         (params.not_before, params.not_after) = match validity {
             Validity::Now => ((now - DAY).into(), (now + 30 * DAY).into()),
+            Validity::For(time) => ((now - DAY).into(), (now + time).into()),
             Validity::Expired => ((now - 30 * DAY).into(), (now - DAY).into()),
         };
         let key = KeyPair::generate().unwrap();

@@ -11,8 +11,8 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{WebSocketStream, tungstenite};
 
-use crate::Answer;
+use crate::{Answer, certificate::Issued};
 
 /// Any request body.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -55,10 +55,11 @@ impl Protocol {
     }
 }
 
-/// What a TLS client believes.
+/// What a TLS client believes, and what it shows of itself.
 #[derive(Clone, Debug)]
 pub struct Trust {
     roots: Arc<RootCertStore>,
+    shows: Option<Issued>,
 }
 
 impl Trust {
@@ -69,14 +70,33 @@ impl Trust {
             roots.add(certificate.unwrap()).unwrap();
         }
         assert!(!roots.is_empty(), "no certificate in {pem:?}");
-        Self { roots: Arc::new(roots) }
+        Self { roots: Arc::new(roots), shows: None }
+    }
+
+    /// The same client with a certificate of its own, for servers that ask for one.
+    #[must_use]
+    pub fn showing(&self, issued: &Issued) -> Self {
+        Self { shows: Some(issued.clone()), ..self.clone() }
+    }
+
+    /// A configuration that speaks these versions, without ALPN.
+    pub fn config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let builder = builder.with_root_certificates(Arc::clone(&self.roots));
+        match &self.shows {
+            None => builder.with_no_client_auth(),
+            Some(issued) => {
+                let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(issued.chain.as_bytes()).collect();
+                let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(chain.unwrap(), key).unwrap()
+            }
+        }
     }
 
     /// A finished handshake for that name, offering these protocols.
     pub async fn connect(&self, address: SocketAddr, sni: &str, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = builder.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth();
+        let mut config = self.config(rustls::DEFAULT_VERSIONS);
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;

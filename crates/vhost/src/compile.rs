@@ -17,7 +17,7 @@ use vestibule_site::{
 
 use self::headers::HeaderLayers;
 use crate::{
-    Action, HeaderChanges, Redirect, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls, Vhost,
+    Action, ClientCa, HeaderChanges, Redirect, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls, Vhost,
     routing::{HostIndex, RouteIndex},
 };
 
@@ -36,6 +36,10 @@ pub fn compile(site: &Site, id: SiteId, tenant: TenantId, granted: &[HostPattern
     let mut walk = Walk { layers: HeaderLayers::new(&site.headers), groups: HashSet::new(), diagnostics: Vec::new() };
     let canonical = walk.canonical(site, granted);
     let routes = walk.routes(&site.routes);
+    if site.client_ca.is_some() && site.tls.value == Tls::Off {
+        let clear = Diagnostic::new(catalogue::CONFLICTING_KEYS, "clear HTTP shows no client certificate");
+        walk.refuse(clear, site.tls.span);
+    }
     let mut diagnostics = walk.diagnostics;
     diagnostics.sort_by_key(|d| d.primary.as_ref().map(|label| label.span.start));
     let broken = diagnostics.iter().any(Diagnostic::is_error);
@@ -44,6 +48,7 @@ pub fn compile(site: &Site, id: SiteId, tenant: TenantId, granted: &[HostPattern
         tenant,
         hosts: granted.to_vec(),
         tls: tls_policy(&site.tls.value),
+        client_ca: site.client_ca.as_ref().map(client_ca),
         redirect_to_https: site.redirect_to_https,
         canonical,
         timeouts: site.timeouts,
@@ -178,6 +183,10 @@ impl<'a> Walk<'a> {
 
 fn value<T: Clone>(spanned: Option<&Spanned<T>>) -> Option<T> {
     spanned.map(|s| s.value.clone())
+}
+
+fn client_ca(client_ca: &site::ClientCa) -> ClientCa {
+    ClientCa { file: client_ca.file.value.clone(), certificate: client_ca.certificate }
 }
 
 fn tls_policy(tls: &Tls) -> TlsPolicy {

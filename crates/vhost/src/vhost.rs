@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use vestibule_names::{HostPattern, Hostname, RoutePath, SiteId, TenantId, UpstreamAddr};
-pub use vestibule_site::site::{Limits, Prefix, RedirectToHttps, Timeouts};
+pub use vestibule_site::site::{ClientCertificate, Limits, Prefix, RedirectToHttps, Timeouts};
 
 pub use crate::redirect::Redirect;
 use crate::routing::{HostIndex, RouteIndex};
@@ -20,6 +20,8 @@ pub struct Vhost {
     pub hosts: Vec<HostPattern>,
     /// How TLS is served.
     pub tls: TlsPolicy,
+    /// Whose certificates visitors show, if they are asked for any. Such a site is served over TLS alone.
+    pub client_ca: Option<ClientCa>,
     /// What clear HTTP gets.
     pub redirect_to_https: RedirectToHttps,
     /// The name to which the others redirect: always one that this site serves.
@@ -52,6 +54,15 @@ pub enum TlsPolicy {
     },
     /// None: the site is served on clear HTTP only.
     Off,
+}
+
+/// Whose certificates visitors show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCa {
+    /// PEM, one or more CA certificates.
+    pub file: PathBuf,
+    /// From whom.
+    pub certificate: ClientCertificate,
 }
 
 /// A compiled path rule.
@@ -156,6 +167,7 @@ impl Vhost {
             tenant: self.tenant,
             hosts,
             tls: self.tls.clone(),
+            client_ca: self.client_ca.clone(),
             redirect_to_https: self.redirect_to_https,
             canonical,
             timeouts: self.timeouts,

@@ -18,7 +18,7 @@ use std::{
 use rustls::ServerConfig;
 use vestibule_names::HostPattern;
 
-use super::{Identity, IdentityError, Origin, Refresh, Shows, StoreNames};
+use super::{Identity, IdentityError, Offer, Origin, Refresh, Shows};
 use crate::{
     facts::CertificateFacts,
     local_ca::written,
@@ -81,11 +81,11 @@ impl Identity {
         }
     }
 
-    pub(super) fn issued_config(&self, place: usize, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+    pub(super) fn issued_offer(&self, place: usize, now: SystemTime) -> Result<Offer, IdentityError> {
         match &self.resolved(|| now).places[place] {
             None => self.placeholder(now),
             Some(live) => match live.config.get() {
-                Some(config) => Ok(Arc::clone(config)),
+                Some(config) => Ok(self.offer(Arc::clone(config))),
                 None => self.load(place, now),
             },
         }
@@ -93,16 +93,19 @@ impl Identity {
 
     /// Reads key and chain from the disk: a first handshake waits for that. A damaged pair makes room for the one before.
     #[cold]
-    fn load(&self, place: usize, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+    fn load(&self, place: usize, now: SystemTime) -> Result<Offer, IdentityError> {
         let _loading = self.lock();
         loop {
             let resolved = self.resolved(|| now);
             let Some(live) = &resolved.places[place] else { return self.placeholder(now) };
             if let Some(config) = live.config.get() {
-                return Ok(Arc::clone(config));
+                return Ok(self.offer(Arc::clone(config)));
             }
             match self.shared.store.load(&live.entry) {
-                Ok(certified) => return Ok(Arc::clone(live.config.get_or_init(|| self.configuration(certified)))),
+                Ok(certified) => {
+                    let config = live.config.get_or_init(|| self.configuration(certified));
+                    return Ok(self.offer(Arc::clone(config)));
+                }
                 Err(NotLoaded::Passing(source)) => {
                     return Err(IdentityError::Store { site: self.request.site.clone(), source });
                 }
@@ -112,10 +115,13 @@ impl Identity {
         }
     }
 
-    pub(super) fn placeholder(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {
+    /// All sites share it: it demands nothing of the client, and no request is served on it.
+    pub(super) fn placeholder(&self, now: SystemTime) -> Result<Offer, IdentityError> {
         let shared = &self.shared;
-        let made = shared.placeholder.config(&shared.template, &shared.provider, now);
-        made.map_err(|source| IdentityError::Placeholder { site: self.request.site.clone(), source })
+        match shared.placeholder.config(&shared.template, &shared.provider, now) {
+            Ok(config) => Ok(Offer { config, client_policy: None }),
+            Err(source) => Err(IdentityError::Placeholder { site: self.request.site.clone(), source }),
+        }
     }
 
     /// Asks the store again.
@@ -187,23 +193,17 @@ impl Identity {
 }
 
 impl Resolved {
+    /// The same issuances, to be configured anew.
+    pub(super) fn afresh(&self) -> Self {
+        let mut known: HashMap<u64, Arc<Live>> = HashMap::new();
+        let mut afresh = |live: &Arc<Live>| {
+            let fresh = || Arc::new(Live { entry: Arc::clone(&live.entry), config: OnceLock::new() });
+            Arc::clone(known.entry(live.entry.number()).or_insert_with(fresh))
+        };
+        Self { places: self.places.iter().map(|place| place.as_ref().map(&mut afresh)).collect() }
+    }
+
     fn numbers(&self) -> impl Iterator<Item = Option<u64>> + '_ {
         self.places.iter().map(|live| live.as_ref().map(|live| live.entry.number()))
-    }
-}
-
-impl super::IdentityRequest {
-    /// Is this host certified by a CA of the operator's, rather than by the local one?
-    fn is_issued(&self, host: &HostPattern) -> bool {
-        match self.origin {
-            Origin::Store { names: StoreNames::All } => true,
-            Origin::Store { names: StoreNames::Public } => !host.is_private(),
-            Origin::LocalCa | Origin::Files { .. } => false,
-        }
-    }
-
-    /// The hosts that the local CA signs for.
-    pub(super) fn local_hosts(&self) -> Vec<HostPattern> {
-        self.hosts.iter().filter(|host| !self.is_issued(host)).cloned().collect()
     }
 }

@@ -1,17 +1,19 @@
 //! An identity as its users see it: real handshakes in memory, files in temporary folders, time as an argument.
 
 mod files;
+mod guests;
 mod handshakes;
 mod issued;
 mod local_certificates;
 mod resumption;
 
-use std::{fs, thread};
+use std::{fs, path::PathBuf, thread};
 
 use rustls::{
-    NamedGroup, ProtocolVersion,
+    ClientConfig, NamedGroup, ProtocolVersion,
     version::{TLS12, TLS13},
 };
+use vestibule_names::TenantId;
 
 use super::*;
 use crate::{
@@ -40,7 +42,7 @@ fn a_reopened_vault_serves_under_the_same_root() {
     let root = root_of(&first);
     drop(first);
     let again = Vault::open(&dir.path().join("certs")).unwrap();
-    let server = local(&again, "a.yaml", &["a.test"]).server_config_for("a.test").unwrap();
+    let server = local(&again, "a.yaml", &["a.test"]).offer_for("a.test").unwrap().config;
     Session::open(&client(&[root], &TLS13), &server, "a.test").unwrap();
 }
 

@@ -151,4 +151,16 @@ catalogue! {
         wrong: "# the settings have tenants: {default: {limits: {certificates: 1}}}\nhosts: [example.com, www.example.com]\nupstream: 5000\n",
         right: "hosts: example.com\nupstream: 5000\n",
     }
+    /// A file of client CAs that holds none.
+    CLIENT_CA {
+        number: "V0513",
+        title: "a file that holds no CA of visitors",
+        severity: Severity::Error,
+        found_by: FoundBy::Context,
+        explanation: "The file under `client_ca` is PEM with the certificates of the CAs that sign for the visitors of \
+                      this site: CA certificates, not a visitor's own. As long as it is wrong nobody else is let in: \
+                      the last good one counts on, and a site that never had a good one is not served.",
+        wrong: "# clients.pem holds a visitor's certificate\nhosts: shop.example.com\nupstream: 5000\ntls:\n  client_ca: /srv/shop/clients.pem\n",
+        right: "# clients-ca.pem holds the certificate of the CA that signed it\nhosts: shop.example.com\nupstream: 5000\ntls:\n  client_ca: /srv/shop/clients-ca.pem\n",
+    }
 }

@@ -145,6 +145,9 @@ pub struct CertRow {
     pub fingerprint: String,
     /// Why the last change of its files was not taken.
     pub problem: Option<String>,
+    /// Of a site with `client_ca`: `required` or `optional`.
+    #[serde(default)]
+    pub client_certificate: Option<String>,
     /// Of a site with `auto` or `acme`: how each of its names stands at the CA. Empty without CAs.
     #[serde(default)]
     pub names: Vec<NameRow>,

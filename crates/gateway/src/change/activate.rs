@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vestibule_acme::config::SiteOptions;
-use vestibule_certs::{Identity, IdentityRequest};
+use vestibule_certs::{ClientCa, Demand, Identity, IdentityRequest};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamAddr, UpstreamTarget};
 use vestibule_proxy::{
@@ -13,7 +13,7 @@ use vestibule_proxy::{
 };
 use vestibule_site::{
     Site,
-    site::{Action, Spanned, Tls},
+    site::{Action, ClientCertificate, Tls},
 };
 use vestibule_vhost::{TableChange, TlsPolicy, Vhost, claims::concerns_one_name, compile};
 
@@ -120,7 +120,9 @@ impl Sites {
             return None;
         }
         let origin = self.surroundings.origin(vhost);
-        let request = IdentityRequest { site: id.clone(), tenant: owner, hosts: vhost.hosts.clone(), origin };
+        let client_ca = vhost.client_ca.as_ref().map(client_ca);
+        let hosts = vhost.hosts.clone();
+        let request = IdentityRequest { site: id.clone(), tenant: owner, hosts, origin, client_ca };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());
         if let Some(identity) = before.filter(|identity| *identity.request() == request) {
             return Some(identity);
@@ -132,17 +134,29 @@ impl Sites {
             },
             Certifier::Review { gateway_uid } => (None, vestibule_certs::check(&request, *gateway_uid)),
         };
-        remarks.extend(findings.into_iter().map(|finding| placed(finding, &site.tls)));
+        remarks.extend(findings.into_iter().map(|finding| placed(finding, site)));
         identity
     }
 }
 
+fn client_ca(client_ca: &vestibule_vhost::ClientCa) -> ClientCa {
+    let demand = match client_ca.certificate {
+        ClientCertificate::Required => Demand::Required,
+        ClientCertificate::Optional => Demand::Optional,
+    };
+    ClientCa { file: client_ca.file.clone(), demand }
+}
+
 /// Points a finding about certificate files at the key of the site file that names them.
-fn placed(diagnostic: Diagnostic, tls: &Spanned<Tls>) -> Diagnostic {
+fn placed(diagnostic: Diagnostic, site: &Site) -> Diagnostic {
     if diagnostic.primary.is_some() {
         return diagnostic;
     }
+    let tls = &site.tls;
     let span = match &tls.value {
+        _ if diagnostic.code == catalogue::CLIENT_CA || is_of_client_ca(&diagnostic) => {
+            site.client_ca.as_ref().map_or(tls.span, |client_ca| client_ca.file.span)
+        }
         Tls::Files { key, .. } if diagnostic.code == catalogue::KEY_MISMATCH => key.span,
         Tls::Files { chain, key } => {
             let names_key = diagnostic.message.contains(&key.value.display().to_string());
@@ -151,6 +165,11 @@ fn placed(diagnostic: Diagnostic, tls: &Spanned<Tls>) -> Diagnostic {
         _ => tls.span,
     };
     diagnostic.at(span, "")
+}
+
+/// Codes of reading and of time are shared by all files of certificates; the words are not.
+fn is_of_client_ca(diagnostic: &Diagnostic) -> bool {
+    diagnostic.message.contains("the client CA file ")
 }
 
 impl Surroundings {

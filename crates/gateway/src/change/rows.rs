@@ -10,7 +10,7 @@ use vestibule_diagnostics::{Diagnostic, Report, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamTarget};
 use vestibule_proxy::Account;
 use vestibule_site::site::Spanned;
-use vestibule_vhost::{Action, Claim, Route, TlsPolicy, WaitReason, claims::Wait};
+use vestibule_vhost::{Action, Claim, Route, TlsPolicy, WaitReason, claims::Wait, vhost::ClientCertificate};
 
 use super::{Record, Sites, source};
 use crate::{
@@ -438,6 +438,10 @@ fn cert_row(id: &SiteId, live: &LiveSite) -> Option<CertRow> {
         not_after: seconds(facts.not_after),
         fingerprint: facts.fingerprint,
         problem: facts.last_refusal,
+        client_certificate: live.vhost.client_ca.as_ref().map(|client_ca| match client_ca.certificate {
+            ClientCertificate::Required => "required".to_owned(),
+            ClientCertificate::Optional => "optional".to_owned(),
+        }),
         names: Vec::new(),
     })
 }

@@ -19,9 +19,7 @@ pub(super) struct Unproven {
 
 /// The certificate files that a site names, as they looked at one moment.
 pub(super) struct Files {
-    chain: PathBuf,
-    key: PathBuf,
-    seen: [Option<Stamp>; 2],
+    seen: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 /// What changes when a file is replaced or written: device, inode, size, modification, change.
@@ -30,10 +28,13 @@ type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
 impl Files {
     /// `None` for a site that names none. To be taken before the files are judged: a change in between counts.
     pub(super) fn of(site: &Site) -> Option<Self> {
-        let Tls::Files { chain, key } = &site.tls.value else { return None };
-        let (chain, key) = (chain.value.clone(), key.value.clone());
-        let seen = [stamp(&chain), stamp(&key)];
-        Some(Self { chain, key, seen })
+        let mut paths = Vec::new();
+        if let Tls::Files { chain, key } = &site.tls.value {
+            paths.extend([&chain.value, &key.value]);
+        }
+        paths.extend(site.client_ca.as_ref().map(|client_ca| &client_ca.file.value));
+        let seen: Vec<_> = paths.into_iter().map(|path| (path.clone(), stamp(path))).collect();
+        (!seen.is_empty()).then_some(Self { seen })
     }
 }
 
@@ -47,7 +48,7 @@ impl Unproven {
 
     /// Do its files look different now?
     pub(super) fn has_changed(&self) -> bool {
-        [stamp(&self.files.chain), stamp(&self.files.key)] != self.files.seen
+        self.files.seen.iter().any(|(path, seen)| stamp(path) != *seen)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod challenges;
 mod first_certificate;
+mod guests;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -40,6 +41,11 @@ struct Gate {
 impl Gate {
     /// With these sites, by their text.
     fn new(without_certificate: WithoutCertificate, sites: &[&str]) -> Self {
+        Self::owned(TenantId(1000), without_certificate, sites)
+    }
+
+    /// The same with sites of this tenant.
+    fn owned(owner: TenantId, without_certificate: WithoutCertificate, sites: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let mut shared = shared(dir.path());
         let vault = shared.vault.clone();
@@ -64,7 +70,7 @@ impl Gate {
         };
         let changes = sites.iter().enumerate().map(|(number, text)| {
             let id = SiteId::new(&format!("{number}.yaml"));
-            Change::Written(SiteFile { id, owner: TenantId(1000), bytes: text.as_bytes().to_vec() })
+            Change::Written(SiteFile { id, owner, bytes: text.as_bytes().to_vec() })
         });
         let mut known = Sites::new(surroundings, Vec::new());
         let step = known.apply(changes.collect());

@@ -158,6 +158,7 @@ mod tests {
             trust,
             request_id: RequestId(7),
             account: &crate::account::free(),
+            certificate: crate::ClientCertificate::NotAsked,
         };
         let mut headers = HeaderMap::new();
         for (name, value) in before {

@@ -8,7 +8,7 @@ use http::{
 use vestibule_vhost::HeaderChanges;
 
 use super::{
-    Handshake, forwarded,
+    Handshake, certificate, forwarded,
     inspect::content_length,
     names::{Claim, HopSet, Noted, claim, elements, remove_nominated, rewrite_trailer},
 };
@@ -48,6 +48,7 @@ pub(crate) fn rewrite_request(head: &mut request::Parts, order: &Order<'_>) -> R
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     forwarded::stamp(headers, order.caller)?;
+    certificate::stamp(headers, order.caller.certificate);
     if let Some(prefix) = order.stripped {
         forwarded::stamp_prefix(headers, prefix, order.caller.trust)?;
     }
@@ -169,6 +170,7 @@ mod tests {
             trust,
             request_id: RequestId(1),
             account: &crate::account::free(),
+            certificate: crate::ClientCertificate::NotAsked,
         };
         let order = Order { caller: &caller, stripped: None, changes, handshake: handshake.as_ref(), body };
         rewrite_request(&mut head, &order).map(|()| head)

@@ -194,6 +194,7 @@ async fn answer(state: Rc<State>, peer: SocketAddr, request: Request<Incoming>) 
         trust: state.plan.trust,
         request_id: id,
         account: &state.plan.account,
+        certificate: crate::ClientCertificate::NotAsked,
     };
     let plan = &state.plan;
     let terms =

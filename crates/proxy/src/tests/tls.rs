@@ -40,9 +40,10 @@ fn a_backend_is_verified_by_its_name() {
             tenant: TenantId::OPERATOR,
             hosts: vec![HostPattern::parse("backend.test").unwrap()],
             origin: vestibule_certs::Origin::LocalCa,
+            client_ca: None,
         })
         .unwrap();
-    let acceptor = TlsAcceptor::from(prepared.identity.server_config_for("backend.test").unwrap());
+    let acceptor = TlsAcceptor::from(prepared.identity.offer_for("backend.test").unwrap().config);
     run(async {
         for (name, expected) in [(Some("backend.test"), 200), (Some("other.test"), 502), (None, 502)] {
             let origin = Origin::tcp().await;

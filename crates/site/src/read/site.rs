@@ -9,10 +9,9 @@ use super::{
     headers, hosts, redirect_loop, routes, tls,
 };
 use crate::{
-    acme::SiteAcme,
     findings::Findings,
     schema::site_keys,
-    site::{Headers, Limits, Prefix, Route, Site, Spanned, Timeouts, Tls},
+    site::{Headers, Limits, Prefix, Route, Site, Spanned, Timeouts},
     yaml::Node,
 };
 
@@ -22,7 +21,7 @@ pub(crate) fn site(root: &Node, findings: &mut Findings) -> Option<Site> {
     let hosts =
         fields.require("hosts", root.span, findings).map(|field| hosts::hosts(field, findings)).unwrap_or_default();
     let tls = fields.take("tls").map(|field| tls::tls(field, &hosts, findings));
-    let (tls, acme) = tls.unwrap_or((Spanned { value: Tls::Auto, span: root.span }, SiteAcme::default()));
+    let tls = tls.unwrap_or_else(|| tls::TlsKeys::unsaid(root.span));
     let site = Site {
         routes: all_routes(&fields, root, findings),
         redirect_to_https: tls::redirect_to_https(fields.take("redirect_to_https"), &tls, findings),
@@ -31,8 +30,9 @@ pub(crate) fn site(root: &Node, findings: &mut Findings) -> Option<Site> {
         timeouts: timeouts(fields.take("timeouts"), findings),
         limits: limits(fields.take("limits"), findings),
         hosts,
-        tls,
-        acme,
+        tls: tls.tls,
+        client_ca: tls.client_ca,
+        acme: tls.acme,
     };
     redirect_loop::warn(&site, findings);
     (!site.hosts.is_empty()).then_some(site)

@@ -1,6 +1,6 @@
 //! `tls`, `redirect_to_https` and `upstream_tls`.
 
-use vestibule_diagnostics::{Diagnostic, catalogue};
+use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 use vestibule_names::HostPattern;
 
 use super::{
@@ -12,21 +12,42 @@ use crate::{
     acme::SiteAcme,
     findings::Findings,
     schema::site_keys,
-    site::{RedirectToHttps, Spanned, Tls, UpstreamTls},
+    site::{ClientCa, ClientCertificate, RedirectToHttps, Spanned, Tls, UpstreamTls},
     yaml::Value,
 };
 
-/// How TLS is served, and what is wanted of a public certificate; what cannot be read counts as `auto`.
-pub(super) fn tls(
-    field: Field<'_>,
-    hosts: &[Spanned<HostPattern>],
-    findings: &mut Findings,
-) -> (Spanned<Tls>, SiteAcme) {
-    let (value, acme) = match field.node.value {
-        Value::Mapping(_) => tls_mapping(field, hosts, findings),
-        _ => (field.choice(findings).map(|(_, word)| source(word)), SiteAcme::default()),
+/// What `tls` says.
+#[derive(Debug)]
+pub(super) struct TlsKeys {
+    /// How it is served.
+    pub(super) tls: Spanned<Tls>,
+    /// What is wanted of a public certificate.
+    pub(super) acme: SiteAcme,
+    /// Whose certificates visitors show.
+    pub(super) client_ca: Option<ClientCa>,
+}
+
+impl TlsKeys {
+    /// Of a site that says nothing; `span` is where it could.
+    pub(super) fn unsaid(span: Span) -> Self {
+        Self { tls: Spanned { value: Tls::Auto, span }, acme: SiteAcme::default(), client_ca: None }
+    }
+}
+
+/// Reads `tls`; what cannot be read counts as `auto`.
+pub(super) fn tls(field: Field<'_>, hosts: &[Spanned<HostPattern>], findings: &mut Findings) -> TlsKeys {
+    let mut keys = TlsKeys::unsaid(field.node.span);
+    let value = match field.node.value {
+        Value::Mapping(_) => {
+            let Some(fields) = Fields::open("`tls`", field.node, &site_keys::TLS, findings) else { return keys };
+            keys.acme = of_site::site_acme(&fields, hosts, findings);
+            keys.client_ca = fields.take("client_ca").and_then(|field| client_ca(field, findings));
+            certificate(field, &fields, findings)
+        }
+        _ => field.choice(findings).map(|(_, word)| source(word)),
     };
-    (Spanned { value: value.unwrap_or(Tls::Auto), span: field.node.span }, acme)
+    keys.tls.value = value.unwrap_or(Tls::Auto);
+    keys
 }
 
 /// What a word of `tls` or of `certificate` stands for.
@@ -39,11 +60,8 @@ fn source(word: &str) -> Tls {
     }
 }
 
-fn tls_mapping(field: Field<'_>, hosts: &[Spanned<HostPattern>], findings: &mut Findings) -> (Option<Tls>, SiteAcme) {
-    let Some(fields) = Fields::open("`tls`", field.node, &site_keys::TLS, findings) else {
-        return (None, SiteAcme::default());
-    };
-    let acme = of_site::site_acme(&fields, hosts, findings);
+/// Where the certificate comes from, by a mapping.
+fn certificate(field: Field<'_>, fields: &Fields<'_>, findings: &mut Findings) -> Option<Tls> {
     let certificate = fields.take("certificate");
     let file = fields.take("chain").or(fields.take("key"));
     let wish = of_site::KEYS.iter().find_map(|key| fields.take(key));
@@ -71,24 +89,40 @@ fn tls_mapping(field: Field<'_>, hosts: &[Spanned<HostPattern>], findings: &mut 
                 .help(format!("remove {}, or write `certificate: auto`", wish.name())),
             );
         }
-        return (source, acme);
+        return source;
     }
     let has_files = fields.mentions("chain") || fields.mentions("key");
-    let says_something = fields.mentions("certificate") || of_site::KEYS.iter().any(|key| fields.mentions(key));
+    let says_something = ["certificate", "client_ca"].iter().chain(&of_site::KEYS).any(|key| fields.mentions(key));
     if !has_files && says_something {
-        return (None, acme);
+        return None;
     }
     let chain = fields.require("chain", field.key_span, findings);
     let key = fields.require("key", field.key_span, findings);
     let chain = chain.and_then(|field| field.absolute_path(findings));
     let key = key.and_then(|field| field.absolute_path(findings));
-    (chain.zip(key).map(|(chain, key)| Tls::Files { chain, key }), acme)
+    chain.zip(key).map(|(chain, key)| Tls::Files { chain, key })
+}
+
+/// Whose certificates visitors show.
+fn client_ca(field: Field<'_>, findings: &mut Findings) -> Option<ClientCa> {
+    let (Value::Mapping(_), Some(table)) = (&field.node.value, field.key.shape.table()) else {
+        let file = field.absolute_path(findings)?;
+        return Some(ClientCa { file, certificate: ClientCertificate::default() });
+    };
+    let fields = Fields::open("`client_ca`", field.node, table, findings)?;
+    let certificate = fields.take("certificate").and_then(|field| field.choice(findings));
+    let file = fields.require("file", field.key_span, findings)?.absolute_path(findings)?;
+    let certificate = match certificate {
+        Some((_, "optional")) => ClientCertificate::Optional,
+        _ => ClientCertificate::Required,
+    };
+    Some(ClientCa { file, certificate })
 }
 
 /// What clear HTTP gets.
 pub(super) fn redirect_to_https(
     field: Option<Field<'_>>,
-    tls: &Spanned<Tls>,
+    TlsKeys { tls, client_ca, .. }: &TlsKeys,
     findings: &mut Findings,
 ) -> RedirectToHttps {
     let served = tls.value != Tls::Off;
@@ -102,6 +136,15 @@ pub(super) fn redirect_to_https(
                     .help("remove one of the two"),
             );
             RedirectToHttps::No
+        }
+        Some((field, false)) if let Some(client_ca) = client_ca => {
+            findings.push(
+                Diagnostic::new(catalogue::CONFLICTING_KEYS, "clear HTTP shows no client certificate")
+                    .at(field.key_span, "wants the site served on clear HTTP")
+                    .and_at(client_ca.file.span, "but its visitors are known by their certificates")
+                    .help("remove `redirect_to_https`: clear HTTP is redirected to HTTPS, and never served"),
+            );
+            RedirectToHttps::Yes
         }
         Some((_, true)) => RedirectToHttps::Yes,
         Some((_, false)) => RedirectToHttps::No,

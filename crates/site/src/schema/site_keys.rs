@@ -315,12 +315,50 @@ pub(crate) static TLS: Table = Table {
             example: "tls:\n  certificate: acme",
             elsewhere: &["issuer", "ca", "source", "certresolver", "cert_resolver"],
         },
+        Key {
+            name: "client_ca",
+            shape: Shape::Either(&[Shape::Text("an absolute path"), Shape::Mapping(&CLIENT_CA)]),
+            default: "none",
+            doc: "The CA of this site's visitors: who shows no certificate of it is refused in the handshake, and clear \
+                  HTTP is never served. A path of a PEM file, or a mapping that says more. Backends are told of the \
+                  certificate in `Client-Cert` (RFC 9440); see [certificates.md](certificates.md#client-certificates).",
+            example: "tls:\n  client_ca: /srv/shop/clients.pem",
+            elsewhere: &["client_auth", "client_cas", "mtls", "ssl_client_certificate", "trusted_ca_certs", "cafiles"],
+        },
         of_site::CHALLENGE,
         of_site::PROFILE,
         of_site::KEY_TYPE,
         of_site::DNS,
     ],
 };
+
+/// `client_ca` written as a mapping.
+pub(crate) static CLIENT_CA: Table = Table {
+    place: "`client_ca`",
+    keys: &[
+        Key {
+            name: "file",
+            shape: Shape::Text("an absolute path"),
+            default: "",
+            doc: "A PEM file of one or more CA certificates; required. It belongs to the owner of the site file, and is \
+                  read again when it changes: also for connections that are open.",
+            example: "tls:\n  client_ca:\n    file: /srv/shop/clients.pem",
+            elsewhere: &["path", "ca", "chain", "pem", "ca_file"],
+        },
+        Key {
+            name: "certificate",
+            shape: Shape::Choice(CLIENT_CERTIFICATE_WORDS),
+            default: "required",
+            doc: "`optional` also serves visitors who show no certificate at all; the backend tells them by the absence of \
+                  `Client-Cert`. One that is shown must be good either way.",
+            example: "tls:\n  client_ca:\n    file: /srv/shop/clients.pem\n    certificate: optional",
+            elsewhere: &["require", "required", "optional", "mode", "verify", "ssl_verify_client", "client_auth_type"],
+        },
+    ],
+};
+
+/// The words of `certificate` below `client_ca`.
+const CLIENT_CERTIFICATE_WORDS: &[&str] = &["required", "optional"];
 
 /// `upstream_tls`.
 pub(crate) static UPSTREAM_TLS: Table = Table {

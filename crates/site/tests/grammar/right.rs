@@ -6,7 +6,7 @@ use vestibule_names::ByteSize;
 use vestibule_site::{
     Settings, Site, parse_settings, parse_site,
     settings::{AccessLog, LogFormat},
-    site::{Action, Prefix, RedirectToHttps, Tls},
+    site::{Action, ClientCertificate, Prefix, RedirectToHttps, Tls},
 };
 
 fn site(text: &str) -> Site {
@@ -91,6 +91,26 @@ fn routes_inherit_how_upstreams_are_verified() {
         })
         .collect();
     assert_eq!(names, [Some("one.internal".to_owned()), None, Some("one.internal".to_owned())]);
+}
+
+#[test]
+fn every_way_to_write_a_client_ca() {
+    let files = "chain: /c.pem, key: /k.pem, ";
+    for (text, certificate) in [
+        ("client_ca: /ca.pem", ClientCertificate::Required),
+        ("client_ca: {file: /ca.pem}", ClientCertificate::Required),
+        ("client_ca: {file: /ca.pem, certificate: required}", ClientCertificate::Required),
+        ("client_ca: {file: /ca.pem, certificate: optional}", ClientCertificate::Optional),
+    ] {
+        for (also, expected) in [("", "Auto"), ("certificate: internal, ", "Internal"), (files, "Files")] {
+            let site = site(&format!("hosts: a.test\nupstream: 5000\ntls: {{{also}{text}}}\n"));
+            let client_ca = site.client_ca.as_ref().map(|ca| (ca.file.value.to_str(), ca.certificate));
+            assert_eq!(client_ca, Some((Some("/ca.pem"), certificate)), "{also}{text}");
+            assert!(format!("{:?}", site.tls.value).starts_with(expected), "{also}{text}");
+            assert_eq!(site.redirect_to_https, RedirectToHttps::Yes);
+        }
+    }
+    assert_eq!(site("hosts: a.test\nupstream: 5000\n").client_ca, None);
 }
 
 #[test]

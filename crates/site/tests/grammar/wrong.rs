@@ -151,6 +151,21 @@ const TLS: &[(&str, &[u8])] = &[
     ("tls_dns_of_no_kind", b"hosts: a.test\nupstream: 5000\ntls:\n  dns: {}\n"),
     ("tls_dns_by_a_bad_name", b"hosts: a.test\nupstream: 5000\ntls:\n  dns: \"our dns\"\n"),
     ("tls_keys_of_others", b"hosts: a.test\nupstream: 5000\ntls:\n  certresolver: le\n  email: a@a.test\n"),
+    ("tls_client_ca_relative", b"hosts: a.test\nupstream: 5000\ntls:\n  client_ca: ca.pem\n"),
+    ("tls_client_ca_without_file", b"hosts: a.test\nupstream: 5000\ntls:\n  client_ca: {certificate: optional}\n"),
+    (
+        "tls_client_ca_by_words_of_others",
+        b"hosts: a.test\nupstream: 5000\ntls:\n  client_auth: {file: /ca.pem, mode: require}\n",
+    ),
+    (
+        "tls_client_ca_of_unknown_demand",
+        b"hosts: a.test\nupstream: 5000\ntls:\n  client_ca: {file: /ca.pem, certificate: opt}\n",
+    ),
+    ("tls_client_ca_and_no_tls", b"hosts: a.test\nupstream: 5000\ntls: {certificate: off, client_ca: /ca.pem}\n"),
+    (
+        "tls_client_ca_on_clear_http",
+        b"hosts: a.test\nupstream: 5000\nredirect_to_https: false\ntls: {client_ca: /ca.pem}\n",
+    ),
     ("https_redirect_without_https", b"hosts: a.test\nupstream: 5000\ntls: off\nredirect_to_https: true\n"),
     ("upstream_tls_without_effect", b"hosts: a.test\nupstream: 5000\nupstream_tls:\n  server_name: api.internal\n"),
     (

@@ -37,6 +37,7 @@ fn site(hosts: &[&str], routes: Vec<site::Route>) -> Site {
         hosts: hosts.iter().map(|host| at(pattern(host))).collect(),
         routes,
         tls: at(Tls::Auto),
+        client_ca: None,
         acme: vestibule_site::acme::SiteAcme::default(),
         redirect_to_https: RedirectToHttps::Yes,
         canonical: None,
@@ -183,4 +184,17 @@ fn nobody_is_sent_to_a_canonical_host_that_another_site_holds() {
     check("www.a.test", &["a.test", "*.a.test"], false);
     check("b.a.test", &["a.test", "*.a.test"], true);
     check("a.test", &[], false);
+}
+
+#[test]
+fn a_site_that_asks_for_client_certificates_has_tls() {
+    let mut asking = site(&["a.test"], vec![route("/", respond(200, "text/plain"))]);
+    let (file, certificate) = (at("/ca.pem".into()), vestibule_site::site::ClientCertificate::Optional);
+    asking.client_ca = Some(site::ClientCa { file, certificate });
+    let vhost = compile_all(&asking).vhost.unwrap();
+    assert_eq!(vhost.client_ca, Some(ClientCa { file: "/ca.pem".into(), certificate }));
+    assert_eq!(vhost.keeping(|_| true).client_ca, vhost.client_ca);
+    asking.tls = at(Tls::Off);
+    let refused = compile_all(&asking);
+    assert!(refused.vhost.is_none() && refused.diagnostics.len() == 1, "{refused:?}");
 }

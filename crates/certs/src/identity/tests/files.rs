@@ -49,7 +49,7 @@ fn its_certificate_is_shown() {
     assert_eq!((facts.issuer.as_str(), &facts.names[..]), ("Test CA", &["a.test".to_owned()][..]));
     for version in [&TLS12, &TLS13] {
         let client = client(&[site.ca.der().clone()], version);
-        Session::open(&client, &site.identity.server_config_for("a.test").unwrap(), "a.test").unwrap();
+        Session::open(&client, &site.identity.offer_for("a.test").unwrap().config, "a.test").unwrap();
     }
 }
 
@@ -57,7 +57,7 @@ fn its_certificate_is_shown() {
 fn an_open_connection_outlives_a_swap() {
     let site = site();
     let client = client(&[site.ca.der().clone()], &TLS13);
-    let mut open = Session::open(&client, &site.identity.server_config_for("a.test").unwrap(), "a.test").unwrap();
+    let mut open = Session::open(&client, &site.identity.offer_for("a.test").unwrap().config, "a.test").unwrap();
     let (old, new) = (site.fingerprint(), site.another());
     new.write(site.dir.path());
     site.check("swapped");
@@ -72,14 +72,12 @@ fn an_open_connection_outlives_a_swap() {
 
     let fresh = Session::open(
         &super::client(&[site.ca.der().clone()], &TLS13),
-        &site.identity.server_config_for("a.test").unwrap(),
+        &site.identity.offer_for("a.test").unwrap().config,
         "a.test",
     );
     assert_eq!(fresh.unwrap().client.peer_certificates().unwrap(), new.chain_der);
     // And the swap kept the tickets.
-    assert!(
-        Session::open(&client, &site.identity.server_config_for("a.test").unwrap(), "a.test").unwrap().is_resumed()
-    );
+    assert!(Session::open(&client, &site.identity.offer_for("a.test").unwrap().config, "a.test").unwrap().is_resumed());
 }
 
 #[test]
@@ -221,7 +219,7 @@ fn refreshes_and_handshakes_at_once_always_find_a_whole_pair() {
         let worker = scope.spawn(|| {
             let client = client(&[site.ca.der().clone()], &TLS13);
             for _ in 0..50 {
-                Session::open(&client, &site.identity.server_config_for("a.test").unwrap(), "a.test").unwrap();
+                Session::open(&client, &site.identity.offer_for("a.test").unwrap().config, "a.test").unwrap();
             }
         });
         while !worker.is_finished() {

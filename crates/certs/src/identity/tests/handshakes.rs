@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_local_site_is_served_in_both_versions() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["a.test", "*.a.test"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["a.test", "*.a.test"]).offer_for("a.test").unwrap().config;
     for (version, negotiated) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
         let client = client(&[root_of(&vault)], version);
         for name in ["a.test", "x.a.test"] {
@@ -20,7 +20,7 @@ fn a_local_site_is_served_in_both_versions() {
 #[test]
 fn addresses_are_served() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["192.0.2.7", "2001:db8::7"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["192.0.2.7", "2001:db8::7"]).offer_for("a.test").unwrap().config;
     let client = client(&[root_of(&vault)], &TLS13);
     for name in ["192.0.2.7", "2001:db8::7"] {
         Session::open(&client, &server, name).unwrap();
@@ -30,7 +30,7 @@ fn addresses_are_served() {
 #[test]
 fn the_post_quantum_exchange_comes_first() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["a.test"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["a.test"]).offer_for("a.test").unwrap().config;
     let groups: Vec<_> = server.crypto_provider().kx_groups.iter().map(|group| group.name()).collect();
     assert_eq!(groups[..2], [NamedGroup::X25519MLKEM768, NamedGroup::X25519]);
     let session = Session::open(&client(&[root_of(&vault)], &TLS13), &server, "a.test").unwrap();
@@ -41,7 +41,7 @@ fn the_post_quantum_exchange_comes_first() {
 #[test]
 fn every_cipher_suite_has_forward_secrecy_and_early_data_is_off() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["a.test"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["a.test"]).offer_for("a.test").unwrap().config;
     for suite in &server.crypto_provider().cipher_suites {
         let name = format!("{:?}", suite.suite());
         assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
@@ -53,7 +53,7 @@ fn every_cipher_suite_has_forward_secrecy_and_early_data_is_off() {
 #[test]
 fn alpn_is_strict() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["a.test"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["a.test"]).offer_for("a.test").unwrap().config;
     let check = |offered: &[&str], expected: Option<&str>| {
         let mut client = (*client(&[root_of(&vault)], &TLS13)).clone();
         client.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();

@@ -40,7 +40,7 @@ impl Scene {
     /// The leaf that a client of both CAs is shown, if it trusts it.
     fn leaf(&self, identity: &Identity, host: &str, name: &str) -> Option<CertificateDer<'static>> {
         let roots = [self.ca.der().clone(), root_of(&self.vault)];
-        let session = Session::open(&client(&roots, &TLS13), &identity.server_config_for(host).unwrap(), name).ok()?;
+        let session = Session::open(&client(&roots, &TLS13), &identity.offer_for(host).unwrap().config, name).ok()?;
         Some(session.client.peer_certificates()?.first()?.clone().into_owned())
     }
 
@@ -69,7 +69,7 @@ fn each_host_is_shown_the_latest_certificate_that_covers_it() {
         assert_eq!(site.facts_for(host).fingerprint, expected.fingerprint);
     }
     assert_eq!(site.facts().names, ["a.example.com", "b.example.com"]);
-    let config = |host| site.server_config_for(host).unwrap();
+    let config = |host| site.offer_for(host).unwrap().config;
     assert!(Arc::ptr_eq(&config("a.example.com"), &config("b.example.com")), "one certificate, one configuration");
     assert!(!Arc::ptr_eq(&config("a.example.com"), &config("y.w.example.com")));
 }
@@ -99,12 +99,12 @@ fn before_the_first_certificate_there_is_a_placeholder_that_nobody_trusts() {
     assert_eq!(site.shows("a.example.com"), Shows::Placeholder);
     assert_eq!(scene.leaf(&site, "a.example.com", "a.example.com"), None, "not even with the local CA's root");
     assert_eq!(site.facts().issuer, "placeholder");
-    let placeholder = site.server_config_for("a.example.com").unwrap();
+    let placeholder = site.offer_for("a.example.com").unwrap().config;
     assert_eq!((placeholder.send_tls13_tickets, placeholder.ticketer.enabled()), (0, false));
     assert!(matches!(site.refresh(), Refresh::Unchanged));
 
     let issued = scene.import(&["a.example.com"]);
-    assert!(Arc::ptr_eq(&placeholder, &site.server_config_for("a.example.com").unwrap()), "until the refresh");
+    assert!(Arc::ptr_eq(&placeholder, &site.offer_for("a.example.com").unwrap().config), "until the refresh");
     assert!(matches!(site.refresh(), Refresh::Swapped));
     assert!(matches!(site.refresh(), Refresh::Unchanged));
     assert_eq!(site.shows("a.example.com"), Shows::Certificate);
@@ -117,13 +117,13 @@ fn a_renewal_is_swapped_in_and_leaves_the_others_alone() {
     let scene = Scene::new();
     let (first, _) = (scene.import(&["a.example.com"]), scene.import(&["b.example.com"]));
     let site = scene.site(&["a.example.com", "b.example.com"], StoreNames::Public);
-    let before = ["a.example.com", "b.example.com"].map(|host| site.server_config_for(host).unwrap());
+    let before = ["a.example.com", "b.example.com"].map(|host| site.offer_for(host).unwrap().config);
     let trusted = client(&[scene.ca.der().clone()], &TLS13);
     let mut open = Session::open(&trusted, &before[0], "a.example.com").unwrap();
 
     let second = scene.import(&["a.example.com"]);
     assert!(matches!(site.refresh(), Refresh::Swapped));
-    let after = ["a.example.com", "b.example.com"].map(|host| site.server_config_for(host).unwrap());
+    let after = ["a.example.com", "b.example.com"].map(|host| site.offer_for(host).unwrap().config);
     assert!(!Arc::ptr_eq(&before[0], &after[0]) && Arc::ptr_eq(&before[1], &after[1]));
     assert_eq!(scene.fingerprint(&site, "a.example.com"), Some(second.fingerprint));
     open.turn().unwrap();
@@ -188,7 +188,7 @@ fn a_certificate_that_runs_out_while_it_is_shown_is_shown_on() {
     let scene = Scene::new();
     let issued = import_ended(&scene, "a.example.com");
     let site = scene.site(&["a.example.com", "b.example.com"], StoreNames::Public);
-    assert!(site.server_config_at("a.example.com", scene.now - DAY / 2).is_ok());
+    assert!(site.offer_at("a.example.com", scene.now - DAY / 2).is_ok());
     let later = scene.now + DAY * 60;
     scene.import(&["b.example.com"]);
     assert!(matches!(site.refresh_at(later), Refresh::Swapped));
@@ -204,10 +204,10 @@ fn one_that_had_run_out_long_before_counts_as_none() {
         let scene = Scene::new();
         import_ended(&scene, "a.example.com");
         let site = scene.site(&["a.example.com"], StoreNames::Public);
-        let shown = site.server_config_at("a.example.com", scene.now + age).unwrap();
+        let shown = site.offer_at("a.example.com", scene.now + age).unwrap().config;
         assert_eq!(site.shows("a.example.com"), expected, "{age:?}");
         let placeholder = site.placeholder(scene.now + age).unwrap();
-        assert_eq!(Arc::ptr_eq(&shown, &placeholder), expected == Shows::Placeholder);
+        assert_eq!(Arc::ptr_eq(&shown, &placeholder.config), expected == Shows::Placeholder);
         assert!(matches!(site.refresh_at(scene.now + age), Refresh::Unchanged));
 
         let issued = scene.import(&["a.example.com"]);
@@ -222,7 +222,7 @@ fn one_that_counts_comes_before_a_later_one_that_has_run_out() {
     let wild = scene.import(&["*.example.com"]);
     import_ended(&scene, "a.example.com");
     let site = scene.site(&["a.example.com"], StoreNames::Public);
-    site.server_config_at("a.example.com", scene.now + DAY).unwrap();
+    site.offer_at("a.example.com", scene.now + DAY).unwrap();
     assert_eq!(scene.fingerprint(&site, "a.example.com"), Some(wild.fingerprint));
 }
 
@@ -232,7 +232,7 @@ fn first_handshakes_at_one_moment_get_one_configuration() {
     scene.import(&["a.example.com", "b.example.com"]);
     let site = scene.site(&["a.example.com", "b.example.com"], StoreNames::Public);
     let configs: Vec<_> = thread::scope(|scope| {
-        let ask = |n: usize| site.server_config_for(["a.example.com", "b.example.com"][n % 2]).unwrap();
+        let ask = |n: usize| site.offer_for(["a.example.com", "b.example.com"][n % 2]).unwrap().config;
         let asking: Vec<_> = (0..8).map(|n| scope.spawn(move || ask(n))).collect();
         asking.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -266,7 +266,7 @@ fn two_sites_of_a_tenant_share_the_key_of_a_wildcard() {
         let origin = Origin::Store { names: StoreNames::Public };
         let identity = scene.vault.prepare(&request(site, &[name], origin)).unwrap().identity;
         assert!(scene.leaf(&identity, name, name).is_some());
-        (identity.server_config_for(name).unwrap(), identity)
+        (identity.offer_for(name).unwrap().config, identity)
     });
     assert!(!Arc::ptr_eq(&one.0, &other.0), "tickets are of one site only");
     let entry = |name| scene.vault.store().entry(TenantId::OPERATOR, &host(name), scene.now).unwrap();

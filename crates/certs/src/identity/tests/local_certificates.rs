@@ -9,7 +9,7 @@ fn nothing_is_signed_before_the_first_handshake() {
     let cold = identity.facts_at(now);
     assert_eq!((cold.fingerprint.as_str(), cold.issuer.as_str()), ("", "local CA"));
     assert_eq!(cold.names, ["a.test", "*.b.test"]);
-    identity.server_config_at("a.test", now).unwrap();
+    identity.offer_at("a.test", now).unwrap();
     let warm = identity.facts_at(now);
     assert_eq!((warm.fingerprint.len(), warm.issuer.as_str()), (64, "local CA"));
     assert_eq!(warm.names, cold.names);
@@ -20,16 +20,16 @@ fn nothing_is_signed_before_the_first_handshake() {
 fn it_is_signed_again_when_a_third_is_left() {
     let (_dir, vault) = vault();
     let (identity, now) = (local(&vault, "a.yaml", &["a.test"]), SystemTime::now());
-    let first = identity.server_config_at("a.test", now).unwrap();
+    let first = identity.offer_at("a.test", now).unwrap().config;
     let check = |at, same| {
-        let config = identity.server_config_at("a.test", at).unwrap();
+        let config = identity.offer_at("a.test", at).unwrap().config;
         assert_eq!(Arc::ptr_eq(&first, &config), same);
     };
     check(now + 59 * DAY, true);
     check(now + 61 * DAY, false);
     // The clock was set back to before the certificate began.
     let fingerprint = identity.facts().fingerprint;
-    identity.server_config_at("a.test", now - DAY).unwrap();
+    identity.offer_at("a.test", now - DAY).unwrap();
     assert_ne!(identity.facts().fingerprint, fingerprint);
 }
 
@@ -38,7 +38,7 @@ fn first_handshakes_at_one_moment_sign_once() {
     let (_dir, vault) = vault();
     let identity = local(&vault, "a.yaml", &["a.test"]);
     let configs: Vec<_> = thread::scope(|scope| {
-        let first: Vec<_> = (0..8).map(|_| scope.spawn(|| identity.server_config_for("a.test").unwrap())).collect();
+        let first: Vec<_> = (0..8).map(|_| scope.spawn(|| identity.offer_for("a.test").unwrap().config)).collect();
         first.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(configs.iter().all(|config| Arc::ptr_eq(config, &configs[0])));
@@ -48,11 +48,11 @@ fn first_handshakes_at_one_moment_sign_once() {
 fn nobody_waits_for_a_renewal() {
     let (_dir, vault) = vault();
     let (identity, now) = (local(&vault, "a.yaml", &["a.test"]), SystemTime::now());
-    let old = identity.server_config_at("a.test", now).unwrap();
+    let old = identity.offer_at("a.test", now).unwrap().config;
     let signing = identity.lock();
-    assert!(Arc::ptr_eq(&old, &identity.server_config_at("a.test", now + 70 * DAY).unwrap()));
+    assert!(Arc::ptr_eq(&old, &identity.offer_at("a.test", now + 70 * DAY).unwrap().config));
     drop(signing);
-    assert!(!Arc::ptr_eq(&old, &identity.server_config_at("a.test", now + 70 * DAY).unwrap()));
+    assert!(!Arc::ptr_eq(&old, &identity.offer_at("a.test", now + 70 * DAY).unwrap().config));
 }
 
 #[test]

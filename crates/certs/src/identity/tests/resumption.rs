@@ -21,7 +21,7 @@ fn it_works_within_a_site_and_never_across() {
     let of = |site: &str, uid: u32| {
         let mut request = request(site, &["a.test"], Origin::LocalCa);
         request.tenant = TenantId(uid);
-        vault.prepare(&request).unwrap().identity.server_config_for("a.test").unwrap()
+        vault.prepare(&request).unwrap().identity.offer_for("a.test").unwrap().config
     };
     let site = of("a.yaml", 1000);
     for version in [&TLS12, &TLS13] {
@@ -37,7 +37,7 @@ fn it_works_within_a_site_and_never_across() {
 #[test]
 fn another_name_of_the_same_site_is_not_resumed_either() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["a.test", "b.test"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["a.test", "b.test"]).offer_for("a.test").unwrap().config;
     for version in [&TLS12, &TLS13] {
         let mut config = (*client(&[root_of(&vault)], version)).clone();
         config.resumption = rustls::client::Resumption::store(Arc::new(OneSession::default()));
@@ -52,8 +52,8 @@ fn another_name_of_the_same_site_is_not_resumed_either() {
 fn it_outlives_a_new_certificate() {
     let (_dir, vault) = vault();
     let (identity, now) = (local(&vault, "a.yaml", &["a.test"]), SystemTime::now());
-    let old = identity.server_config_at("a.test", now).unwrap();
-    let new = identity.server_config_at("a.test", now + 70 * DAY).unwrap();
+    let old = identity.offer_at("a.test", now).unwrap().config;
+    let new = identity.offer_at("a.test", now + 70 * DAY).unwrap().config;
     assert!(!Arc::ptr_eq(&old, &new));
     // The client judges the new certificate by the clock of today only when it is shown: resumption shows none.
     for version in [&TLS12, &TLS13] {
@@ -64,7 +64,7 @@ fn it_outlives_a_new_certificate() {
 #[test]
 fn two_tickets_are_given() {
     let (_dir, vault) = vault();
-    let server = local(&vault, "a.yaml", &["a.test"]).server_config_for("a.test").unwrap();
+    let server = local(&vault, "a.yaml", &["a.test"]).offer_for("a.test").unwrap().config;
     let session = Session::open(&client(&[root_of(&vault)], &TLS13), &server, "a.test").unwrap();
     assert_eq!(session.client.tls13_tickets_received(), 2);
 }

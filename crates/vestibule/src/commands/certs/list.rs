@@ -93,6 +93,9 @@ fn write_table(certs: &[CertRow], out: &mut dyn Write, width: Option<usize>, now
 /// What is the matter, once for all names of which the same is to be said.
 fn write_remarks(certs: &[CertRow], out: &mut dyn Write, now: SystemTime) -> Result<(), Failure> {
     for row in certs {
+        if let Some(demand) = &row.client_certificate {
+            writeln!(out, "\n{}: visitors' certificates are {}", escaped(&row.site), escaped(demand))?;
+        }
         if let Some(problem) = &row.problem {
             writeln!(out, "\n{}: the last change was not taken: {}", escaped(&row.site), escaped(problem))?;
         }
@@ -186,6 +189,7 @@ mod tests {
             not_after: NOW + 7_300,
             fingerprint: "0123".into(),
             problem: None,
+            client_certificate: None,
             names: Vec::new(),
         }
     }
@@ -221,6 +225,20 @@ NAME    STATE  ISSUER    EXPIRES               RENEWAL  NEXT ATTEMPT  SITE
 a.test  files  local CA  01 Jan 2026 (in 2 h)                         blog.yaml
 
 blog.yaml: the last change was not taken: the key does not belong to the certificate
+",
+        );
+    }
+
+    #[test]
+    fn a_site_that_knows_its_visitors_says_so() {
+        let client_certificate = Some("required".into());
+        check(
+            &[CertRow { client_certificate, ..row(&["a.test"], "internal") }],
+            "\
+NAME    STATE  ISSUER    EXPIRES               RENEWAL  NEXT ATTEMPT  SITE
+a.test  local  local CA  01 Jan 2026 (in 2 h)                         blog.yaml
+
+blog.yaml: visitors' certificates are required
 ",
         );
     }
