@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, request};
 use vestibule_names::{Authority, ClientAddr, RequestId, TenantId, path};
 use vestibule_proxy::{
-    Account, AccountLimits, Caller, Scheme, Trust,
+    Account, AccountLimits, Caller, ClientCertificate, Scheme, Trust,
     fuzzing::{BodyLength, retain_trailers, rewrite_request},
     inspect,
 };
@@ -61,6 +61,7 @@ pub(crate) fn forward(head: request::Parts, load: Load, how: Circumstances) {
         trust: how.trust,
         request_id: RequestId(1),
         account: &account,
+        certificate: ClientCertificate::NotAsked,
     };
     let before = head.headers.clone();
     let http1 = head.version == http::Version::HTTP_11;

@@ -134,6 +134,13 @@ pub(crate) fn request(before: &HeaderMap, head: &request::Parts, expected: &Expe
     for name in before.keys().filter(|name| is_common(name)) {
         assert!(after.contains_key(name) || nominated(before).any(|option| *name == *option), "{name} was lost");
     }
+    if caller.trust == Trust::Client {
+        // `close` is an option and no field; a prefix is said by us, whoever nominates it.
+        let kept = |name: &str| OURS.contains(&name) || matches!(name, "close" | "te" | "connection" | "upgrade");
+        let mut gone = nominated(before).filter(|name| !kept(name) && name != "transfer-encoding");
+        let is_there = |name: &String| name != "x-forwarded-prefix" && after.contains_key(name.as_str());
+        assert_eq!(gone.find(is_there), None, "nominated, and forwarded");
+    }
     identity(after, caller);
     let size =
         |headers: &HeaderMap| -> usize { headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum() };
