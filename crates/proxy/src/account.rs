@@ -200,6 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn with_fewer_greedy_tenants_than_a_quarter_of_the_places_one_is_free() {
+        for tenants in [1, 10, 100, 249] {
+            assert!(greedy(1000, tenants).iter().sum::<u32>() < 1000, "{tenants}");
+        }
+        assert_eq!(greedy(1000, 250).iter().sum::<u32>(), 1000, "where the promise ends");
+        // Nobody is sent away for those who come later: they share the rest.
+        assert_eq!(greedy(1000 - 800, 1), [160]);
+    }
+
+    #[test]
     fn whoever_has_nothing_gets_the_last_one() {
         assert!(leaves_room(0, 1) && !leaves_room(4, 1) && !leaves_room(0, 0));
         assert!(leaves_room(u32::MAX, u64::MAX), "no overflow");
