@@ -4,7 +4,7 @@
 //! Not here: what needs a proof (`vestibule_vhost::claims`), and how DNS is asked (`vestibule_acme`).
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     io,
     net::SocketAddr,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -103,6 +103,8 @@ fn is_proof(tenant: TenantId, texts: &[String]) -> bool {
 #[derive(Default)]
 struct Calendar {
     entries: HashMap<Proof, (Instant, Duration)>,
+    /// Whose turn it was last: the next round begins with the tenant after it.
+    last: Option<TenantId>,
 }
 
 impl Calendar {
@@ -119,14 +121,19 @@ impl Calendar {
         }
         // The longest due first.
         by_tenant.values_mut().for_each(|due| due.sort_unstable_by(|a, b| b.cmp(a)));
+        let mut turns: VecDeque<_> = by_tenant.into_iter().collect();
+        let served = turns.iter().filter(|(tenant, _)| Some(*tenant) <= self.last).count();
+        turns.rotate_left(served);
         let mut round = Vec::new();
-        while round.len() < ROUND_LIMIT && !by_tenant.is_empty() {
-            for due in by_tenant.values_mut() {
-                round.extend(due.pop().map(|(_, proof)| proof));
+        while round.len() < ROUND_LIMIT
+            && let Some((tenant, mut due)) = turns.pop_front()
+        {
+            if let Some((_, proof)) = due.pop() {
+                self.last = Some(tenant);
+                round.push(proof);
+                turns.push_back((tenant, due));
             }
-            by_tenant.retain(|_, due| !due.is_empty());
         }
-        round.truncate(ROUND_LIMIT);
         for proof in &round {
             if let Some((next, wait)) = self.entries.get_mut(proof) {
                 *next = now + *wait;
@@ -173,5 +180,18 @@ mod tests {
         assert_eq!(calendar.due(one.clone(), now + RETRY), one);
         assert_eq!(calendar.due(one.clone(), now + RETRY * 2), []);
         assert_eq!(calendar.entries.len(), 1, "what nobody waits for is forgotten");
+    }
+
+    #[test]
+    fn more_tenants_than_places_in_a_round_come_round_all_the_same() {
+        let (mut calendar, now) = (Calendar::default(), Instant::now());
+        // Forty tenants who always have a name that is due, and one behind them.
+        let crowd = (1..=40).flat_map(|tenant| (0..50).map(move |number| proof(tenant, &format!("n{number}.example"))));
+        let all: Vec<_> = crowd.chain([proof(9999, "only.example")]).collect();
+        let rounds: Vec<_> = (0..3).map(|_| calendar.due(all.clone(), now)).collect();
+        assert!(rounds.iter().all(|round| round.len() == ROUND_LIMIT));
+        let of = |tenant| rounds.iter().flatten().filter(|proof| proof.0 == TenantId(tenant)).count();
+        assert_eq!(of(9999), 1);
+        assert!((1..=40).all(|tenant| (2..=3).contains(&of(tenant))), "everybody's turn comes as often");
     }
 }
