@@ -67,6 +67,9 @@ pub(crate) struct Opened {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// An opened folder in the sites folder, and its name.
+type Within<'a> = (OwnedFd, &'a Path);
+
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 /// Not blocking: a FIFO without a writer, or a file under a lease, must not hold the thread.
 const FILE: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
@@ -177,14 +180,14 @@ impl Root {
     }
 
     /// Opens the folder that a file lies in, if it is not the sites folder itself.
-    fn folder_of<'a>(&self, path: &'a Path) -> Result<(Option<(OwnedFd, &'a Path)>, &'a Path), Errno> {
+    fn folder_of<'a>(&self, path: &'a Path) -> Result<(Option<Within<'a>>, &'a Path), Errno> {
         let (folder, name) = split(path);
         let opened = folder.map(|folder| Ok((open_here(&self.fd, folder, FOLDER | OFlags::PATH)?, folder)));
         Ok((opened.transpose()?, name))
     }
 
     /// Who may put files into the sites folder, or into a folder in it.
-    fn steward(&self, folder: Option<&(OwnedFd, &Path)>) -> Result<Steward, Unopened> {
+    fn steward(&self, folder: Option<&Within<'_>>) -> Result<Steward, Unopened> {
         let top = self.trust.steward(&seen(&self.fd, rustix::fs::fstat(&self.fd)?), &self.path, None)?;
         let Some((fd, folder)) = folder else { return Ok(top) };
         let opened = seen(fd, rustix::fs::fstat(fd)?);
