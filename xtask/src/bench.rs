@@ -1,15 +1,26 @@
 //! `cargo xtask bench`: measures the release build, and fails when a promise of the README is broken.
 
+mod floods;
 mod neighbours;
 mod peers;
 mod report;
 mod swap;
+mod visitors;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use clap::{Args, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{Outcome, step::succeed, workspace};
+
+/// The core of what is measured.
+const PROXY_CORE: &str = "0";
+/// The core of load generators, visitors, attackers, backends and ourselves.
+const LOAD_CORE: &str = "1";
 
 /// What to measure.
 #[derive(Subcommand)]
@@ -20,6 +31,8 @@ pub(crate) enum Bench {
     Peers(peers::PeersArgs),
     /// Attacks one of fifty tenants, and looks at what the others notice.
     Neighbours(neighbours::NeighboursArgs),
+    /// Floods the gateway, nginx and HAProxy in the ways that have brought gateways down, and prints what each costs.
+    Floods(floods::FloodsArgs),
 }
 
 /// How much of it.
@@ -42,6 +55,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         Bench::Swap(args) => run_swap(args),
         Bench::Peers(args) => peers::run(args),
         Bench::Neighbours(args) => neighbours::run(args),
+        Bench::Floods(args) => floods::run(args),
     }
 }
 
@@ -61,4 +75,25 @@ fn run_swap(args: &SwapArgs) -> Outcome {
 fn release_build() -> Outcome<PathBuf> {
     succeed(&mut workspace::cargo(&["build", "--quiet", "--locked", "--release", "--package", "vestibule"]))?;
     Ok(workspace::target_dir()?.join("release/vestibule"))
+}
+
+/// All threads of a process, and what they start.
+fn pin(pid: u32, core: &str) -> Outcome {
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--all-tasks", "--pid", "--cpu-list", core]).arg(pid.to_string());
+    succeed(taskset.stdout(Stdio::null()))
+}
+
+/// Many connections are more than the usual soft limit; children inherit it as well.
+fn raise_open_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        eprintln!("the limit of open files stays as it is");
+    }
+}
+
+/// Those named, or all; each once, in the order of declaration.
+fn chosen<T: clap::ValueEnum + PartialEq>(named: &[T]) -> Vec<T> {
+    let all = T::value_variants().iter();
+    all.filter(|value| named.is_empty() || named.contains(value)).cloned().collect()
 }

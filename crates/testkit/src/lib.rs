@@ -21,6 +21,7 @@
 //! | [`origin`] | [`HttpOrigin`] answers well, [`ScriptedOrigin`] answers exactly |
 //! | [`backend`] | other people's servers: Python's, nginx |
 //! | [`client`] | [`Connection`]: HTTP/1.1 or HTTP/2, with or without TLS; raw TLS; WebSockets |
+//! | [`frames`], [`flood`] | HTTP/2 by hand, and the floods of it that gateways have fallen to |
 //! | [`certificate`] | a CA of the test's own |
 //! | [`curl`] | the real curl |
 //! | [`ca`] | [`ca::SimulatedCa`]: a CA in process, with Let's Encrypt's limits, that goes wrong on order |
@@ -46,6 +47,8 @@ pub mod caddy_ca;
 pub mod certificate;
 pub mod client;
 pub mod curl;
+pub mod flood;
+pub mod frames;
 pub mod gateway;
 pub mod origin;
 pub mod pebble;

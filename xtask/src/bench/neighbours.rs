@@ -9,8 +9,6 @@ mod house;
 mod report;
 mod visitors;
 
-use std::process::{Command, Stdio};
-
 use clap::Args;
 
 use self::{
@@ -18,17 +16,11 @@ use self::{
     house::House,
     report::{Cost, Report},
 };
-use super::release_build;
+use super::{LOAD_CORE, chosen, pin, release_build};
 use crate::{
     Outcome,
     packages::{Package, install_missing},
-    step::succeed,
 };
-
-/// The core of the gateway.
-const GATEWAY_CORE: &str = "0";
-/// The core of visitors, attackers and backends.
-const LOAD_CORE: &str = "1";
 
 const NEEDED: &[Package] = &[
     Package { name: "nghttp2-client", programs: &["h2load"] },
@@ -65,11 +57,7 @@ pub(super) fn run(args: &NeighboursArgs) -> Outcome {
     pin(std::process::id(), LOAD_CORE)?;
     let (seconds, rounds) = if args.quick { (4, 1) } else { (8, 3) };
     let (seconds, rounds) = (args.seconds.unwrap_or(seconds), args.rounds.unwrap_or(rounds));
-    let attacks: Vec<_> = <Attack as clap::ValueEnum>::value_variants()
-        .iter()
-        .copied()
-        .filter(|attack| args.attack.is_empty() || args.attack.contains(attack))
-        .collect();
+    let attacks = chosen(&args.attack);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let mut house = House::start(binary).await?;
@@ -96,11 +84,4 @@ pub(super) fn run(args: &NeighboursArgs) -> Outcome {
         println!("{report}");
     }
     report.judge()
-}
-
-/// All threads of a process, and what they start.
-fn pin(pid: u32, core: &str) -> Outcome {
-    let mut taskset = Command::new("taskset");
-    taskset.args(["--all-tasks", "--pid", "--cpu-list", core]).arg(pid.to_string());
-    succeed(taskset.stdout(Stdio::null()))
 }

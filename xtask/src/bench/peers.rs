@@ -4,13 +4,13 @@
 //! hits all of them. It judges nothing: figures of a shared machine are for reading, not for failing a build.
 
 mod cell;
-mod config;
+pub(super) mod config;
 mod h2load;
 mod idle;
 mod load;
-mod peer;
-mod proc;
-mod stage;
+pub(super) mod peer;
+pub(super) mod proc;
+pub(super) mod stage;
 mod table;
 mod workload;
 mod wrk;
@@ -18,7 +18,6 @@ mod wrk;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::{
     cell::{Cell, Sample},
@@ -27,17 +26,11 @@ use self::{
     table::{Results, Row},
     workload::Workload,
 };
-use super::release_build;
+use super::{LOAD_CORE, chosen, pin, raise_open_files, release_build};
 use crate::{
     Outcome,
     packages::{Package, install_missing},
-    step::succeed,
 };
-
-/// The core of the proxies.
-const PROXY_CORE: &str = "0";
-/// The core of the origin, the load generators and ourselves.
-const LOAD_CORE: &str = "1";
 
 /// Without these nothing can be measured.
 const NEEDED: &[Package] = &[
@@ -90,12 +83,6 @@ impl Plan {
     }
 }
 
-/// Those named, or all; each once, in the order of declaration.
-fn chosen<T: clap::ValueEnum + PartialEq>(named: &[T]) -> Vec<T> {
-    let all = T::value_variants().iter();
-    all.filter(|value| named.is_empty() || named.contains(value)).cloned().collect()
-}
-
 /// Measures and prints.
 pub(super) fn run(args: &PeersArgs) -> Outcome {
     if std::thread::available_parallelism()?.get() < 2 {
@@ -110,12 +97,7 @@ pub(super) fn run(args: &PeersArgs) -> Outcome {
     }
     let binary = release_build()?;
     // Only now: the build may use every core. What we start from here inherits it.
-    succeed(
-        std::process::Command::new("taskset")
-            .args(["--all-tasks", "--pid", "--cpu-list", LOAD_CORE])
-            .arg(own_pid())
-            .stdout(std::process::Stdio::null()),
-    )?;
+    pin(std::process::id(), LOAD_CORE)?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let results = runtime.block_on(measure(&plan, binary))?;
@@ -125,18 +107,6 @@ pub(super) fn run(args: &PeersArgs) -> Outcome {
         println!("{results}");
     }
     Ok(())
-}
-
-fn own_pid() -> String {
-    std::process::id().to_string()
-}
-
-/// A thousand idle connections are more than the usual soft limit; children inherit it as well.
-fn raise_open_files() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
-        eprintln!("the limit of open files stays as it is");
-    }
 }
 
 async fn measure(plan: &Plan, binary: PathBuf) -> Outcome<Results> {

@@ -9,8 +9,10 @@ use vestibule_testkit::{
     process::{Process, Program},
 };
 
-use super::{GATEWAY_CORE, pin};
-use crate::Outcome;
+use crate::{
+    Outcome,
+    bench::{PROXY_CORE, pin},
+};
 
 /// Tenants whose visitors are measured.
 pub(super) const NEIGHBOURS: u32 = 49;
@@ -67,7 +69,7 @@ impl House {
         place("operator.yaml".to_owned(), Site::new(OPERATOR).upstream(&origin), 0)?;
         let builder = Gateway::builder().binary(binary).workers(1).settings(&settings());
         let mut gateway = builder.start_in(dir).await;
-        pin(gateway.process().pid(), GATEWAY_CORE)?;
+        pin(gateway.process().pid(), PROXY_CORE)?;
         Ok(Self { gateway, origin, hanging, logs: tempfile::tempdir()? })
     }
 

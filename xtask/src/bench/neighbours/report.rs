@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::{attack::Attack, visitors::Seen};
-use crate::Outcome;
+use super::attack::Attack;
+use crate::{Outcome, bench::visitors::Seen};
 
 /// How much slower the slowest of a hundred may be.
 const P99_LIMIT: f64 = 1.2;

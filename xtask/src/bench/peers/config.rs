@@ -1,13 +1,22 @@
 //! The same job in each proxy's own words: one worker, TLS 1.3 with one certificate, h2 and HTTP/1.1, the three
-//! `X-Forwarded-*` headers, upstream connections kept, no access log, and no limit that the load would meet.
+//! `X-Forwarded-*` headers, upstream connections kept, no access log; and the [`Terms`] it is on.
 
 use std::{net::SocketAddr, path::Path};
 
 /// Idle upstream connections that are kept: more than any workload has requests at once.
 const KEPT: u32 = 512;
 
+/// What a proxy may do beyond the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bench) enum Terms {
+    /// No limit that a load would meet.
+    Load,
+    /// Limits and waits as its package ships them.
+    Shipped,
+}
+
 /// What answers in the end: files from memory, and what it was told.
-pub(super) fn origin(dir: &Path, listen: SocketAddr) -> String {
+pub(in crate::bench) fn origin(dir: &Path, listen: SocketAddr) -> String {
     let dir = dir.display();
     format!(
         "daemon off; master_process off; pid {dir}/origin.pid; error_log {dir}/origin.log;
@@ -36,7 +45,7 @@ fn temporary(dir: &str) -> String {
 }
 
 /// The site file of the gateway.
-pub(super) fn site(certificate: &Path, origin: SocketAddr) -> String {
+pub(in crate::bench) fn site(certificate: &Path, origin: SocketAddr) -> String {
     let certificate = certificate.display();
     format!(
         "hosts: localhost\nupstream: {origin}\ntls: {{chain: {certificate}/chain.pem, key: {certificate}/key.pem}}\n"
@@ -44,20 +53,34 @@ pub(super) fn site(certificate: &Path, origin: SocketAddr) -> String {
 }
 
 /// The settings of the gateway.
-pub(super) fn settings() -> String {
+pub(in crate::bench) fn settings(terms: Terms) -> String {
+    if terms == Terms::Shipped {
+        return "log: {access: off}\n".to_owned();
+    }
     format!("log: {{access: off}}\nlimits: {{connections_per_client: 100000, idle_upstream_connections: {KEPT}}}\n")
 }
 
 /// Without its own temporary files for long answers: on a slow disk they would be what is measured.
-pub(super) fn nginx(dir: &Path, certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+pub(in crate::bench) fn nginx(
+    terms: Terms,
+    dir: &Path,
+    certificate: &Path,
+    listen: SocketAddr,
+    origin: SocketAddr,
+) -> String {
     let (dir, certificate) = (dir.display(), certificate.display());
+    let (connections, limits) = match terms {
+        Terms::Load => {
+            (8192, "  keepalive_timeout 300s; keepalive_requests 1000000000;\n  proxy_max_temp_file_size 0;\n")
+        }
+        Terms::Shipped => (768, ""),
+    };
     format!(
         "daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;
-events {{ worker_connections 8192; }}
+events {{ worker_connections {connections}; }}
 http {{
-  access_log off; tcp_nodelay on; keepalive_timeout 300s; keepalive_requests 1000000000;
-{temporary}
-  proxy_max_temp_file_size 0;
+  access_log off; tcp_nodelay on;
+{limits}{temporary}
   upstream origin {{ server {origin}; keepalive {KEPT}; keepalive_requests 1000000000; }}
   server {{
     listen {listen} ssl http2 backlog=4096; server_name localhost;
@@ -75,20 +98,22 @@ http {{
 }
 
 /// `http-reuse always`: otherwise the first request of each client connection opens one upstream.
-pub(super) fn haproxy(certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+pub(in crate::bench) fn haproxy(terms: Terms, certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
     let certificate = certificate.display();
+    let (connections, waits) = match terms {
+        Terms::Load => (
+            "  maxconn 4000\n",
+            "  timeout connect 5s\n  timeout client 300s\n  timeout server 60s\n  timeout http-keep-alive 300s\n",
+        ),
+        Terms::Shipped => ("", "  timeout connect 5000\n  timeout client 50000\n  timeout server 50000\n"),
+    };
     format!(
         "global
-  maxconn 4000
-  nbthread 1
+{connections}  nbthread 1
   ssl-default-bind-options ssl-min-ver TLSv1.3
 defaults
   mode http
-  timeout connect 5s
-  timeout client 300s
-  timeout server 60s
-  timeout http-keep-alive 300s
-frontend tls
+{waits}frontend tls
   bind {listen} backlog 4096 ssl crt {certificate}/both.pem alpn h2,http/1.1
   option forwardfor
   http-request set-header X-Forwarded-Proto https
@@ -102,7 +127,7 @@ backend origin
 }
 
 /// Its proxy sets the forwarded headers by itself.
-pub(super) fn caddy(certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+pub(in crate::bench) fn caddy(certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
     let (certificate, port) = (certificate.display(), listen.port());
     format!(
         "{{
@@ -131,7 +156,7 @@ https://localhost:{port} {{
 }
 
 /// The event MPM in one process; its proxy sets `X-Forwarded-For` and `-Host` by itself.
-pub(super) fn apache(dir: &Path, certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
+pub(in crate::bench) fn apache(dir: &Path, certificate: &Path, listen: SocketAddr, origin: SocketAddr) -> String {
     let (dir, certificate) = (dir.display(), certificate.display());
     let modules = ["mpm_event", "authz_core", "socache_shmcb", "ssl", "http2", "headers", "proxy", "proxy_http"];
     let modules = modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"));

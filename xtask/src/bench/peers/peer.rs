@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -17,12 +18,15 @@ use vestibule_testkit::{
 };
 
 use super::{
-    PROXY_CORE, config,
-    proc::Usage,
+    config::{self, Terms},
+    proc::{Usage, processor_time},
     stage::{HOST, START_LIMIT, Stage, listening},
     workload::Workload,
 };
-use crate::packages::{Package, path_of};
+use crate::{
+    bench::PROXY_CORE,
+    packages::{Package, path_of},
+};
 
 /// Debian's `nobody`, as whom Apache serves when we are root; it refuses to serve as root.
 const NOBODY: u32 = 65_534;
@@ -30,7 +34,7 @@ const NOBODY: u32 = 65_534;
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Peer {
+pub(in crate::bench) enum Peer {
     /// Ourselves.
     Vestibule,
     /// nginx.
@@ -44,18 +48,18 @@ pub(super) enum Peer {
 }
 
 /// A proxy that serves. Ends when dropped.
-pub(super) struct Running {
+pub(in crate::bench) struct Running {
     process: Process,
     /// Where it serves TLS.
-    pub(super) address: SocketAddr,
+    pub(in crate::bench) address: SocketAddr,
     /// As it says itself.
-    pub(super) version: String,
+    pub(in crate::bench) version: String,
     _dir: TempDir,
 }
 
 impl Peer {
     /// For tables.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::bench) fn name(self) -> &'static str {
         match self {
             Self::Vestibule => "vestibule",
             Self::Nginx => "nginx",
@@ -66,7 +70,7 @@ impl Peer {
     }
 
     /// What it needs of the system.
-    pub(super) fn packages(self) -> Vec<Package> {
+    pub(in crate::bench) fn packages(self) -> Vec<Package> {
         match self {
             // nginx is needed anyway, as the origin.
             Self::Vestibule | Self::Nginx => Vec::new(),
@@ -76,18 +80,24 @@ impl Peer {
         }
     }
 
-    /// Starts it and sees that it does the whole job.
-    pub(super) async fn start(self, stage: &Stage) -> Result<Running, String> {
+    /// Starts it for a load and sees that it does the whole job.
+    pub(in crate::bench) async fn start(self, stage: &Stage) -> Result<Running, String> {
+        let running = self.launch(stage, Terms::Load).await?;
+        running.does_the_job(stage).await?;
+        Ok(running)
+    }
+
+    /// Starts it and sees that it listens.
+    pub(in crate::bench) async fn launch(self, stage: &Stage, terms: Terms) -> Result<Running, String> {
         let program = self.program(stage).ok_or("not installed")?;
         let dir = tempfile::Builder::new().prefix("vestibule-bench").tempdir().map_err(|error| error.to_string())?;
         let address = free_port();
-        let words = self.configure(stage, dir.path(), address).map_err(|error| format!("cannot configure: {error}"))?;
+        let words =
+            self.configure(stage, terms, dir.path(), address).map_err(|error| format!("cannot configure: {error}"))?;
         let mut process = self.pinned(&program, words, dir.path()).start(self.name(), dir.path());
         listening(&mut process, address).await?;
         let version = version(&program, self);
-        let running = Running { process, address, version, _dir: dir };
-        running.does_the_job(stage).await?;
-        Ok(running)
+        Ok(Running { process, address, version, _dir: dir })
     }
 
     fn program(self, stage: &Stage) -> Option<PathBuf> {
@@ -100,14 +110,14 @@ impl Peer {
 
     /// Writes the configuration and gives the arguments. Each stays one process that does not leave the foreground, so
     /// that it ends with us in every case.
-    fn configure(self, stage: &Stage, dir: &Path, address: SocketAddr) -> std::io::Result<Vec<String>> {
+    fn configure(self, stage: &Stage, terms: Terms, dir: &Path, address: SocketAddr) -> std::io::Result<Vec<String>> {
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
         let (certificate, origin, shown) = (stage.dir(), stage.origin, dir.display());
         Ok(match self {
             Self::Vestibule => {
                 fs::create_dir(dir.join("sites.d"))?;
                 fs::write(dir.join("sites.d/bench.yaml"), config::site(certificate, origin))?;
-                fs::write(dir.join("vestibule.yaml"), config::settings())?;
+                fs::write(dir.join("vestibule.yaml"), config::settings(terms))?;
                 let clear = free_port();
                 words(format!(
                     "run --http {clear} --https {address} --workers 1 --settings {shown}/vestibule.yaml \
@@ -115,11 +125,11 @@ impl Peer {
                 ))
             }
             Self::Nginx => {
-                fs::write(dir.join("nginx.conf"), config::nginx(dir, certificate, address, origin))?;
+                fs::write(dir.join("nginx.conf"), config::nginx(terms, dir, certificate, address, origin))?;
                 words(format!("-p {shown} -e {shown}/error.log -c nginx.conf"))
             }
             Self::Haproxy => {
-                fs::write(dir.join("haproxy.cfg"), config::haproxy(certificate, address, origin))?;
+                fs::write(dir.join("haproxy.cfg"), config::haproxy(terms, certificate, address, origin))?;
                 words(format!("-db -f {shown}/haproxy.cfg"))
             }
             Self::Caddy => {
@@ -154,16 +164,21 @@ impl Peer {
 
 impl Running {
     /// The address of a file, by the name in the certificate.
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(in crate::bench) fn url(&self, path: &str) -> String {
         format!("https://{HOST}:{}{path}", self.address.port())
     }
 
     /// What it has used so far; a proxy that has ended says how.
-    pub(super) fn usage(&mut self) -> Result<Usage, String> {
+    pub(in crate::bench) fn usage(&mut self) -> Result<Usage, String> {
         if let Some(exit) = self.process.exited() {
             return Err(format!("the proxy ended with {exit}"));
         }
         Usage::of(self.process.pid()).ok_or_else(|| "the proxy is gone".to_owned())
+    }
+
+    /// The processor time that it has used so far, of its own process alone.
+    pub(in crate::bench) fn processor_time(&self) -> Duration {
+        processor_time(self.process.pid())
     }
 
     /// Right lengths, forwarded headers, upstream connections that are used again.

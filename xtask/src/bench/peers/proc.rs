@@ -1,6 +1,6 @@
 //! Processor time and memory of a process and all its descendants, from proc(5).
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 /// What the bench reads of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +13,16 @@ struct Stat {
 
 /// Of a proxy: all its processes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(in crate::bench) struct Usage {
     /// User and system time so far, in clock ticks.
-    pub(super) ticks: u64,
+    pub(in crate::bench) ticks: u64,
     /// Resident memory; pages shared between processes count in each.
-    pub(super) resident_kib: u64,
+    pub(in crate::bench) resident_kib: u64,
 }
 
 impl Usage {
     /// Of that process and everything below it; `None` when it is gone.
-    pub(super) fn of(root: u32) -> Option<Self> {
+    pub(in crate::bench) fn of(root: u32) -> Option<Self> {
         let mut stats = BTreeMap::new();
         for entry in fs::read_dir("/proc").ok()?.flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -35,8 +35,22 @@ impl Usage {
     }
 }
 
+/// Processor time of one process, to the nanosecond where the kernel says it (`schedstat` of its threads; those that have
+/// ended are not in it), else in clock ticks.
+pub(in crate::bench) fn processor_time(pid: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let nanos = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    match nanos.sum() {
+        0 => Duration::from_secs_f64(Usage::of(pid).map_or(0.0, |usage| microseconds(usage.ticks) / 1e6)),
+        nanos => Duration::from_nanos(nanos),
+    }
+}
+
 /// Microseconds of so many clock ticks.
-pub(super) fn microseconds(ticks: u64) -> f64 {
+pub(in crate::bench) fn microseconds(ticks: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "ticks of a run are few")]
     let per_tick = 1_000_000.0 / rustix::param::clock_ticks_per_second() as f64;
     #[expect(clippy::cast_precision_loss, reason = "ticks of a run are few")]

@@ -22,9 +22,9 @@ use super::{config, workload::Workload, wrk};
 use crate::{Outcome, packages::path_of};
 
 /// The one host: wrk sends as SNI what it connects to, so it must be a name that every machine resolves.
-pub(super) const HOST: &str = "localhost";
+pub(in crate::bench) const HOST: &str = "localhost";
 /// How long a server may take to listen.
-pub(super) const START_LIMIT: Duration = Duration::from_secs(20);
+pub(in crate::bench) const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// The same cipher, group and version for every proxy, whatever each would prefer.
 const OPENSSL: &str = "openssl_conf = all
@@ -39,20 +39,39 @@ Groups = X25519
 ";
 
 /// See the module. All of it ends when dropped.
-pub(super) struct Stage {
+pub(in crate::bench) struct Stage {
     // First: the process ends before its folder goes.
-    _origin: Process,
+    _files: Option<Process>,
     /// Where the origin listens.
-    pub(super) origin: SocketAddr,
+    pub(in crate::bench) origin: SocketAddr,
     /// The gateway to be measured.
-    pub(super) vestibule: PathBuf,
+    pub(in crate::bench) vestibule: PathBuf,
     trust: Trust,
     dir: TempDir,
 }
 
 impl Stage {
-    /// Issues the certificate and starts the origin.
-    pub(super) async fn start(vestibule: PathBuf) -> Outcome<Self> {
+    /// With an origin that serves files of every length a load asks for.
+    pub(in crate::bench) async fn start(vestibule: PathBuf) -> Outcome<Self> {
+        let origin = free_port();
+        let stage = Self::before(vestibule, origin)?;
+        let dir = stage.dir();
+        fs::write(dir.join("openssl.cnf"), OPENSSL)?;
+        fs::write(dir.join("report.lua"), wrk::SCRIPT)?;
+        for workload in [Workload::H1, Workload::Medium, Workload::Large] {
+            let file = File::create(dir.join(workload.path().trim_start_matches('/')))?;
+            file.set_len(workload.body_bytes())?;
+        }
+        fs::write(dir.join("origin.conf"), config::origin(dir, origin))?;
+        let nginx = path_of("nginx").ok_or("nginx is not installed")?;
+        let program = Program::new(nginx).args(["-p".as_ref(), dir.as_os_str()]);
+        let mut process = program.args(["-e", "origin.log", "-c", "origin.conf"]).start("origin", dir);
+        listening(&mut process, origin).await?;
+        Ok(Self { _files: Some(process), ..stage })
+    }
+
+    /// In front of an origin of somebody else's; issues the certificate.
+    pub(in crate::bench) fn before(vestibule: PathBuf, origin: SocketAddr) -> Outcome<Self> {
         let dir = tempfile::Builder::new().prefix("vestibule-bench").tempdir()?;
         // Apache runs as another user when we are root.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
@@ -62,45 +81,32 @@ impl Stage {
         fs::write(dir.path().join("key.pem"), &issued.key)?;
         // HAProxy wants both in one.
         fs::write(dir.path().join("both.pem"), issued.chain + &issued.key)?;
-        fs::write(dir.path().join("openssl.cnf"), OPENSSL)?;
-        fs::write(dir.path().join("report.lua"), wrk::SCRIPT)?;
-        for workload in [Workload::H1, Workload::Medium, Workload::Large] {
-            let file = File::create(dir.path().join(workload.path().trim_start_matches('/')))?;
-            file.set_len(workload.body_bytes())?;
-        }
-        let origin = free_port();
-        fs::write(dir.path().join("origin.conf"), config::origin(dir.path(), origin))?;
-        let nginx = path_of("nginx").ok_or("nginx is not installed")?;
-        let program = Program::new(nginx).args(["-p".as_ref(), dir.path().as_os_str()]);
-        let mut process = program.args(["-e", "origin.log", "-c", "origin.conf"]).start("origin", dir.path());
-        listening(&mut process, origin).await?;
-        let trust = Trust::roots(&authority.root_pem());
-        Ok(Self { _origin: process, origin, vestibule, trust, dir })
+        Ok(Self { _files: None, origin, vestibule, trust: Trust::roots(&authority.root_pem()), dir })
     }
 
     /// What our own client believes.
-    pub(super) fn trust(&self) -> &Trust {
+    pub(in crate::bench) fn trust(&self) -> &Trust {
         &self.trust
     }
 
     /// The folder of `chain.pem`, `key.pem` and `both.pem`.
-    pub(super) fn dir(&self) -> &Path {
+    pub(in crate::bench) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// The report of wrk.
-    pub(super) fn script(&self) -> PathBuf {
+    pub(in crate::bench) fn script(&self) -> PathBuf {
         self.dir().join("report.lua")
     }
 
     /// The TLS settings of both load generators.
-    pub(super) fn openssl_settings(&self) -> PathBuf {
+    pub(in crate::bench) fn openssl_settings(&self) -> PathBuf {
         self.dir().join("openssl.cnf")
     }
 }
 
 /// Waits until it listens; what it wrote is the error when it ends instead.
-pub(super) async fn listening(process: &mut Process, address: SocketAddr) -> Result<(), String> {
+pub(in crate::bench) async fn listening(process: &mut Process, address: SocketAddr) -> Result<(), String> {
     let look = || {
         let ended = process.exited();
         async move {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// What the proxies are put under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Workload {
+pub(in crate::bench) enum Workload {
     /// HTTP/1.1, kept alive, 1 KiB answers.
     H1,
     /// HTTP/2, 1 KiB answers.
@@ -23,7 +23,7 @@ pub(super) enum Workload {
 
 /// Which program loads, for its output differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Generator {
+pub(in crate::bench) enum Generator {
     /// wrk, as fast as the proxy answers.
     Wrk,
     /// h2load with a duration, as fast as the proxy answers.
@@ -41,13 +41,13 @@ const H2LOAD_TLS: &str = "--tls13-ciphers=TLS_AES_128_GCM_SHA256 --groups=X25519
 
 impl Workload {
     /// As the command line and the JSON name it.
-    pub(super) fn name(self) -> String {
+    pub(in crate::bench) fn name(self) -> String {
         use clap::ValueEnum as _;
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     /// For people.
-    pub(super) fn title(self) -> &'static str {
+    pub(in crate::bench) fn title(self) -> &'static str {
         match self {
             Self::H1 => "HTTP/1.1, 64 keep-alive connections, 1 KiB",
             Self::H2 => "HTTP/2, 8 connections x 32 streams, 1 KiB",
@@ -59,12 +59,12 @@ impl Workload {
     }
 
     /// How often: memory of idle connections hardly varies, and takes long.
-    pub(super) fn rounds(self, asked: u32) -> u32 {
+    pub(in crate::bench) fn rounds(self, asked: u32) -> u32 {
         if self == Self::Idle { 1 } else { asked }
     }
 
     /// The file of the origin that is asked for.
-    pub(super) fn path(self) -> &'static str {
+    pub(in crate::bench) fn path(self) -> &'static str {
         match self {
             Self::H1 | Self::H2 | Self::Handshake | Self::Idle => "/1k",
             Self::Medium => "/64k",
@@ -73,7 +73,7 @@ impl Workload {
     }
 
     /// How long that file is.
-    pub(super) fn body_bytes(self) -> u64 {
+    pub(in crate::bench) fn body_bytes(self) -> u64 {
         match self {
             Self::H1 | Self::H2 | Self::Handshake | Self::Idle => 1 << 10,
             Self::Medium => 64 << 10,
@@ -82,7 +82,7 @@ impl Workload {
     }
 
     /// What makes this load.
-    pub(super) fn generator(self) -> Generator {
+    pub(in crate::bench) fn generator(self) -> Generator {
         match self {
             Self::H1 | Self::Medium | Self::Large => Generator::Wrk,
             Self::H2 => Generator::H2load,
@@ -91,7 +91,7 @@ impl Workload {
     }
 
     /// The command line for so many seconds; `script` for wrk, `log` for h2load.
-    pub(super) fn command(self, url: &str, seconds: u32, script: &Path, log: &Path) -> Vec<String> {
+    pub(in crate::bench) fn command(self, url: &str, seconds: u32, script: &Path, log: &Path) -> Vec<String> {
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let (script, log) = (script.display(), log.display());
         match self.generator() {
