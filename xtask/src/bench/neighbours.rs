@@ -5,9 +5,12 @@
 //! the gateway. It fails when a visitor of a neighbour saw an error; latency is judged only where quiet rounds agree.
 
 mod attack;
+mod entrance;
 mod house;
 mod report;
 mod visitors;
+
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -16,7 +19,7 @@ use self::{
     house::House,
     report::{Cost, Report},
 };
-use super::{LOAD_CORE, chosen, pin, release_build};
+use super::{LOAD_CORE, chosen, peers::peer::Peer, pin, raise_open_files, release_build};
 use crate::{
     Outcome,
     packages::{Package, install_missing},
@@ -39,6 +42,12 @@ pub(crate) struct NeighboursArgs {
     /// Only these attacks.
     #[arg(long, value_enum, num_args = 1..)]
     attack: Vec<Attack>,
+    /// The same at these as well: nginx, haproxy.
+    #[arg(long, value_enum, num_args = 1..)]
+    beside: Vec<Peer>,
+    /// Measure this binary instead of a release build.
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// How long one round lasts [default: 8, quick: 4].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: Option<u32>,
@@ -53,35 +62,51 @@ pub(super) fn run(args: &NeighboursArgs) -> Outcome {
         return Err("the gateway needs a core and the load another: this machine has one".into());
     }
     install_missing("the bench needs", NEEDED)?;
-    let binary = release_build()?;
+    let peers = args.beside.iter().copied().filter(|peer| *peer != Peer::Vestibule);
+    let peers: Vec<_> = std::iter::once(Peer::Vestibule).chain(peers).collect();
+    for peer in &peers {
+        install_missing("the bench needs", &peer.packages())?;
+    }
+    let binary = args.binary.clone().map_or_else(release_build, Ok)?;
     pin(std::process::id(), LOAD_CORE)?;
     let (seconds, rounds) = if args.quick { (4, 1) } else { (8, 3) };
     let (seconds, rounds) = (args.seconds.unwrap_or(seconds), args.rounds.unwrap_or(rounds));
     let attacks = chosen(&args.attack);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(async {
-        let mut house = House::start(binary).await?;
-        let mut report = Report::new(house.has_tenants());
-        for round in 1..=rounds {
-            for attack in &attacks {
-                eprintln!("==> round {round}: {}", attack.title());
-                let quiet = visitors::visit(&house, seconds).await;
-                let under_way = attack.start(&house, seconds)?;
-                let attacked = visitors::visit(&house, seconds).await;
-                drop(under_way);
-                report.add(*attack, quiet, attacked);
-            }
-        }
-        for _ in 0..rounds {
-            let costs = (house.cost(house::OPERATOR, seconds).await?, house.cost(house::RICH, seconds).await?);
-            report.cost.push(Cost { operator_us: costs.0, tenant_us: costs.1 });
-        }
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(report)
-    })?;
+    raise_open_files();
+    let report = runtime.block_on(measure(binary, &peers, &attacks, (seconds, rounds)))?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         println!("{report}");
     }
     report.judge()
+}
+
+/// Every peer is visited for itself: what an attack leaves behind is its own.
+async fn measure(
+    binary: PathBuf,
+    peers: &[Peer],
+    attacks: &[Attack],
+    (seconds, rounds): (u32, u32),
+) -> Outcome<Report> {
+    let mut report = Report::new(house::is_root());
+    for peer in peers {
+        let mut house = House::start(binary.clone(), *peer).await?;
+        for round in 1..=rounds {
+            for attack in attacks {
+                eprintln!("==> {}, round {round}: {}", peer.name(), attack.title());
+                let quiet = visitors::visit(&house, seconds).await;
+                let under_way = attack.start(&house, seconds).await;
+                let attacked = visitors::visit(&house, seconds).await;
+                drop(under_way);
+                report.add(*attack, *peer, quiet, attacked);
+            }
+        }
+        for _ in 0..if *peer == Peer::Vestibule { rounds } else { 0 } {
+            let costs = (house.cost(house::OPERATOR, seconds).await?, house.cost(house::RICH, seconds).await?);
+            report.cost.push(Cost { operator_us: costs.0, tenant_us: costs.1 });
+        }
+    }
+    Ok(report)
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use vestibule_testkit::Connection;
 
 /// An answer later than this is an error.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What visitors saw.
 #[derive(Clone, Debug, Default, Serialize)]

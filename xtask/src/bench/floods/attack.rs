@@ -269,7 +269,7 @@ mod tests {
     async fn a_slow_client_stays_until_it_is_ended() {
         let (ours, _theirs) = duplex(1 << 16);
         let spent = drip(ours, b"first", b"d", seconds(10)).await;
-        assert_eq!((spent.frames, spent.closed), (50, None));
+        assert!((45..=51).contains(&spent.frames) && spent.closed.is_none(), "{spent:?}");
         let (ours, theirs) = duplex(1 << 16);
         drop(theirs);
         assert!(drip(ours, b"first", b"d", seconds(10)).await.closed.is_some());

@@ -1,6 +1,6 @@
-//! [`House`]: the gateway with fifty tenants, one backend for them all, and one backend that hangs.
+//! [`House`]: an entrance with fifty tenants, one backend for them all, one that hangs, and one for large bodies.
 
-use std::{fs, io, net::SocketAddr, os::unix::fs::chown, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, os::unix::fs::chown, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -9,9 +9,10 @@ use vestibule_testkit::{
     process::{Process, Program},
 };
 
+use super::entrance::Entrance;
 use crate::{
     Outcome,
-    bench::{PROXY_CORE, pin},
+    bench::{PROXY_CORE, peers::peer::Peer, pin},
 };
 
 /// Tenants whose visitors are measured.
@@ -24,24 +25,50 @@ pub(super) const HANGING: &str = "hanging.bench.test";
 pub(super) const OPERATOR: &str = "operator.bench.test";
 /// A site of a tenant with limits that are never reached: everything is counted.
 pub(super) const RICH: &str = "rich.bench.test";
+/// Another site of the tenant who is attacked, with bodies of 16 MiB.
+pub(super) const LARGE: &str = "large.bench.test";
+/// The same of the tenant whose limits are never reached.
+pub(super) const FREE: &str = "free.bench.test";
 /// Users who need not exist.
 const FIRST_UID: u32 = 100_000;
 const HOT_UID: u32 = 99_999;
 const RICH_UID: u32 = 99_998;
 /// Requests per second that are everybody's share: a core serves some 20,000.
 pub(super) const SHARE: u32 = 400;
+/// Requests in flight that are everybody's share.
+pub(super) const IN_FLIGHT: u32 = 200;
+/// Client connections in all.
+pub(super) const CONNECTIONS: u32 = 800;
 /// What a load may take beyond its time.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// What visitors ask for.
+pub(super) const SMALL: &str = "/bytes/1024";
+/// The file that is uploaded.
+pub(super) const UPLOAD: &str = "upload";
 /// Connections of the load that is measured for its cost.
 const COST_CONNECTIONS: u32 = 32;
 
-/// See the module. Everything ends when dropped.
+/// See the module. Everything ends when dropped, but the thread of large bodies, which ends with the bench.
 pub(super) struct House {
     // First: it ends before its backends.
-    gateway: Gateway,
+    entrance: Entrance,
     origin: HttpOrigin,
     hanging: JoinHandle<()>,
     logs: TempDir,
+}
+
+/// A site, and whose it is.
+pub(super) struct Tenant {
+    pub(super) host: String,
+    pub(super) upstream: String,
+    pub(super) uid: u32,
+}
+
+impl Tenant {
+    /// Has it the limits that everybody has?
+    pub(super) fn is_limited(&self) -> bool {
+        self.uid != 0 && self.uid != RICH_UID
+    }
 }
 
 /// The name of a neighbour.
@@ -50,55 +77,54 @@ pub(super) fn neighbour(number: u32) -> String {
 }
 
 impl House {
-    pub(super) async fn start(binary: PathBuf) -> Outcome<Self> {
+    pub(super) async fn start(binary: PathBuf, peer: Peer) -> Outcome<Self> {
         let origin = HttpOrigin::start().await;
         let (hanging, hanging_address) = hang().await?;
-        let dir = tempfile::tempdir()?;
-        let sites = dir.path().join("sites.d");
-        fs::create_dir(&sites)?;
-        let place = |file: String, site: Site, uid: u32| -> io::Result<()> {
-            site.write(&sites, &file);
-            if is_root() { chown(sites.join(file), Some(uid), Some(uid)) } else { Ok(()) }
+        let tenant =
+            |host: &str, upstream: &str, uid| Tenant { host: host.to_owned(), upstream: upstream.to_owned(), uid };
+        let (usual, large) = (origin.to_string(), apart()?);
+        let mut tenants: Vec<_> =
+            (0..NEIGHBOURS).map(|number| tenant(&neighbour(number), &usual, FIRST_UID + number)).collect();
+        tenants.extend([
+            tenant(HOT, &usual, HOT_UID),
+            tenant(HANGING, &hanging_address.to_string(), HOT_UID),
+            tenant(LARGE, &large, HOT_UID),
+            tenant(RICH, &usual, RICH_UID),
+            tenant(FREE, &large, RICH_UID),
+            tenant(OPERATOR, &usual, 0),
+        ]);
+        let entrance = match peer {
+            Peer::Vestibule => gateway(binary, &tenants).await?,
+            peer => Entrance::of_peer(peer, &tenants).await?,
         };
-        for number in 0..NEIGHBOURS {
-            place(format!("n{number}.yaml"), Site::new(&neighbour(number)).upstream(&origin), FIRST_UID + number)?;
-        }
-        place("hot.yaml".to_owned(), Site::new(HOT).upstream(&origin), HOT_UID)?;
-        place("hanging.yaml".to_owned(), Site::new(HANGING).upstream(hanging_address), HOT_UID)?;
-        place("rich.yaml".to_owned(), Site::new(RICH).upstream(&origin), RICH_UID)?;
-        place("operator.yaml".to_owned(), Site::new(OPERATOR).upstream(&origin), 0)?;
-        let builder = Gateway::builder().binary(binary).workers(1).settings(&settings());
-        let mut gateway = builder.start_in(dir).await;
-        pin(gateway.process().pid(), PROXY_CORE)?;
-        Ok(Self { gateway, origin, hanging, logs: tempfile::tempdir()? })
+        let logs = tempfile::tempdir()?;
+        fs::File::create(logs.path().join(UPLOAD))?.set_len(16 << 20)?;
+        Ok(Self { entrance, origin, hanging, logs })
     }
 
-    /// Are the tenants real? Otherwise all sites are one user's, and the limits are that user's.
-    pub(super) fn has_tenants(&self) -> bool {
-        is_root()
+    pub(super) fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
-    pub(super) fn gateway(&self) -> &Gateway {
-        &self.gateway
-    }
-
-    /// h2load against a site, as the nicest process there is.
-    pub(super) fn h2load(&self, name: &str, words: &str, host: &str) -> Process {
-        let address: SocketAddr = self.gateway.https();
+    /// h2load against a path of a site, as the nicest process there is.
+    pub(super) fn h2load(&self, name: &str, words: &str, (host, path): (&str, &str)) -> Process {
+        let address = self.entrance.address();
         let program = Program::new("nice").args(["-n", "19", "h2load"]).args(words.split_whitespace());
-        let to = [format!("--connect-to={address}"), format!("https://{host}/bytes/1024")];
-        program.args(to).start(name, self.logs.path())
+        let to = [format!("--connect-to={address}"), format!("https://{host}{path}")];
+        program.args(to).dir(self.logs.path()).start(name, self.logs.path())
     }
 
     /// Microseconds of the gateway's processor time per request to a site.
     pub(super) async fn cost(&mut self, host: &str, seconds: u32) -> Outcome<f64> {
-        let before = self.gateway.process().cpu_ticks();
+        let Entrance::Ours(gateway) = &mut self.entrance else { return Err("only of the gateway".into()) };
+        let before = gateway.process().cpu_ticks();
         let asked = self.origin.requests();
         let words = format!("--h1 -c{COST_CONNECTIONS} -D{seconds}");
-        let mut load = self.h2load("cost", &words, host);
+        let mut load = self.h2load("cost", &words, (host, SMALL));
         let bound = Duration::from_secs(seconds.into()) + PATIENCE;
         load.wait_within(bound).await.ok_or("the load for the cost did not end")?;
-        let ticks = self.gateway.process().cpu_ticks() - before;
+        let Entrance::Ours(gateway) = &mut self.entrance else { return Err("only of the gateway".into()) };
+        let ticks = gateway.process().cpu_ticks() - before;
         let requests = self.origin.requests() - asked;
         #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
         let (ticks, requests) = (ticks as f64, requests.max(1) as f64);
@@ -114,8 +140,43 @@ impl Drop for House {
     }
 }
 
-fn is_root() -> bool {
+/// Are the tenants real? Otherwise all sites are one user's, and the limits are that user's.
+pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// The gateway in front of these tenants.
+async fn gateway(binary: PathBuf, tenants: &[Tenant]) -> Outcome<Entrance> {
+    let dir = tempfile::tempdir()?;
+    let sites = dir.path().join("sites.d");
+    fs::create_dir(&sites)?;
+    for Tenant { host, upstream, uid } in tenants {
+        let file = format!("{host}.yaml");
+        Site::new(host).upstream(upstream).line("limits: {request_body: 1GiB}").write(&sites, &file);
+        if is_root() {
+            chown(sites.join(file), Some(*uid), Some(*uid))?;
+        }
+    }
+    let builder = Gateway::builder().binary(binary).workers(1).settings(&settings());
+    let mut gateway = builder.start_in(dir).await;
+    pin(gateway.process().pid(), PROXY_CORE)?;
+    Ok(Entrance::Ours(Box::new(gateway)))
+}
+
+/// A backend on a thread of its own that gives way to the visitors; where it is.
+fn apart() -> Outcome<String> {
+    let (told, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Of this thread alone, on Linux.
+        let _ = rustix::process::nice(15);
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async move {
+            let origin = HttpOrigin::start().await;
+            let _ = told.send(origin.to_string());
+            std::future::pending::<()>().await;
+        });
+    });
+    Ok(address.recv()?)
 }
 
 /// Takes connections and never says anything.
@@ -133,9 +194,10 @@ async fn hang() -> Outcome<(JoinHandle<()>, SocketAddr)> {
 
 fn settings() -> String {
     format!(
-        "log: {{access: off}}\nupstreams: {{owner: off}}\nlimits: {{connections_per_client: 100000}}\n\
+        "log: {{access: off}}\nupstreams: {{owner: off}}\n\
+         limits: {{connections: {CONNECTIONS}, connections_per_client: 100000}}\n\
          tenants:\n  default:\n    limits: {{requests_per_second: {SHARE}, handshakes_per_second: 50, \
-         requests_in_flight: 200, bandwidth: 20MiB}}\n  {RICH_UID}:\n    limits: {{connections: 999999999, \
+         requests_in_flight: {IN_FLIGHT}, bandwidth: 20MiB}}\n  {RICH_UID}:\n    limits: {{connections: 999999999, \
          requests_in_flight: 999999999, requests_per_second: 999999999, handshakes_per_second: 999999999, \
          bandwidth: 1000GiB, buffered: 1000GiB, upstream_connections: 999999999}}\n"
     )

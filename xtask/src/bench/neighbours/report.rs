@@ -1,11 +1,14 @@
 //! [`Report`]: quiet and attacked side by side, printed and judged.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde::Serialize;
 
 use super::attack::Attack;
-use crate::{Outcome, bench::visitors::Seen};
+use crate::{
+    Outcome,
+    bench::{peers::peer::Peer, visitors::Seen},
+};
 
 /// How much slower the slowest of a hundred may be.
 const P99_LIMIT: f64 = 1.2;
@@ -18,8 +21,16 @@ const NOISE_LIMIT: f64 = 1.2;
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     real_tenants: bool,
-    rounds: BTreeMap<Attack, Vec<(Seen, Seen)>>,
+    rows: Vec<Row>,
     pub(super) cost: Vec<Cost>,
+}
+
+/// One attack at one proxy, each round quiet and attacked.
+#[derive(Debug, Serialize)]
+struct Row {
+    attack: Attack,
+    proxy: Peer,
+    rounds: Vec<(Seen, Seen)>,
 }
 
 /// Processor time of the gateway per request.
@@ -33,16 +44,24 @@ pub(super) struct Cost {
 
 impl Report {
     pub(super) fn new(real_tenants: bool) -> Self {
-        Self { real_tenants, rounds: BTreeMap::new(), cost: Vec::new() }
+        Self { real_tenants, rows: Vec::new(), cost: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, attack: Attack, quiet: Seen, attacked: Seen) {
-        self.rounds.entry(attack).or_default().push((quiet, attacked));
+    pub(super) fn add(&mut self, attack: Attack, proxy: Peer, quiet: Seen, attacked: Seen) {
+        match self.rows.iter_mut().find(|row| (row.attack, row.proxy) == (attack, proxy)) {
+            Some(row) => row.rounds.push((quiet, attacked)),
+            None => self.rows.push(Row { attack, proxy, rounds: vec![(quiet, attacked)] }),
+        }
+    }
+
+    /// The rows that are judged.
+    fn ours(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.proxy == Peer::Vestibule)
     }
 
     /// Errors fail it; latency and cost do where the machine was quiet enough to tell.
     pub(super) fn judge(&self) -> Outcome {
-        let all = self.rounds.values().flatten();
+        let all = self.ours().flat_map(|row| &row.rounds);
         let errors: usize = all.map(|(quiet, attacked)| quiet.errors + attacked.errors).sum();
         if errors > 0 && self.real_tenants {
             return Err(format!("visitors of the neighbours saw {errors} errors").into());
@@ -50,10 +69,10 @@ impl Report {
         if self.noise() > NOISE_LIMIT || !self.real_tenants {
             return Ok(());
         }
-        for (attack, rounds) in &self.rounds {
-            let ratio = ratio(rounds);
+        for row in self.ours() {
+            let ratio = ratio(&row.rounds);
             if ratio > P99_LIMIT {
-                return Err(format!("{}: the p99 of the neighbours is {ratio:.2} of quiet", attack.title()).into());
+                return Err(format!("{}: the p99 of the neighbours is {ratio:.2} of quiet", row.attack.title()).into());
             }
         }
         match self.cost_ratio() {
@@ -64,7 +83,7 @@ impl Report {
 
     /// How far the quiet rounds are apart.
     fn noise(&self) -> f64 {
-        let quiet: Vec<_> = self.rounds.values().flatten().map(|(quiet, _)| quiet.p99_ms).collect();
+        let quiet: Vec<_> = self.ours().flat_map(|row| &row.rounds).map(|(quiet, _)| quiet.p99_ms).collect();
         let (least, most) = quiet.iter().fold((f64::MAX, 0.0_f64), |(least, most), p| (least.min(*p), most.max(*p)));
         if least > 0.0 && least < f64::MAX { most / least } else { f64::MAX }
     }
@@ -98,17 +117,20 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "| attack on one of fifty tenants | requests of the others | errors | p50 ms quiet, attacked | p99 ms quiet, attacked | ratio of p99 |"
+            "| attack on one of fifty tenants | proxy | requests of the others | errors | p50 ms quiet, attacked | p99 ms quiet, attacked | ratio of p99 |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|")?;
-        for (attack, rounds) in &self.rounds {
+        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_by_key(|row| (row.attack, row.proxy));
+        for Row { attack, proxy, rounds } in rows {
             let of = |read: fn(&(Seen, Seen)) -> f64| median(rounds.iter().map(read).collect()).unwrap_or_default();
             let requests: usize = rounds.iter().map(|(_, attacked)| attacked.requests).sum();
             let errors: usize = rounds.iter().map(|(_, attacked)| attacked.errors).sum();
             writeln!(
                 f,
-                "| {} | {requests} | {errors} | {:.2}, {:.2} | {:.2}, {:.2} | {:.2} |",
+                "| {} | {} | {requests} | {errors} | {:.2}, {:.2} | {:.2}, {:.2} | {:.2} |",
                 attack.title(),
+                proxy.name(),
                 of(|(quiet, _)| quiet.p50_ms),
                 of(|(_, attacked)| attacked.p50_ms),
                 of(|(quiet, _)| quiet.p99_ms),
@@ -136,7 +158,7 @@ mod tests {
 
     fn judged(rounds: [(Seen, Seen); 2], tenant_us: f64) -> bool {
         let mut report = Report::new(true);
-        rounds.into_iter().for_each(|(quiet, attacked)| report.add(Attack::Hanging, quiet, attacked));
+        rounds.into_iter().for_each(|(quiet, attacked)| report.add(Attack::Hanging, Peer::Vestibule, quiet, attacked));
         report.cost.push(Cost { operator_us: 100.0, tenant_us });
         report.judge().is_ok()
     }
