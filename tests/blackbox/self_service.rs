@@ -332,6 +332,13 @@ async fn no_site_leads_to_an_admin_socket() {
     site.write(&dir.path().join("sites.d"), "a.yaml");
     let gateway = gateway.start_in(dir).await;
     assert!(vestibule_testkit::admin::get(&socket, "/v1/status").await.is_ok_and(|answer| answer.status == 200));
+    // The file says so already; by another spelling the path is found out when it is dialled.
+    let row = gateway.wait_state("a.yaml", "broken").await;
+    assert_eq!(row["reports"][0]["code"], "V0406", "{row}");
+    let link = gateway.dir().join("link.sock");
+    std::os::unix::fs::symlink(&socket, &link).unwrap();
+    let site = Site::new("a.test").upstream(format!("unix:{}", link.display())).line("tls: internal");
+    gateway.add("b.yaml", &site).await;
     let answer = gateway.get("a.test", "/v1/status").await;
     assert!(answer.status.is_server_error() && !answer.text().contains("generation"), "{}", answer.text());
 }
