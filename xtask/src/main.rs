@@ -9,6 +9,7 @@ mod fuzz;
 mod kestrel;
 mod licences;
 mod packages;
+mod soak;
 mod step;
 mod suite;
 mod workspace;
@@ -47,6 +48,11 @@ enum Command {
     Kestrel(kestrel::KestrelArgs),
     /// Tries the readers of hostile bytes with libFuzzer.
     Fuzz(fuzz::FuzzArgs),
+    /// Good, slow, broken and hostile clients, edits and crashes at once; then looks whether anything is left.
+    Soak(soak::SoakArgs),
+    /// A backend of the soak.
+    #[command(hide = true)]
+    SoakBackend(soak::BackendArgs),
     /// Starts the demonstration: three backends and the gateway on free ports.
     Demo,
 }
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench::run(&bench),
         Command::Kestrel(args) => kestrel::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Soak(args) => soak::run(&args),
+        Command::SoakBackend(args) => soak::serve(&args),
         Command::Demo => demo(),
     };
     match outcome {

@@ -1,6 +1,6 @@
 //! Clients of the gateway: [`Connection`] for HTTP/1.1 and HTTP/2, [`Trust`] for raw TLS, WebSockets.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,6 +27,9 @@ use crate::{Answer, certificate::Issued};
 /// Any request body.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
+/// A response that is under way. To drop it gives the request up.
+pub type Awaited = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
+
 /// No body.
 pub fn no_body() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
@@ -47,7 +50,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn alpn(self) -> &'static [u8] {
+    pub(crate) fn alpn(self) -> &'static [u8] {
         match self {
             Self::Http1 => b"http/1.1",
             Self::Http2 => b"h2",
@@ -134,7 +137,8 @@ impl Connection {
         Self::over(TcpStream::connect(address).await?, "http", host, Protocol::Http1).await
     }
 
-    async fn over<S>(stream: S, scheme: &'static str, host: &str, protocol: Protocol) -> io::Result<Self>
+    /// Over a stream that is ready for it.
+    pub(crate) async fn over<S>(stream: S, scheme: &'static str, host: &str, protocol: Protocol) -> io::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -179,6 +183,20 @@ impl Connection {
                 sender.send_request(request).await
             }
         }
+    }
+
+    /// Sends a request, and gives the wait for the head of its response: over HTTP/2 others may be sent meanwhile.
+    pub async fn begin(&mut self, request: Request<Body>) -> hyper::Result<Awaited> {
+        Ok(match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                Box::pin(sender.send_request(request))
+            }
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                Box::pin(sender.send_request(request))
+            }
+        })
     }
 
     /// Sends a request and reads the whole answer.

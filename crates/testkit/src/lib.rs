@@ -22,6 +22,8 @@
 //! | [`backend`] | other people's servers: Python's, nginx |
 //! | [`client`] | [`Connection`]: HTTP/1.1 or HTTP/2, with or without TLS; raw TLS; WebSockets |
 //! | [`frames`], [`flood`] | HTTP/2 by hand, and the floods of it that gateways have fallen to |
+//! | [`visitor`] | clients from addresses of their own, with sessions that they come back to |
+//! | [`drawn`] | choices and long bodies that a seed decides |
 //! | [`certificate`] | a CA of the test's own |
 //! | [`curl`] | the real curl |
 //! | [`ca`] | [`ca::SimulatedCa`]: a CA in process, with Let's Encrypt's limits, that goes wrong on order |
@@ -47,6 +49,7 @@ pub mod caddy_ca;
 pub mod certificate;
 pub mod client;
 pub mod curl;
+pub mod drawn;
 pub mod flood;
 pub mod frames;
 pub mod gateway;
@@ -57,6 +60,7 @@ pub mod process;
 pub mod rig;
 pub mod site;
 pub mod swap;
+pub mod visitor;
 pub mod wait;
 
 pub use answer::Answer;

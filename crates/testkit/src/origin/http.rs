@@ -6,6 +6,7 @@
 //! | `/gate` | answers after [`HttpOrigin::open_gate`] |
 //! | `/events` | server-sent events: one at once, the others after the gate, one for each opening |
 //! | `/bytes/N` | N bytes, streamed |
+//! | `/drawn/N/SEED` | N bytes of [`Content`], streamed |
 //! | `/sink` | reads the body; its length, SHA-256 and trailers as JSON |
 //! | `/trailers` | a chunked body with a trailer, for a client that says `TE: trailers` (RFC 9110 section 6.5.1) |
 //! | `/status/N` | that status, no body |
@@ -14,7 +15,8 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, io,
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
@@ -38,7 +40,7 @@ use tokio_tungstenite::{
 };
 
 use super::listener::{Listener, OriginAddr};
-use crate::wait::eventually;
+use crate::{drawn::Content, wait::eventually};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -70,6 +72,14 @@ impl HttpOrigin {
     /// On a loopback port; every answer carries `x-origin: NAME`.
     pub async fn start_named(name: &str) -> Self {
         Self::over(Listener::bind_tcp().await, name)
+    }
+
+    /// At that address.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self::over(Listener::bind_at(address).await?, "origin"))
     }
 
     /// On a Unix socket.
@@ -152,6 +162,10 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         }
         ("events", _) => events(&state),
         ("bytes", Some(count)) => Response::new(streamed(count)),
+        ("drawn", Some(count)) => {
+            let seed = segments.next().and_then(|text| text.parse().ok()).unwrap_or_default();
+            Response::new(drawn(Content::new(seed, count)))
+        }
         ("sink", _) => sink(request.into_body()).await?,
         ("trailers", _) => with_trailers(),
         ("status", Some(code)) => status(u16::try_from(code).unwrap_or(500)),
@@ -227,6 +241,15 @@ fn streamed(count: u64) -> Body {
         let size = left.min(PIECE);
         let next = (size > 0).then(|| (Ok(Frame::data(piece.slice(..usize::try_from(size).unwrap()))), left - size));
         std::future::ready(next)
+    });
+    StreamBody::new(pieces).boxed_unsync()
+}
+
+fn drawn(content: Content) -> Body {
+    const PIECE: usize = 64 << 10;
+    let pieces = stream::unfold(content, |mut content| async move {
+        let piece = content.take(PIECE);
+        (!piece.is_empty()).then(|| (Ok(Frame::data(Bytes::from(piece))), content))
     });
     StreamBody::new(pieces).boxed_unsync()
 }

@@ -54,9 +54,13 @@ pub(super) enum Listener {
 
 impl Listener {
     pub(super) async fn bind_tcp() -> (Self, OriginAddr) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = OriginAddr::Tcp(listener.local_addr().unwrap());
-        (Self::Tcp(listener), address)
+        Self::bind_at(([127, 0, 0, 1], 0).into()).await.unwrap()
+    }
+
+    pub(super) async fn bind_at(address: SocketAddr) -> io::Result<(Self, OriginAddr)> {
+        let listener = TcpListener::bind(address).await?;
+        let address = OriginAddr::Tcp(listener.local_addr()?);
+        Ok((Self::Tcp(listener), address))
     }
 
     pub(super) fn bind_unix(path: &Path) -> (Self, OriginAddr) {
