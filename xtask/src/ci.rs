@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    Outcome, arrows, licences,
+    Outcome, arrows, licences, scan,
     step::{seconds, step, succeed},
     suite, workspace,
 };
@@ -17,6 +17,7 @@ pub(crate) fn run() -> Outcome {
     step("duplicates", licences::run_duplicates)?;
     step("lints", lints)?;
     step("tests", || suite::run(&suite::TestArgs::default()))?;
+    scan::run()?;
     step("docs", docs)?;
     println!("==> all steps passed in {}", seconds(start.elapsed()));
     Ok(())

@@ -9,6 +9,7 @@ mod fuzz;
 mod kestrel;
 mod licences;
 mod packages;
+mod scan;
 mod soak;
 mod step;
 mod suite;
@@ -53,6 +54,8 @@ enum Command {
     /// A backend of the soak.
     #[command(hide = true)]
     SoakBackend(soak::BackendArgs),
+    /// Two scanners of TLS, testssl.sh and sslyze, against the gateway as it starts without settings.
+    Scan,
     /// Starts the demonstration: three backends and the gateway on free ports.
     Demo,
 }
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::SoakBackend(args) => soak::serve(&args),
+        Command::Scan => scan::run(),
         Command::Demo => demo(),
     };
     match outcome {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    ServerConfig,
+    CipherSuite, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs as provider},
     server::{NoServerSessionStorage, ResolvesServerCertUsingSni, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
@@ -17,11 +17,29 @@ use rustls::{
 /// should use a ticket once only (appendix C.4).
 const TICKETS_PER_HANDSHAKE: usize = 2;
 
-/// The default cipher suites (all with forward secrecy), and the hybrid post-quantum exchange first.
+/// The default cipher suites (all with forward secrecy and AEAD) in an order of our own, and the hybrid post-quantum
+/// exchange first.
 pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
     use provider::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
     let kx_groups = vec![X25519MLKEM768, X25519, SECP256R1, SECP384R1];
-    Arc::new(CryptoProvider { kx_groups, ..provider::default_provider() })
+    let defaults = provider::default_provider();
+    let mut cipher_suites = defaults.cipher_suites.clone();
+    cipher_suites.sort_by_key(|suite| (suite.tls13().is_none(), rank(suite.suite())));
+    Arc::new(CryptoProvider { cipher_suites, kx_groups, ..defaults })
+}
+
+/// Browsers ask for AES with 128 bits first: the cheapest where the processor knows AES, and strong enough.
+fn rank(suite: CipherSuite) -> u8 {
+    use CipherSuite as S;
+    match suite {
+        S::TLS13_AES_128_GCM_SHA256
+        | S::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | S::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
+        S::TLS13_AES_256_GCM_SHA384
+        | S::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+        | S::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 1,
+        _ => 2,
+    }
 }
 
 /// What all sites have in common that know no visitors; it has no certificate and refuses every handshake.
@@ -40,6 +58,8 @@ pub(crate) fn guarded_template(
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+    // Ours is the order: no client is talked into another suite than we would choose.
+    template.ignore_client_order = true;
     template.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // Tickets carry the sessions; a store beside them would only cost memory, and would be shared by all sites.
     template.session_storage = Arc::new(NoServerSessionStorage {});

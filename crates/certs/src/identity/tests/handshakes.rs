@@ -1,6 +1,9 @@
-//! What a client meets: versions, groups, ALPN.
+//! What a client meets: versions, groups, cipher suites, ALPN.
+
+use rustls::{ClientConfig, RootCertStore};
 
 use super::*;
+use crate::tls;
 
 #[test]
 fn a_local_site_is_served_in_both_versions() {
@@ -48,6 +51,27 @@ fn every_cipher_suite_has_forward_secrecy_and_early_data_is_off() {
     }
     assert_eq!(server.max_early_data_size, 0);
     assert!(!server.enable_secret_extraction && !server.key_log.will_log("CLIENT_RANDOM"));
+}
+
+#[test]
+fn the_order_of_cipher_suites_is_ours() {
+    let (_dir, vault) = vault();
+    let server = local(&vault, "a.yaml", &["a.test"]).offer_for("a.test").unwrap().config;
+    for (version, first) in [(&TLS12, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"), (&TLS13, "TLS13_AES_128_GCM_SHA256")]
+    {
+        let mut provider = (*tls::crypto_provider()).clone();
+        provider.cipher_suites.reverse();
+        let mut roots = RootCertStore::empty();
+        roots.add(root_of(&vault)).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let session = Session::open(&Arc::new(client), &server, "a.test").unwrap();
+        let suite = session.server.negotiated_cipher_suite().unwrap().suite();
+        assert_eq!(suite.as_str(), Some(first));
+    }
 }
 
 #[test]
