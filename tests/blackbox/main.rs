@@ -34,6 +34,7 @@ mod raw_http1;
 mod raw_http2;
 mod raw_responses;
 mod recorder;
+mod refusals;
 mod routes;
 mod self_service;
 mod sessions;

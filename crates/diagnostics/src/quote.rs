@@ -30,8 +30,8 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// One line of a message: control characters and line ends are escaped.
-pub(crate) fn one_line(text: &str) -> String {
+/// One line of a message or a log: control characters and line ends are escaped, and it is cut.
+pub fn one_line(text: &str) -> String {
     shown(text, |_| false)
 }
 

@@ -20,10 +20,12 @@ use vestibule_proxy::Scheme;
 use crate::{
     admission,
     config::WithoutCertificate,
+    fault::chain,
     first_certificate,
     live::LiveSite,
+    outcome::{Ended, Outcome},
     request::{ConnectionFacts, Handshake, Held},
-    serve::{Outcome, Serving, serve},
+    serve::{Serving, serve},
     stream::Rewound,
     tenant::Seat,
     visitor,
@@ -52,17 +54,17 @@ const HEARD_LIMIT: u64 = 64 * 1024;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Walks one accepted connection to its end.
-pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Outcome {
+pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Ended {
     // Boxed: what a handshake needs is not kept for as long as the connection is served.
     let begun = Box::pin(begin(worker, accepted)).await;
     match begun {
         Ok(serving) => serving.await,
-        Err(outcome) => outcome,
+        Err(ended) => ended,
     }
 }
 
 /// Everything before the first request.
-async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Result<Serving, Outcome> {
+async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Result<Serving, Ended> {
     let Accepted { stream, client, local, protocol, permit } = accepted;
     let limit = worker.config().timeouts.handshake;
     let facts = ConnectionFacts { client, local, scheme: Scheme::Http, handshake: None };
@@ -83,18 +85,18 @@ async fn begin(worker: Rc<Worker>, accepted: Accepted) -> Result<Serving, Outcom
 }
 
 /// Step 1 on a clear port: is it HTTP at all, and which?
-async fn clear(mut stream: TcpStream) -> Result<(Rewound<TcpStream>, Codec), Outcome> {
+async fn clear(mut stream: TcpStream) -> Result<(Rewound<TcpStream>, Codec), Ended> {
     match first_bytes(&mut stream, preface::read_clear).await {
         Ok((bytes, Preface::Http1)) => Ok((Rewound::new(bytes, stream), Codec::Http1)),
         Ok((bytes, Preface::Http2)) => Ok((Rewound::new(bytes, stream), Codec::Http2)),
         Ok((_, Preface::Tls(_))) => {
             last_words(stream, NOT_HTTP).await;
-            Err(Outcome::TlsOnClearPort)
+            Err(Outcome::TlsOnClearPort.into())
         }
-        Err(FirstBytes::Gone) => Err(Outcome::Closed),
-        Err(FirstBytes::Refused(_)) => {
+        Err(FirstBytes::Gone) => Err(Outcome::Closed.into()),
+        Err(FirstBytes::Refused(error)) => {
             last_words(stream, NOT_HTTP).await;
-            Err(Outcome::HandshakeFailed)
+            Err(Outcome::HandshakeFailed.because(error))
         }
     }
 }
@@ -107,17 +109,17 @@ struct Secured {
 }
 
 /// Steps 1 to 6 on a TLS port: ClientHello, challenge, site, tenant's budget, certificate, handshake with that site's configuration.
-async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts) -> Result<Secured, Outcome> {
+async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts) -> Result<Secured, Ended> {
     let (bytes, hello) = match first_bytes(&mut stream, preface::read_tls).await {
         Ok((bytes, Preface::Tls(hello))) => (bytes, hello),
-        Err(FirstBytes::Gone) => return Err(Outcome::Closed),
-        Ok(_) => return Err(Outcome::HandshakeFailed), // `read_tls` knows nothing else
+        Err(FirstBytes::Gone) => return Err(Outcome::Closed.into()),
+        Ok(_) => return Err(Outcome::HandshakeFailed.into()), // `read_tls` knows nothing else
         Err(FirstBytes::Refused(error)) => {
             match error.alert() {
                 Some(alert) => last_words(stream, &preface::alert(alert)).await,
                 None => last_words(stream, NOT_TLS).await,
             }
-            return Err(Outcome::HandshakeFailed);
+            return Err(Outcome::HandshakeFailed.because(error));
         }
     };
     if hello.alpn == [ACME_TLS] {
@@ -125,37 +127,38 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
     }
     let Some((host, site)) = site_for(worker, &hello, facts) else {
         last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
-        return Err(Outcome::UnknownName);
+        return Err(Outcome::UnknownName.because(hello.sni.as_deref().unwrap_or("no server name")));
     };
     let seat = match admission::greet(worker, &site).await {
         Ok(seat) => seat,
-        Err(_) => {
+        Err(limit) => {
             // There is no alert for it; this one blames nobody (RFC 8446 section 6.2).
             last_words(stream, &preface::alert(INTERNAL_ERROR)).await;
-            return Err(Outcome::TenantLimit);
+            return Err(Outcome::TenantLimit.because(limit.word()).of(&site.tenant));
         }
     };
+    let tenant = Arc::clone(&site.tenant);
     let (site, shows) = match first_certificate(worker, &host, site).await {
         Ok(found) => found,
         Err(outcome) => {
             last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
-            return Err(outcome);
+            return Err(outcome.because(&host).of(&tenant));
         }
     };
     let offer = match site.offer(&host) {
         Some(Ok(offer)) => offer,
         Some(Err(error)) => {
-            tracing::error!(site = %site.vhost.id, %error, "no certificate for a handshake");
             last_words(stream, &preface::alert(INTERNAL_ERROR)).await;
-            return Err(Outcome::HandshakeFailed);
+            return Err(Outcome::Unprepared.because(chain(&error)).of(&tenant));
         }
         None => {
             // `tls: off`: on this port the name does not exist.
             last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
-            return Err(Outcome::UnknownName);
+            return Err(Outcome::UnknownName.because(&host).of(&tenant));
         }
     };
-    let (stream, visitor) = shake_hands(offer.config, Rewound::new(bytes, stream), facts).await?;
+    let shaken = shake_hands(offer.config, Rewound::new(bytes, stream)).await;
+    let (stream, visitor) = shaken.map_err(|ended| ended.of(&tenant))?;
     let handshake = Handshake { host, shows, client_policy: offer.client_policy, visitor };
     Ok(Secured { stream, handshake, seat })
 }
@@ -164,25 +167,17 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
 async fn shake_hands(
     config: Arc<ServerConfig>,
     stream: Rewound<TcpStream>,
-    facts: &ConnectionFacts,
-) -> Result<(TlsStream<Rewound<TcpStream>>, Option<Arc<visitor::Known>>), Outcome> {
+) -> Result<(TlsStream<Rewound<TcpStream>>, Option<Arc<visitor::Known>>), Ended> {
     match TlsAcceptor::from(config).accept(stream).into_fallible().await {
         Ok(stream) => match visitor::known(stream.get_ref().1) {
             Ok(visitor) => Ok((stream, visitor)),
-            Err(error) => {
-                tracing::error!(client = %facts.client, %error, "a visitor was turned away");
-                Err(Outcome::ClientCertificate)
-            }
+            Err(error) => Err(Outcome::ClientCertificate.because(error)),
         },
         Err((error, stream)) if visitor::is_at_fault(&error) => {
-            tracing::debug!(client = %facts.client, %error, "handshake without a good client certificate");
             hear_out(stream).await;
-            Err(Outcome::ClientCertificate)
+            Err(Outcome::ClientCertificate.because(error))
         }
-        Err((error, _)) => {
-            tracing::debug!(client = %facts.client, %error, "handshake failed");
-            Err(Outcome::HandshakeFailed)
-        }
+        Err((error, _)) => Err(Outcome::HandshakeFailed.because(error)),
     }
 }
 
@@ -201,24 +196,21 @@ async fn hear_out(mut stream: Rewound<TcpStream>) {
 /// Step 2: a handshake of a CA that checks a name (RFC 8737). It is answered by the configuration of that one challenge, or
 /// refused; no site's configuration ever takes part. A client that offers other protocols too is no CA, and is served as
 /// any other: no site's configuration negotiates `acme-tls/1`.
-async fn challenge(worker: &Worker, stream: TcpStream, hello_bytes: Bytes, hello: &ClientHello) -> Outcome {
+async fn challenge(worker: &Worker, stream: TcpStream, hello_bytes: Bytes, hello: &ClientHello) -> Ended {
     let name = hello.sni.as_deref().and_then(|sni| HostRef::parse_sni(sni).ok());
     let config = worker.acme().zip(name).and_then(|(acme, name)| acme.door.alpn_config(&name.key()));
     let Some(config) = config else {
         last_words(stream, &preface::alert(NO_APPLICATION_PROTOCOL)).await;
-        return Outcome::HandshakeFailed;
+        return Outcome::HandshakeFailed.because("a challenge that is not open");
     };
     match TlsAcceptor::from(config).accept(Rewound::new(hello_bytes, stream)).await {
         Ok(mut stream) => {
             // Nothing is served on it (RFC 8737 section 3): the handshake was the answer.
             let closed = timeout(LAST_WORDS, stream.shutdown()).await;
             tracing::debug!(closed = ?closed.is_ok(), "a challenge was answered by a handshake");
-            Outcome::Challenge
+            Outcome::Challenge.into()
         }
-        Err(error) => {
-            tracing::debug!(%error, "a challenge's handshake failed");
-            Outcome::HandshakeFailed
-        }
+        Err(error) => Outcome::HandshakeFailed.because(error),
     }
 }
 

@@ -11,6 +11,7 @@ use vestibule_watch::StopHandle;
 use crate::{
     admin::{self, AdminSockets},
     house::House,
+    refusals,
     worker::DrainSignal,
 };
 
@@ -73,6 +74,7 @@ pub(crate) fn spawn(
 
 async fn run(house: House, sockets: AdminSockets, watching: StopHandle, mut queue: UnboundedReceiver<Command>) {
     let ready = tell_when_ready(&house);
+    let catching_up = catch_up(&house);
     let serving = admin::serve(house.clone(), sockets);
     let commands = async {
         while let Some(command) = queue.recv().await {
@@ -97,6 +99,16 @@ async fn run(house: House, sockets: AdminSockets, watching: StopHandle, mut queu
             Err(error) => tracing::error!(%error, "the admin interface ended"),
         },
         never = ready => match never {},
+        never = catching_up => match never {},
+    }
+    house.shared.refusals.finish(&house.tenants());
+}
+
+/// Tells the log now and then of refusals that had no line.
+async fn catch_up(house: &House) -> Infallible {
+    loop {
+        tokio::time::sleep(refusals::INTERVAL).await;
+        house.shared.refusals.catch_up(&house.tenants());
     }
 }
 

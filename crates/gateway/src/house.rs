@@ -41,8 +41,10 @@ use crate::{
     ledger::Ledger,
     live::SiteTable,
     proofs::{self, ProofThread},
+    refusals::Refusals,
     tasks::Tasks,
     tenancy::Proof,
+    tenant::Tenant,
     tenant_log::{self, TenantLog, TenantLogReader},
     totals::Totals,
     worker::{self, DrainSignal, Shared},
@@ -108,6 +110,11 @@ impl House {
 }
 
 impl House {
+    /// Every tenant that is known.
+    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.sites().tenants().cloned().collect()
+    }
+
     /// A change that somebody asked for: committed and published when this returns. May wait for the disk.
     pub(crate) fn change<T>(&self, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
         publish(self, walk)
@@ -168,6 +175,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         permits: Permits::new(limits),
         totals: Arc::new(Totals::new()),
         tasks: (0..bound.len()).map(|_| Tasks::default()).collect(),
+        refusals: Arc::new(Refusals::new(Instant::now())),
         access,
         upstream_sockets: UpstreamBudget::new(half),
         border,

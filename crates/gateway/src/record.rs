@@ -20,7 +20,9 @@ use vestibule_vhost::Route;
 
 use crate::{
     access::AccessEvent,
+    fault::chain,
     live::{LiveSite, Place},
+    refusals::{Particulars, Refused},
     request::Walker,
     tenant::Seat,
 };
@@ -114,6 +116,21 @@ impl Record {
         self.status = 101;
         self.bytes = bytes;
         self.complete = true;
+    }
+
+    /// Tells the log that it was refused, or its response cut.
+    pub(crate) fn tell(&self, refused: Refused, why: Option<&str>) {
+        let site = self.site.as_deref();
+        self.walker.worker().refusals().tell(
+            refused,
+            &Particulars {
+                client: Some(self.walker.facts().client),
+                tenant: site.map(|site| &*site.tenant),
+                site: site.map(|site| &site.vhost.id),
+                request_id: Some(self.id),
+                why,
+            },
+        );
     }
 
     fn event<'a>(&'a self, seen: &'a Seen) -> AccessEvent<'a> {
@@ -211,7 +228,8 @@ impl http_body::Body for Tracked {
                 }
                 Some(Err(error)) => {
                     record.complete = false;
-                    tracing::debug!(request_id = %record.id, %error, "a response was cut");
+                    record.walker.worker().totals().response_cut();
+                    record.tell(Refused::Response, Some(&chain(error)));
                 }
                 None => record.complete = true,
             }

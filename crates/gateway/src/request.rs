@@ -19,6 +19,7 @@ use crate::{
     intake,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
+    refusals::Refused,
     tenant::{Limit, Seat, Tenant},
     visitor,
     vitals::Vitals,
@@ -85,6 +86,10 @@ impl Walker {
         }
         Ok(())
     }
+    /// Whom the connection counts for now.
+    pub(crate) fn tenant(&self) -> Option<Arc<Tenant>> {
+        self.inner.seat.borrow().as_ref().map(|seat| Arc::clone(seat.tenant()))
+    }
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.inner.worker
     }
@@ -109,8 +114,9 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
         Ok(Answer::Tunnel(response, tunnel, places)) => {
             return Ok(open_tunnel(&walker, record, response, tunnel, places));
         }
-        Err(refusal) => {
+        Err(Declined { refusal, why }) => {
             record.refusal = Some(refusal);
+            record.tell(Refused::Request(refusal), why.as_deref());
             record.seat = None; // what is refused is in flight no more
             if let (Some(limit), Some(site)) = (Limit::behind(refusal), &record.site) {
                 admission::hold_back(&walker, &site.tenant, limit).await;
@@ -128,9 +134,23 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
 /// The answer to a head that was refused before it was parsed; the last one on its connection.
 fn turned_away(mut record: Record, refusal: Refusal) -> Response<Tracked> {
     record.refusal = Some(refusal);
+    record.tell(Refused::Request(refusal), None);
     let mut response = proxy::refuse(refusal, None, record.id);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     record.attach(response, false)
+}
+
+/// Why a request gets nothing of a site's.
+struct Declined {
+    refusal: Refusal,
+    /// What the log is told beside the code.
+    why: Option<String>,
+}
+
+impl From<Refusal> for Declined {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, why: None }
+    }
 }
 
 /// What a request gets.
@@ -174,13 +194,13 @@ impl Drop for Undelivered {
 
 /// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA are answered
 /// before anything of a tenant's has a say, and before any limit.
-async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) -> Result<Answer, Refusal> {
+async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) -> Result<Answer, Declined> {
     let request = undelivered.request();
     proxy::inspect(request)?;
     if walker.facts().scheme == Scheme::Https
         && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
     {
-        return Err(Refusal::BadRequest);
+        return Err(Refusal::BadRequest.into());
     }
     let asked = asked_authority(request)?.to_owned();
     let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
@@ -194,14 +214,15 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
         return Ok(Answer::Response(response));
     }
     within_limits(walker.worker(), request)?;
-    let site = site_of(walker, &authority)?;
+    let site = site_of(walker, &authority)
+        .map_err(|refusal| Declined { refusal, why: Some(authority.host.key().into_owned()) })?;
     record.site = Some(Arc::clone(&site));
     admission::admit(walker, &site, record).await?;
     record.shows = certificate(walker, &site, &authority)?;
     let certificate = visitor::judge(walker, &site)?;
     let scheme = told.scheme.unwrap_or(walker.facts().scheme);
     if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
-        return redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response);
+        return Ok(redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response)?);
     }
     visitor::judge_clear(walker, &site, record.shows)?;
     let path = path?;
@@ -211,7 +232,7 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
     record.place = Some(site.counters.begin_request(site.vhost.limits.requests_in_flight).ok_or(Refusal::SiteBusy)?);
     match &route.action {
         Action::Redirect(to) => {
-            local_redirect(to, &route, &authority, &path, request.uri().query()).map(Answer::Response)
+            Ok(local_redirect(to, &route, &authority, &path, request.uri().query()).map(Answer::Response)?)
         }
         Action::Respond(fixed) => Ok(Answer::Response(fixed_response(fixed, &route))),
         Action::Upstream(_) => {
@@ -416,27 +437,15 @@ async fn forward(
     route: &Arc<Route>,
     caller: Caller<'_>,
     record: &mut Record,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, Declined> {
     let tunnel_places = if proxy::asks_for_websocket(&request) {
         let place = site.counters.begin_tunnel(site.vhost.limits.tunnels).ok_or(Refusal::SiteBusy)?;
         Some((place, site.tenant.begin_tunnel().map_err(Limit::refusal)?))
     } else {
         None
     };
-    let forwarded =
-        walker.worker().proxy().forward(request, path, &site.vhost, route, caller).await.map_err(|error| {
-            let request_id = record.id;
-            match error.fault() {
-                _ if matches!(error, proxy::ForwardError::Denied(_)) => {
-                    tracing::debug!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded") // told by tenant
-                }
-                proxy::Fault::Downstream | proxy::Fault::Tenant => {
-                    tracing::debug!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded")
-                }
-                _ => tracing::warn!(%request_id, site = %site.vhost.id, error = chain(&error), "not forwarded"),
-            }
-            error.refusal()
-        })?;
+    let forwarded = walker.worker().proxy().forward(request, path, &site.vhost, route, caller).await;
+    let forwarded = forwarded.map_err(|error| Declined { refusal: error.refusal(), why: Some(chain(&error)) })?;
     record.upstream = Some(forwarded.upstream);
     Ok(match (forwarded.tunnel, tunnel_places) {
         (Some(tunnel), Some(places)) => Answer::Tunnel(forwarded.response, tunnel, places),

@@ -22,86 +22,15 @@ use tokio::{
 };
 
 use crate::{
+    fault::chain,
     intake::Intake,
+    outcome::{Ended, Outcome},
     request::{self, ConnectionFacts, Held, Walker},
     stream::Watched,
     tasks::Tasks,
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
-
-/// How a served connection ended. Every connection ends in exactly one outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Outcome {
-    /// The client or the server closed it in order.
-    Closed,
-    /// It became a tunnel, which goes on by itself.
-    Upgraded,
-    /// The client broke the protocol or vanished.
-    Broken,
-    /// A wait ran out.
-    Overdue,
-    /// No site of that name.
-    UnknownName,
-    /// Neither TLS nor HTTP, or a handshake that failed.
-    HandshakeFailed,
-    /// A handshake without the client certificate that the site demands, or with a bad one.
-    ClientCertificate,
-    /// A handshake that took too long.
-    HandshakeTimeout,
-    /// A client that speaks TLS to the clear port.
-    TlsOnClearPort,
-    /// A CA's challenge (`acme-tls/1`) was answered.
-    Challenge,
-    /// Refused because there is no certificate for the name yet.
-    NoCertificate,
-    /// Refused because the tenant of the name is over a limit.
-    TenantLimit,
-    /// The client sent more frames, resets or faults than anybody needs: it was told to calm down.
-    Flooded,
-    /// A bug of ours: it ended this connection only.
-    Panicked,
-}
-
-impl Outcome {
-    /// Every outcome, for metrics.
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Closed,
-        Self::Upgraded,
-        Self::Broken,
-        Self::Overdue,
-        Self::UnknownName,
-        Self::HandshakeFailed,
-        Self::ClientCertificate,
-        Self::HandshakeTimeout,
-        Self::TlsOnClearPort,
-        Self::Challenge,
-        Self::NoCertificate,
-        Self::TenantLimit,
-        Self::Flooded,
-        Self::Panicked,
-    ];
-
-    /// As metrics name it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Upgraded => "upgraded",
-            Self::Broken => "broken",
-            Self::Overdue => "overdue",
-            Self::UnknownName => "unknown_name",
-            Self::HandshakeFailed => "handshake_failed",
-            Self::ClientCertificate => "client_certificate",
-            Self::HandshakeTimeout => "handshake_timeout",
-            Self::TlsOnClearPort => "tls_on_clear_port",
-            Self::Challenge => "challenge",
-            Self::NoCertificate => "no_certificate",
-            Self::TenantLimit => "tenant_limit",
-            Self::Flooded => "flooded",
-            Self::Panicked => "panicked",
-        }
-    }
-}
 
 /// Serves HTTP on a stream that is ready for it. A future of its own on the heap, and not an `async fn`, which would keep
 /// room for what it was called with: thousands of connections are idle here.
@@ -112,24 +41,25 @@ where
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
     let intake = (codec == Codec::Http1).then(|| Intake::new(wire_limits(&worker)));
     let io = Watched::new(stream, intake, Arc::clone(&vitals));
-    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), held);
+    let walker = Walker::new(Rc::clone(&worker), facts, vitals, held);
+    let of = walker.clone();
     // Boxed: hyper moves the future of a request several times, and an idle connection keeps room for one.
     let service = service_fn(move |request| Box::pin(request::walk(walker.clone(), request)));
     match codec {
         Codec::Http1 => {
             let connection = Box::pin(http1_builder(&worker).serve_connection(io, service).with_upgrades());
-            Box::pin(Served::new(&worker, vitals, connection, http1::UpgradeableConnection::graceful_shutdown))
+            Box::pin(Served::new(of, connection, http1::UpgradeableConnection::graceful_shutdown))
         }
         Codec::Http2 => {
             let io = io.counting_frames(worker.config().limits.request_head.0);
             let connection = Box::pin(http2_builder(&worker).serve_connection(io, service));
-            Box::pin(Served::new(&worker, vitals, connection, http2::Connection::graceful_shutdown))
+            Box::pin(Served::new(of, connection, http2::Connection::graceful_shutdown))
         }
     }
 }
 
 /// A connection that is served, to its end.
-pub(crate) type Serving = Pin<Box<dyn Future<Output = Outcome>>>;
+pub(crate) type Serving = Pin<Box<dyn Future<Output = Ended>>>;
 
 /// The codec answers a longer target itself, without a code.
 const LONGEST_TARGET: usize = 65_534;
@@ -205,54 +135,64 @@ where
 struct Served<C> {
     connection: Pin<Box<C>>,
     close: fn(Pin<&mut C>),
-    vitals: Arc<Vitals>,
+    walker: Walker,
     watchdog: Watchdog,
 }
 
 impl<C> Served<C> {
-    fn new(worker: &Rc<Worker>, vitals: Arc<Vitals>, connection: Pin<Box<C>>, close: fn(Pin<&mut C>)) -> Self {
-        let watchdog = Watchdog::new(Rc::clone(worker), &vitals);
-        Self { connection, close, vitals, watchdog }
+    fn new(walker: Walker, connection: Pin<Box<C>>, close: fn(Pin<&mut C>)) -> Self {
+        let watchdog = Watchdog::new(Rc::clone(walker.worker()), walker.vitals());
+        Self { connection, close, walker, watchdog }
     }
 
-    fn ended(&self, result: hyper::Result<()>) -> Outcome {
+    fn ended(&self, ended: impl Into<Ended>) -> Ended {
+        Ended { tenant: self.walker.tenant(), ..ended.into() }
+    }
+
+    fn judge(&self, result: hyper::Result<()>) -> Ended {
         match result {
-            Ok(()) if self.vitals.is_tunnel() => Outcome::Upgraded,
-            Ok(()) => Outcome::Closed,
-            Err(error) => {
-                tracing::debug!(%error, "connection broken");
-                if asked_for_calm(&error) { Outcome::Flooded } else { Outcome::Broken }
-            }
+            Ok(()) if self.walker.vitals().is_tunnel() => self.ended(Outcome::Upgraded),
+            Ok(()) => self.ended(Outcome::Closed),
+            Err(error) => self.ended(broken(&error).because(chain(&error))),
         }
     }
 }
 
 impl<C: Future<Output = hyper::Result<()>>> Future for Served<C> {
-    type Output = Outcome;
+    type Output = Ended;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
         if let Poll::Ready(result) = this.connection.as_mut().poll(cx) {
-            return Poll::Ready(this.ended(result));
+            return Poll::Ready(this.judge(result));
         }
-        match this.watchdog.poll(cx, &this.vitals) {
+        match this.watchdog.poll(cx, this.walker.vitals()) {
             Verdict::Fine => Poll::Pending,
             Verdict::Close => {
                 (this.close)(this.connection.as_mut());
-                this.connection.as_mut().poll(cx).map(|_| Outcome::Closed)
+                this.connection.as_mut().poll(cx).map(|_| this.ended(Outcome::Closed))
             }
-            Verdict::Cut(overdue) => {
-                tracing::debug!(?overdue, "connection cut");
-                Poll::Ready(Outcome::Overdue)
-            }
+            Verdict::Cut(overdue) => Poll::Ready(this.ended(Outcome::from(overdue))),
         }
     }
 }
 
-/// Did the codec tell the client to calm down?
-fn asked_for_calm(error: &hyper::Error) -> bool {
-    let reason = |error: &h2::Error| error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
-    error.source().and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(reason)
+/// Who ended a connection out of order: the client that is not there any more, or the codec?
+fn broken(error: &hyper::Error) -> Outcome {
+    let source = error.source();
+    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
+        Some(error) if error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) => Outcome::Flooded,
+        Some(error) if error.is_io() || error.is_remote() => Outcome::Vanished,
+        Some(_) => Outcome::Broken,
+        // Bytes that the gate refuses are an error of reading, too.
+        None if error.is_incomplete_message() || is_of_the_network(source) => Outcome::Vanished,
+        None => Outcome::Broken,
+    }
+}
+
+fn is_of_the_network(source: Option<&(dyn std::error::Error + 'static)>) -> bool {
+    let error = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    error.is_some_and(|error| error.kind() != std::io::ErrorKind::InvalidData)
 }
 
 /// What to do with a connection now.

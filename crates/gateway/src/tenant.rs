@@ -11,17 +11,14 @@ use std::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use vestibule_names::TenantId;
 use vestibule_proxy::{Account, AccountLimits, Rate, account::leaves_room};
 
 pub(crate) use self::{limit::Limit, register::Tenants};
-use crate::tenancy::TenantLimits;
-
-/// At most one line of the log per tenant in this time.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+use crate::{refusals::Told, tenancy::TenantLimits};
 
 /// See the module. Limits are those of the start; counts live as long as anything of the tenant's does.
 #[derive(Debug)]
@@ -35,9 +32,8 @@ pub(crate) struct Tenant {
     /// What is counted below the proxy.
     account: Arc<Account>,
     refused: [AtomicU64; Limit::ALL.len()],
-    born: Instant,
-    /// Seconds after `born`, plus one, at which the log was last told of a refusal.
-    told: AtomicU64,
+    /// What the log was told of what was refused at this tenant's sites.
+    told: Told,
 }
 
 /// What is counted while it lasts.
@@ -66,6 +62,11 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
+    /// Whose it is.
+    pub(crate) fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+
     /// Is it this tenant's?
     pub(crate) fn is_of(&self, tenant: &Arc<Tenant>) -> bool {
         Arc::ptr_eq(&self.tenant, tenant)
@@ -95,8 +96,7 @@ impl Tenant {
             handshake_rate: rate(limits.handshakes_per_second),
             account: Account::new(id, account),
             refused: Default::default(),
-            born: now,
-            told: AtomicU64::new(0),
+            told: Told::default(),
             limits,
         })
     }
@@ -159,15 +159,14 @@ impl Tenant {
         self.take(Kind::Refusal, limit)
     }
 
-    /// Counts a refusal, and tells the log now and then.
+    /// Counts a refusal.
     pub(crate) fn refuse(&self, limit: Limit) {
-        let total = self.refused[limit as usize].fetch_add(1, Relaxed) + 1;
-        let now = self.born.elapsed().as_secs() + 1;
-        let told = self.told.load(Relaxed);
-        let is_due = told == 0 || now - told >= LOG_INTERVAL.as_secs();
-        if is_due && self.told.compare_exchange(told, now, Relaxed, Relaxed).is_ok() {
-            tracing::warn!(tenant = %self.id, limit = limit.word(), refused = total, "a tenant is over a limit");
-        }
+        self.refused[limit as usize].fetch_add(1, Relaxed);
+    }
+
+    /// What the log was told of refusals.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
     }
 
     fn take(self: &Arc<Self>, kind: Kind, limit: u32) -> Option<Seat> {
@@ -183,6 +182,8 @@ impl Tenant {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn tenant(limits: TenantLimits) -> Arc<Tenant> {

@@ -7,13 +7,14 @@ use std::{
 
 use vestibule_proxy::Refusal;
 
-use crate::{challenge, serve::Outcome};
+use crate::{challenge, outcome::Outcome};
 
 /// Relaxed counters: each is true by itself, not as a consistent set.
 #[derive(Debug)]
 pub(crate) struct Totals {
     requests: AtomicU64,
     in_flight: AtomicU64,
+    cut: AtomicU64,
     outcomes: HashMap<Outcome, AtomicU64>,
     refusals: HashMap<Refusal, AtomicU64>,
     /// Requests of CAs (or of whoever acts like one) that the gateway answered itself: with a key authorization, without.
@@ -25,6 +26,7 @@ impl Totals {
         Self {
             requests: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
             outcomes: Outcome::ALL.iter().map(|outcome| (*outcome, AtomicU64::new(0))).collect(),
             refusals: Refusal::ALL.iter().map(|refusal| (*refusal, AtomicU64::new(0))).collect(),
             challenges: Default::default(),
@@ -56,6 +58,16 @@ impl Totals {
     pub(crate) fn challenges(&self) -> [(&'static str, u64); 2] {
         let [given, nothing] = &self.challenges;
         [("given", given.load(Relaxed)), ("nothing", nothing.load(Relaxed))]
+    }
+
+    /// A response was cut in the middle.
+    pub(crate) fn response_cut(&self) {
+        self.cut.fetch_add(1, Relaxed);
+    }
+
+    /// Responses that were cut.
+    pub(crate) fn responses_cut(&self) -> u64 {
+        self.cut.load(Relaxed)
     }
 
     /// A connection ended.

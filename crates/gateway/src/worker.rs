@@ -30,7 +30,8 @@ use crate::{
     connection,
     front::Front,
     live::{LiveSite, SiteReader, SiteTable},
-    serve::Outcome,
+    outcome::{Ended, Outcome},
+    refusals::{Particulars, Refusals, Refused},
     tasks::{Alive, Tasks},
     totals::Totals,
     turnstile::Turnstile,
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) totals: Arc<Totals>,
     /// Of each worker.
     pub(crate) tasks: Arc<[Tasks]>,
+    /// What the log was told of what was refused.
+    pub(crate) refusals: Arc<Refusals>,
     /// Sockets to backends that all workers may have open together.
     pub(crate) upstream_sockets: UpstreamBudget,
     /// To what is connected for whom.
@@ -168,8 +171,9 @@ async fn accept(worker: Rc<Worker>, mut acceptor: Acceptor) {
 fn open(worker: &Rc<Worker>, accepted: Accepted) {
     let guard = OpenConnection::new(worker);
     tokio::task::spawn_local(async move {
-        let outcome = connection::walk(Rc::clone(&guard.worker), accepted).await;
-        guard.worker.shared.totals.ended(outcome);
+        let client = accepted.client;
+        let ended = connection::walk(Rc::clone(&guard.worker), accepted).await;
+        guard.worker.ended(client, &ended);
     });
 }
 
@@ -199,6 +203,7 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         if thread::panicking() {
             self.worker.shared.totals.ended(Outcome::Panicked);
+            self.worker.shared.refusals.tell(Refused::Connection(Outcome::Panicked), &Particulars::default());
         }
         let open = self.worker.open.get() - 1;
         self.worker.open.set(open);
@@ -244,6 +249,19 @@ impl Worker {
 
     pub(crate) fn totals(&self) -> &Totals {
         &self.shared.totals
+    }
+
+    /// What the log is told of what is refused.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.shared.refusals
+    }
+
+    /// A connection of that client ended: counted, and told if it was refused.
+    fn ended(&self, client: ClientAddr, ended: &Ended) {
+        self.shared.totals.ended(ended.outcome);
+        let (tenant, why) = (ended.tenant.as_deref(), ended.why.as_deref());
+        let particulars = Particulars { client: Some(client), tenant, why, ..Particulars::default() };
+        self.shared.refusals.tell(Refused::Connection(ended.outcome), &particulars);
     }
 
     pub(crate) fn proxy(&self) -> &Proxy {
@@ -357,6 +375,7 @@ pub(crate) mod tests {
             permits: Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 }),
             totals: Arc::new(Totals::new()),
             tasks: Arc::new([Tasks::default()]),
+            refusals: Arc::new(Refusals::new(std::time::Instant::now())),
             upstream_sockets: UpstreamBudget::new(1),
             border: Border::default(),
             denials: Arc::default(),

@@ -106,7 +106,7 @@ impl Acceptor {
             Ok(permit) => permit,
             Err(limit) => {
                 if let Some(unsaid) = self.log.admit(Instant::now()) {
-                    tracing::warn!(%client, ?limit, unsaid, "a connection over the limit was closed");
+                    tracing::warn!(code = limit.word(), %client, unsaid, "a connection over the limit was closed");
                 }
                 return None;
             }

@@ -31,6 +31,16 @@ pub enum OverLimit {
     PerClient,
 }
 
+impl OverLimit {
+    /// The code, as the log and the metrics name it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::PerClient => "per_client",
+        }
+    }
+}
+
 /// Shared by all workers: counts what is open. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Permits {

@@ -9,6 +9,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
+use vestibule_listener::OverLimit;
 use vestibule_names::TenantId;
 
 use super::{Caller, acme_metrics, tenants};
@@ -102,6 +103,7 @@ impl Scrape {
         gauge(encoder, "requests_in_flight", "Requests being answered", shared.totals.in_flight())?;
         tasks(encoder, &shared.tasks)?;
         counter(encoder, "requests", "Requests answered", shared.totals.requests())?;
+        counter(encoder, "responses_cut", "Responses that ended in the middle", shared.totals.responses_cut())?;
         counter(encoder, "access_lines_dropped", "Access events that could not be written", shared.access.dropped())?;
         if let Some(logs) = &self.0.tenant_logs {
             let help = "The same in the logs of tenants, those over their quota of an instant included";
@@ -112,7 +114,7 @@ impl Scrape {
             "connections_refused",
             "Connections over a limit",
             "limit",
-            [("total", over_total), ("per_client", over_client)],
+            [(OverLimit::Total.word(), over_total), (OverLimit::PerClient.word(), over_client)],
         )?;
         let outcomes = shared.totals.outcomes().map(|(outcome, count)| (outcome.word(), count));
         labelled(encoder, "connections_ended", "Connections by how they ended", "outcome", outcomes)?;

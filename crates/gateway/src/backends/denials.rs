@@ -16,7 +16,7 @@ use crate::admin::model::DeniedBackend;
 const BACKEND_LIMIT: usize = 32;
 /// Tenants that are remembered.
 const TENANT_LIMIT: usize = 10_000;
-/// The log is told of one backend once in so long.
+/// The log is told of one tenant's backends that were let through once in so long.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// See the module.
@@ -30,6 +30,8 @@ pub(crate) struct Denials {
 struct OfTenant {
     counts: Counts,
     last: BTreeMap<UpstreamAddr, Last>,
+    /// When the log was last told.
+    logged: Option<Instant>,
 }
 
 /// How often.
@@ -47,7 +49,6 @@ pub(crate) struct Counts {
 struct Last {
     why: String,
     at: Instant,
-    logged: Instant,
 }
 
 impl Denials {
@@ -56,7 +57,7 @@ impl Denials {
         self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one in, and tells the log now and then.
+    /// Takes one in. What was refused is told with the request (`refusals.rs`), what was let through here, now and then.
     pub(crate) fn take(&self, finding: &Finding<'_>) {
         let why = finding.denial.to_string();
         let now = Instant::now();
@@ -69,10 +70,7 @@ impl Denials {
         };
         if is_due {
             let (tenant, upstream) = (finding.tenant, finding.upstream);
-            match finding.outcome {
-                Outcome::Refused => tracing::warn!(%tenant, %upstream, why, "a tenant's backend is out of bounds"),
-                Outcome::LetThrough => tracing::warn!(%tenant, %upstream, why, "a tenant's backend is not its own"),
-            }
+            tracing::warn!(%tenant, %upstream, why, "a tenant's backend is not its own");
         }
     }
 
@@ -106,19 +104,19 @@ impl OfTenant {
             Outcome::Refused => &mut self.counts.not_allowed,
         };
         *count += 1;
-        if let Some(last) = self.last.get_mut(finding.upstream) {
-            let is_due = now.duration_since(last.logged) >= LOG_INTERVAL;
-            let logged = if is_due { now } else { last.logged };
-            *last = Last { why, at: now, logged };
-            return is_due;
-        }
-        if self.last.len() >= BACKEND_LIMIT
+        if !self.last.contains_key(finding.upstream)
+            && self.last.len() >= BACKEND_LIMIT
             && let Some(oldest) = self.last.iter().min_by_key(|(_, last)| last.at).map(|(upstream, _)| upstream.clone())
         {
             self.last.remove(&oldest);
         }
-        self.last.insert(finding.upstream.clone(), Last { why, at: now, logged: now });
-        true
+        self.last.insert(finding.upstream.clone(), Last { why, at: now });
+        let is_due = finding.outcome == Outcome::LetThrough
+            && self.logged.is_none_or(|logged| now.duration_since(logged) >= LOG_INTERVAL);
+        if is_due {
+            self.logged = Some(now);
+        }
+        is_due
     }
 }
 

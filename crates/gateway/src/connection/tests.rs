@@ -79,7 +79,7 @@ impl Gate {
     }
 
     /// A client's end of a connection that is walked; its outcome comes later.
-    async fn connect(&self, protocol: Protocol) -> (TcpStream, tokio::task::JoinHandle<Outcome>) {
+    async fn connect(&self, protocol: Protocol) -> (TcpStream, tokio::task::JoinHandle<Ended>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let local = listener.local_addr().expect("bound");
         let (client, accepted) = tokio::join!(TcpStream::connect(local), listener.accept());
@@ -107,7 +107,7 @@ impl Gate {
         &self,
         name: &str,
         alpn: &[&[u8]],
-    ) -> (std::io::Result<client::TlsStream<TcpStream>>, tokio::task::JoinHandle<Outcome>) {
+    ) -> (std::io::Result<client::TlsStream<TcpStream>>, tokio::task::JoinHandle<Ended>) {
         let (stream, outcome) = self.connect(Protocol::Https).await;
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         (TlsConnector::from(self.client(alpn)).connect(name, stream).await, outcome)

@@ -94,7 +94,7 @@ fn a_connection_with_a_placeholder_ends_although_the_certificate_has_come() {
         gate.obtain(&["new.example.com"]);
         let answer = exchange(&mut stream.expect("a handshake"), &keep_alive("new.example.com")).await;
         assert!(status(&answer) == "503" && answer.to_lowercase().contains("connection: close"), "{answer}");
-        assert_eq!(outcome.await.expect("no panic"), Outcome::Closed);
+        assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Closed);
     });
 }
 
@@ -115,7 +115,7 @@ fn over_http_2_the_connection_is_told_to_end() {
         drop(response);
         // The client is still there: only GOAWAY makes it end.
         ended.await.expect("no panic").expect("ended in order");
-        assert_ne!(outcome.await.expect("no panic"), Outcome::Overdue, "it was told, and not cut");
+        assert_ne!(outcome.await.expect("no panic").outcome, Outcome::Overdue, "it was told, and not cut");
         drop(requests);
     });
 }
@@ -162,7 +162,7 @@ fn by_policy_the_handshake_is_refused_instead() {
         let (refused, outcome) = gate.handshake("new.example.com", &[b"http/1.1"]).await;
         let refused = refused.expect_err("refused").to_string();
         assert!(refused.contains("UnrecognisedName"), "{refused}");
-        assert_eq!(outcome.await.expect("no panic"), Outcome::NoCertificate);
+        assert_eq!(outcome.await.expect("no panic").outcome, Outcome::NoCertificate);
         gate.obtain(&["new.example.com"]);
         let (stream, _) = gate.handshake("new.example.com", &[b"http/1.1"]).await;
         let answer = exchange(&mut stream.expect("a handshake"), &get("new.example.com", "/")).await;
@@ -208,6 +208,6 @@ fn a_site_that_goes_while_a_handshake_waits_is_unknown() {
         };
         let ((refused, outcome), ()) = tokio::join!(gate.handshake("new.example.com", &[b"http/1.1"]), world);
         assert!(refused.expect_err("refused").to_string().contains("UnrecognisedName"));
-        assert_eq!(outcome.await.expect("no panic"), Outcome::UnknownName);
+        assert_eq!(outcome.await.expect("no panic").outcome, Outcome::UnknownName);
     });
 }
