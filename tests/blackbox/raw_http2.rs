@@ -11,6 +11,7 @@ mod floods;
 mod frame;
 mod hpack;
 mod rig;
+mod slow;
 mod streams;
 
 use std::collections::HashSet;
@@ -67,6 +68,11 @@ async fn control_frames_stand_on_their_stream() {
 #[tokio::test]
 async fn windows_neither_stand_still_nor_overflow() {
     hold(connection::windows()).await;
+}
+
+#[tokio::test]
+async fn windows_that_stay_shut_end_the_connection() {
+    slow::hold().await;
 }
 
 #[tokio::test]

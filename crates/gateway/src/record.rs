@@ -53,6 +53,8 @@ pub(crate) struct Record {
     status: u16,
     bytes: u64,
     complete: bool,
+    /// Has the codec got a piece of the body, and not asked for the next one?
+    untaken: bool,
 }
 
 /// The parts of the request for the access event; all are shared, not copied.
@@ -97,7 +99,21 @@ impl Record {
             status: CLIENT_GONE,
             bytes: 0,
             complete: false,
+            untaken: false,
         }
+    }
+
+    /// The codec asks for a piece, or gives up asking.
+    fn asked(&mut self) {
+        if std::mem::take(&mut self.untaken) {
+            self.walker.vitals().piece_taken();
+        }
+    }
+
+    /// The codec gets a piece.
+    fn gave(&mut self) {
+        self.untaken = true;
+        self.walker.vitals().piece_given();
     }
 
     /// Binds the record to a response: it ends with the body.
@@ -185,6 +201,7 @@ fn protocol_name(version: Version) -> &'static str {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        self.asked();
         if let Some(site) = &self.site {
             site.counters.finished(self.status, self.bytes);
         }
@@ -218,11 +235,15 @@ impl http_body::Body for Tracked {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(record) = &mut self.record {
+            record.asked();
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         let expected = self.expected;
         if let Some(record) = &mut self.record {
             match &frame {
                 Some(Ok(frame)) => {
+                    record.gave();
                     record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                     record.complete = frame.is_trailers() || expected == Some(record.bytes);
                 }

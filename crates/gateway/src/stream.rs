@@ -110,6 +110,13 @@ impl<S> Watched<S> {
         self
     }
 
+    fn note_written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &result {
+            self.vitals.took(*count);
+        }
+        self.note(result)
+    }
+
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &result {
             Poll::Pending => self.vitals.write_stalled(),
@@ -152,7 +159,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Write for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.note(result)
+        self.note_written(result)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.io).poll_flush(cx);
@@ -182,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Watched<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.note(result)
+        self.note_written(result)
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// be sent and than a closing stream lingers.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
+/// What a client must take of a response within `timeouts.write_stall`, bytes: it may open its windows byte by byte.
+const LEAST_TAKEN: u64 = 1024;
+
 /// How often a closing connection is looked at.
 pub(crate) const CLOSING_LOOK: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,11 @@ pub(crate) struct Vitals {
     head_since: AtomicU64,
     /// The same for a write that the peer does not take; 0 when nothing is stalled.
     stalled_since: AtomicU64,
+    /// The same for pieces of responses that the codec holds because the client opens no window; 0 when there are none.
+    untaken_since: AtomicU64,
+    untaken: AtomicU32,
+    /// Bytes that were written since then.
+    taken: AtomicU64,
     requests_open: AtomicU32,
     answered: AtomicU64,
     /// Has there been any request?
@@ -81,6 +89,9 @@ impl Vitals {
             rest_since: AtomicU64::new(1),
             head_since: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
+            untaken_since: AtomicU64::new(0),
+            untaken: AtomicU32::new(0),
+            taken: AtomicU64::new(0),
             requests_open: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             used: AtomicBool::new(false),
@@ -203,9 +214,44 @@ impl Vitals {
         }
     }
 
+    /// The codec has got a piece of a response; it asks for more when the client has room for it.
+    pub(crate) fn piece_given(&self) {
+        if self.untaken.fetch_add(1, Relaxed) == 0 {
+            self.begin_untaken();
+        }
+    }
+
+    /// The codec asks for more, or gives it up.
+    pub(crate) fn piece_taken(&self) {
+        if self.untaken.fetch_sub(1, Relaxed) == 1 {
+            self.untaken_since.store(0, Relaxed);
+        } else {
+            self.begin_untaken();
+        }
+    }
+
+    fn begin_untaken(&self) {
+        self.untaken_since.store(self.mark(), Relaxed);
+        self.taken.store(0, Relaxed);
+    }
+
+    /// So many bytes went to the client, whatever they were: who takes less than [`LEAST_TAKEN`] of anything in a wait
+    /// does not read.
+    pub(crate) fn took(&self, count: usize) {
+        if self.untaken_since.load(Relaxed) == 0 {
+            return;
+        }
+        let taken = self.taken.load(Relaxed).saturating_add(count as u64);
+        self.taken.store(taken, Relaxed);
+        if taken >= LEAST_TAKEN {
+            self.begin_untaken();
+        }
+    }
+
     /// The waits that run now, each with its mark and limit.
-    fn waits(&self, timeouts: &Timeouts) -> [(u64, Duration, Overdue); 3] {
+    fn waits(&self, timeouts: &Timeouts) -> [(u64, Duration, Overdue); 4] {
         [
+            (self.untaken_since.load(Relaxed), timeouts.write_stall, Overdue::WriteStall),
             (self.stalled_since.load(Relaxed), timeouts.write_stall, Overdue::WriteStall),
             (self.head_since.load(Relaxed), timeouts.request_head, Overdue::Head),
             (self.rest_since.load(Relaxed), timeouts.idle, Overdue::Idle),
@@ -296,6 +342,29 @@ mod tests {
         let vitals = Vitals::new(Instant::now(), Codec::Http2);
         vitals.read();
         assert_eq!(vitals.overdue(&Timeouts { request_head: Duration::ZERO, ..timeouts(60_000) }), None);
+    }
+
+    #[test]
+    fn what_the_client_has_no_room_for_stalls_until_it_takes_enough() {
+        let vitals = Vitals::new(Instant::now(), Codec::Http2);
+        let strict = Timeouts { write_stall: Duration::ZERO, ..timeouts(60_000) };
+        vitals.request_began();
+        vitals.piece_given();
+        vitals.piece_given();
+        assert_eq!(vitals.overdue(&strict), Some(Overdue::WriteStall));
+        vitals.piece_taken();
+        assert_eq!(vitals.overdue(&strict), Some(Overdue::WriteStall), "the other one");
+        vitals.piece_taken();
+        assert_eq!(vitals.overdue(&strict), None);
+
+        let vitals = aged();
+        vitals.request_began();
+        vitals.untaken.store(1, Relaxed);
+        vitals.untaken_since.store(1, Relaxed);
+        vitals.took(1023);
+        assert_eq!(vitals.overdue(&timeouts(10_000)), Some(Overdue::WriteStall), "for a minute now");
+        vitals.took(1);
+        assert_eq!(vitals.overdue(&timeouts(10_000)), None, "it takes enough");
     }
 
     #[test]

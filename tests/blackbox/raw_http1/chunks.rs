@@ -74,53 +74,96 @@ pub(super) fn sizes() -> Vec<Case> {
     cases
 }
 
+/// Chunks whose lines end otherwise, or whose data ends elsewhere.
+const SPILLED: &[(&str, &str)] = &[
+    ("a bare LF behind a size", "5\nabcde\r\n0\r\n\r\n"),
+    ("a bare CR behind a size", "5\rabcde\r\n0\r\n\r\n"),
+    ("CR CR LF behind a size", "5\r\r\nabcde\r\n0\r\n\r\n"),
+    ("LF CR behind a size", "5\n\rabcde\r\n0\r\n\r\n"),
+    ("a bare LF behind data", "5\r\nabcde\n0\r\n\r\n"),
+    ("a bare CR behind data", "5\r\nabcde\r0\r\n\r\n"),
+    ("CR CR behind data", "5\r\nabcde\r\r0\r\n\r\n"),
+    ("LF LF behind data", "5\r\nabcde\n\n0\r\n\r\n"),
+    ("LF CR behind data", "5\r\nabcde\n\r0\r\n\r\n"),
+    ("nothing behind data", "5\r\nabcde0\r\n\r\n"),
+    ("two spilled bytes behind data", "5\r\nabcdeXX0\r\n\r\n"),
+    ("a spilled byte before the end of data", "5\r\nabcdeX\r\n0\r\n\r\n"),
+    ("a blank before the end of data", "5\r\nabcde \r\n0\r\n\r\n"),
+    ("data that is too short", "5\r\nabcd\r\n0\r\n\r\n"),
+    ("a bare LF behind the last size", "5\r\nabcde\r\n0\n\r\n"),
+    ("bare LFs at the end", "5\r\nabcde\r\n0\n\n"),
+    ("a bare LF as the last line", "5\r\nabcde\r\n0\r\n\n"),
+    ("a bare CR as the last line", "5\r\nabcde\r\n0\r\n\r"),
+    ("a bare CR behind the last size", "5\r\nabcde\r\n0\r\r\n"),
+    ("an empty line before the first size", "\r\n5\r\nabcde\r\n0\r\n\r\n"),
+    ("an empty line before the last size", "5\r\nabcde\r\n\r\n0\r\n\r\n"),
+    ("NUL behind data", "5\r\nabcde\0\r\n0\r\n\r\n"),
+    ("a tab in the place of CR LF", "5\tabcde\t0\t\t"),
+    ("a body without frames", "hello\r\n"),
+    ("a negative end", "5\r\nabcde\r\n-0\r\n\r\n"),
+];
+
 /// Every line ends in CR LF, and the data where its size says (TERM.SPILL and its kin).
 pub(super) fn ends() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (name, frames) in [
-        ("a bare LF behind a size", "5\nabcde\r\n0\r\n\r\n"),
-        ("a bare CR behind a size", "5\rabcde\r\n0\r\n\r\n"),
-        ("CR CR LF behind a size", "5\r\r\nabcde\r\n0\r\n\r\n"),
-        ("LF CR behind a size", "5\n\rabcde\r\n0\r\n\r\n"),
-        ("a bare LF behind data", "5\r\nabcde\n0\r\n\r\n"),
-        ("a bare CR behind data", "5\r\nabcde\r0\r\n\r\n"),
-        ("CR CR behind data", "5\r\nabcde\r\r0\r\n\r\n"),
-        ("LF LF behind data", "5\r\nabcde\n\n0\r\n\r\n"),
-        ("LF CR behind data", "5\r\nabcde\n\r0\r\n\r\n"),
-        ("nothing behind data", "5\r\nabcde0\r\n\r\n"),
-        ("two spilled bytes behind data", "5\r\nabcdeXX0\r\n\r\n"),
-        ("a spilled byte before the end of data", "5\r\nabcdeX\r\n0\r\n\r\n"),
-        ("a blank before the end of data", "5\r\nabcde \r\n0\r\n\r\n"),
-        ("data that is too short", "5\r\nabcd\r\n0\r\n\r\n"),
-        ("a bare LF behind the last size", "5\r\nabcde\r\n0\n\r\n"),
-        ("bare LFs at the end", "5\r\nabcde\r\n0\n\n"),
-        ("a bare LF as the last line", "5\r\nabcde\r\n0\r\n\n"),
-        ("a bare CR as the last line", "5\r\nabcde\r\n0\r\n\r"),
-        ("a bare CR behind the last size", "5\r\nabcde\r\n0\r\r\n"),
-        ("an empty line before the first size", "\r\n5\r\nabcde\r\n0\r\n\r\n"),
-        ("an empty line before the last size", "5\r\nabcde\r\n\r\n0\r\n\r\n"),
-        ("NUL behind data", "5\r\nabcde\0\r\n0\r\n\r\n"),
-        ("a tab in the place of CR LF", "5\tabcde\t0\t\t"),
-        ("a body without frames", "hello\r\n"),
-        ("a negative end", "5\r\nabcde\r\n-0\r\n\r\n"),
-    ] {
+    for &(name, frames) in SPILLED {
         cases.push(Case::refused(name, chunked(frames), BODY));
     }
     cases
 }
 
+/// Extensions that two grammars read in two ways, or that none reads.
+const ODD_EXTENSIONS: &[&str] = &[
+    ";",
+    ";;",
+    ";a;",
+    ";=",
+    ";=b",
+    ";a=",
+    ";a=\"b\"",
+    ";a=\"\"",
+    ";a=\"b;c\"",
+    ";a=\"\\\"\"",
+    ";a='b",
+    " ;a",
+    "; a",
+    ";a ",
+    ";a =b",
+    ";a= b",
+    ";a=b c",
+    "\t;a",
+    ";\ta",
+    ";a=b,c",
+    ";a/b",
+    ";a=(b)",
+    ";a@b",
+    ";\u{e9}",
+    ";a=\u{e9}",
+    ",a=b",
+    " a=b",
+    "&a",
+    ":a",
+    ";a:b",
+    ";a=b=c",
+    ";{a}",
+    ";a=[b]",
+];
+
+/// Bytes that end a line for somebody.
+const ODD_BYTES: &[(&str, &str)] = &[
+    ("bare LF", "\n"),
+    ("bare CR", "\r"),
+    ("CR CR LF", "\r\r\n"),
+    ("NUL", "\0"),
+    ("VT", "\u{b}"),
+    ("FF", "\u{c}"),
+    ("DEL", "\u{7f}"),
+];
+
 /// Extensions are read by the plainest grammar, and never forwarded (CVE-2025-55315, EXT.TERM).
 pub(super) fn extensions() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (what, end) in [
-        ("bare LF", "\n"),
-        ("bare CR", "\r"),
-        ("CR CR LF", "\r\r\n"),
-        ("NUL", "\0"),
-        ("VT", "\u{b}"),
-        ("FF", "\u{c}"),
-        ("DEL", "\u{7f}"),
-    ] {
+    for &(what, end) in ODD_BYTES {
         for (place, extension) in [
             ("alone", format!(";{end}")),
             ("in the name", format!(";a{end}b")),
@@ -140,41 +183,7 @@ pub(super) fn extensions() -> Vec<Case> {
             cases.push(Case::refused(format!("{what} {place} of the last extension"), chunked(&last), BODY));
         }
     }
-    for extension in [
-        ";",
-        ";;",
-        ";a;",
-        ";=",
-        ";=b",
-        ";a=",
-        ";a=\"b\"",
-        ";a=\"\"",
-        ";a=\"b;c\"",
-        ";a=\"\\\"\"",
-        ";a='b",
-        " ;a",
-        "; a",
-        ";a ",
-        ";a =b",
-        ";a= b",
-        ";a=b c",
-        "\t;a",
-        ";\ta",
-        ";a=b,c",
-        ";a/b",
-        ";a=(b)",
-        ";a@b",
-        ";\u{e9}",
-        ";a=\u{e9}",
-        ",a=b",
-        " a=b",
-        "&a",
-        ":a",
-        ";a:b",
-        ";a=b=c",
-        ";{a}",
-        ";a=[b]",
-    ] {
+    for &extension in ODD_EXTENSIONS {
         // `;a='b` is a token: the apostrophe is one of its characters (RFC 9110 section 5.6.2).
         let frames = format!("5{extension}\r\nabcde\r\n0\r\n\r\n");
         let name = format!("the extension {extension:?}");
@@ -199,70 +208,76 @@ pub(super) fn extensions() -> Vec<Case> {
     cases
 }
 
+/// Fields that frame, route or identify (RFC 9110 section 6.5.1).
+const NO_TRAILERS: &[&str] = &[
+    "content-length",
+    "transfer-encoding",
+    "host",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "content-encoding",
+    "content-type",
+    "content-range",
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "cache-control",
+    "range",
+    "if-match",
+    "max-forwards",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "forwarded",
+    "x-forwarded-for",
+    "X-Forwarded-Proto",
+    "x-forwarded-host",
+    "x-real-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "client-cert",
+    "x-request-id",
+    "proxy",
+    "x_forwarded_for",
+    "x.forwarded.for",
+    "content_length",
+    "x-http-host-override",
+    "sec-websocket-key",
+    "http2-settings",
+    "origin",
+    "referer",
+    "pragma",
+    "location",
+];
+
+/// Lines that are no field.
+const MALFORMED_TRAILERS: &[(&str, &str)] = &[
+    ("a trailer without a colon", "x-sum"),
+    ("a trailer with a blank before the colon", "x-sum : 1"),
+    ("a folded trailer", "x-sum: 1\r\n 2"),
+    ("a trailer that begins with a blank", " x-sum: 1"),
+    ("a trailer without a name", ": 1"),
+    ("a bare LF between trailers", "x-sum: 1\nx-b: 2"),
+    ("a bare CR between trailers", "x-sum: 1\rx-b: 2"),
+    ("NUL in a trailer", "x-sum: \0"),
+    ("a bare LF in a trailer", "x-sum: \nhost: b.test"),
+    ("a request line as a trailer", "GET /smuggled HTTP/1.1"),
+    ("VT in a trailer", "x-sum\u{b}: 1"),
+    ("DEL in a trailer", "x-sum: \u{7f}"),
+    ("a trailer whose name is no token", "x(sum: 1"),
+];
+
 /// Trailers that frame, route or identify are refused; others arrive as trailers (RFC 9110 section 6.5.1).
 pub(super) fn trailers() -> Vec<Case> {
     let mut cases = Vec::new();
     let with = |trailer: &str| chunked(&format!("5\r\nabcde\r\n0\r\n{trailer}\r\n\r\n"));
-    for name in [
-        "content-length",
-        "transfer-encoding",
-        "host",
-        "connection",
-        "upgrade",
-        "te",
-        "trailer",
-        "expect",
-        "content-encoding",
-        "content-type",
-        "content-range",
-        "authorization",
-        "cookie",
-        "set-cookie",
-        "cache-control",
-        "range",
-        "if-match",
-        "max-forwards",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authorization",
-        "forwarded",
-        "x-forwarded-for",
-        "X-Forwarded-Proto",
-        "x-forwarded-host",
-        "x-real-ip",
-        "x-original-url",
-        "x-rewrite-url",
-        "client-cert",
-        "x-request-id",
-        "proxy",
-        "x_forwarded_for",
-        "x.forwarded.for",
-        "content_length",
-        "x-http-host-override",
-        "sec-websocket-key",
-        "http2-settings",
-        "origin",
-        "referer",
-        "pragma",
-        "location",
-    ] {
+    for &name in NO_TRAILERS {
         cases.push(Case::refused(format!("{name} as a trailer"), with(&format!("{name}: 1")), BODY));
     }
-    for (name, trailer) in [
-        ("a trailer without a colon", "x-sum"),
-        ("a trailer with a blank before the colon", "x-sum : 1"),
-        ("a folded trailer", "x-sum: 1\r\n 2"),
-        ("a trailer that begins with a blank", " x-sum: 1"),
-        ("a trailer without a name", ": 1"),
-        ("a bare LF between trailers", "x-sum: 1\nx-b: 2"),
-        ("a bare CR between trailers", "x-sum: 1\rx-b: 2"),
-        ("NUL in a trailer", "x-sum: \0"),
-        ("a bare LF in a trailer", "x-sum: \nhost: b.test"),
-        ("a request line as a trailer", "GET /smuggled HTTP/1.1"),
-        ("VT in a trailer", "x-sum\u{b}: 1"),
-        ("DEL in a trailer", "x-sum: \u{7f}"),
-        ("a trailer whose name is no token", "x(sum: 1"),
-    ] {
+    for &(name, trailer) in MALFORMED_TRAILERS {
         cases.push(Case::refused(name, with(trailer), BODY));
     }
     let long = format!("x-sum: {}", "a".repeat(10_000));

@@ -72,6 +72,20 @@ pub(super) fn lengths() -> Vec<Case> {
     cases
 }
 
+/// Fields that frame, route or identify (RFC 9110 section 6.5.1).
+const NO_TRAILERS: &[(&str, &str)] = &[
+    ("content-length", "1"),
+    ("host", "b.test"),
+    ("authorization", "Basic eA=="),
+    ("cookie", "a=b"),
+    ("x-forwarded-for", "1.2.3.4"),
+    ("forwarded", "for=1.2.3.4"),
+    ("x_forwarded_for", "1.2.3.4"),
+    ("content-type", "text/html"),
+    ("trailer", "x"),
+    ("te", "trailers"),
+];
+
 /// RFC 9113 section 8.1, RFC 9110 section 6.5.1.
 pub(super) fn trailers() -> Vec<Case> {
     let with = |head: &[(&str, &str)], fields: &[(&str, &str)]| {
@@ -124,18 +138,7 @@ pub(super) fn trailers() -> Vec<Case> {
     {
         cases.push(Case::reaches(format!("8.1 trailers with {}", field.0), with(&[], &[field]), posted("hello")));
     }
-    for field in [
-        ("content-length", "1"),
-        ("host", "b.test"),
-        ("authorization", "Basic eA=="),
-        ("cookie", "a=b"),
-        ("x-forwarded-for", "1.2.3.4"),
-        ("forwarded", "for=1.2.3.4"),
-        ("x_forwarded_for", "1.2.3.4"),
-        ("content-type", "text/html"),
-        ("trailer", "x"),
-        ("te", "trailers"),
-    ] {
+    for &field in NO_TRAILERS {
         let head = [("trailer", field.0)];
         let bytes = with(&head, &[field]);
         cases.push(Case::answered(format!("RFC 9110 6.5.1 trailers with {}", field.0), bytes, 400, "bad_body"));

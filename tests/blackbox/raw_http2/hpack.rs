@@ -3,7 +3,10 @@
 
 use super::{
     case::{Case, Outcome, got},
-    frame::{CONTINUATION, END_HEADERS, END_STREAM, HEADERS, PROTOCOL_ERROR, frame, get, headers, integer, literal_as},
+    frame::{
+        CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PROTOCOL_ERROR, frame, get, headers,
+        integer, literal_as,
+    },
 };
 
 /// What the codec says, in the place of COMPRESSION_ERROR: the end is the same, the word is not.
@@ -16,7 +19,23 @@ pub(super) fn blocks() -> Vec<Case> {
     let mut cases = broken();
     cases.extend(sizes());
     cases.extend(right());
+    cases.extend(bombs());
     cases
+}
+
+/// A field of 3 KB that is put into the table once and named by a byte each from then on: 4 KB of frames, 3 MB of head.
+fn bombs() -> Vec<Case> {
+    let large = literal_as(0x40, "x-own", &"x".repeat(3000));
+    let named = |times: usize| b"\xbe".repeat(times);
+    let at_once = |times: usize| headers(1, [get(&[]), large.clone(), named(times)].concat());
+    let later = [headers(1, [get(&[]), large.clone()].concat()), headers(3, [get(&[]), named(1000)].concat())];
+    let arrives = got(&[&format!("x-own: {}", "x".repeat(3000))]);
+    vec![
+        // The codec's own answer, without a page.
+        Case::answered("HPACK 7.3 a head of 90 KB in 3 KB", at_once(30), 431, ""),
+        Case::dies("HPACK 7.3 a head of 3 MB in 4 KB", at_once(1000), ENHANCE_YOUR_CALM),
+        Case::dies("HPACK 7.3 the same, laid by a head before", later.concat(), ENHANCE_YOUR_CALM).may_arrive(arrives),
+    ]
 }
 
 /// Blocks that nobody can decode.
