@@ -21,6 +21,7 @@ mod certificates;
 mod client_certificates;
 mod commands;
 mod forwarding;
+mod hellos;
 mod hijack;
 mod identity;
 mod isolation;
