@@ -8,11 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
+use vestibule_h1::Part;
 
 use crate::{
     Fault, ForwardError,
+    error::ConnectionError,
     flow::{Flow, Last},
     law::retain_trailers,
     pool::Lease,
@@ -37,12 +38,19 @@ enum Kind {
 }
 
 struct Streaming {
-    incoming: Incoming,
+    source: Source,
     wait: IdleWait,
     /// `None`: nobody counts.
     flow: Option<Flow>,
-    lease: Lease,
-    after: After,
+}
+
+enum Source {
+    /// The rest of it is still with the backend.
+    Backend(Lease, After),
+    /// It came whole, and waits for its turn.
+    Whole(Bytes),
+    /// All of it was taken, and the connection is free.
+    Over,
 }
 
 /// What becomes of the connection after a response.
@@ -57,7 +65,7 @@ pub(crate) enum After {
 pub enum BodyError {
     /// The backend stopped in the middle.
     #[error("the backend ended its response early")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] ConnectionError),
     /// Nothing came for `timeouts.upstream_idle`.
     #[error("the backend sent nothing for too long")]
     UpstreamIdle,
@@ -67,6 +75,14 @@ pub enum BodyError {
 }
 
 impl BodyError {
+    /// The request body ended like this while the response was under way.
+    pub(crate) fn of_request(fault: ForwardError) -> Self {
+        match fault {
+            ForwardError::Reset(error) | ForwardError::Malformed(error) => Self::Upstream(error),
+            fault => Self::Request(Box::new(fault)),
+        }
+    }
+
     /// Whose fault.
     pub fn fault(&self) -> Fault {
         match self {
@@ -88,82 +104,101 @@ impl Body {
         if bytes.is_empty() { Self::empty() } else { Self(Kind::Full(bytes)) }
     }
 
-    pub(crate) fn streaming(incoming: Incoming, lease: Lease, after: After, idle: Duration) -> Self {
+    /// What follows the head of a response on its connection.
+    pub(crate) fn streaming(lease: Lease, after: After, idle: Duration) -> Self {
         let flow = Flow::of(&lease.backend.account);
-        let streaming = Streaming { incoming, wait: IdleWait::new(idle), flow, lease, after };
-        if streaming.incoming.is_end_stream() {
-            streaming.finish();
-            return Self::empty();
-        }
-        Self(Kind::Streaming(streaming))
-    }
-
-    /// All of it came: the connection is free, and what follows is nothing.
-    fn finish(&mut self) {
-        if let Kind::Streaming(streaming) = std::mem::take(&mut self.0) {
-            streaming.finish();
-        }
-    }
-
-    fn pass(&mut self, mut frame: Frame<Bytes>, last: Last) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(trailers) = frame.trailers_mut() {
-            retain_trailers(trailers);
-            self.finish();
-        } else if last == Last::Yes {
-            self.finish();
-        }
-        Poll::Ready(Some(Ok(frame)))
+        let source = match lease.link().whole_body() {
+            Some(data) => {
+                finish(lease, after);
+                match flow {
+                    None => return Self::full(data),
+                    Some(_) if data.is_empty() => return Self::empty(),
+                    Some(_) => Source::Whole(data),
+                }
+            }
+            None => {
+                lease.send_apart();
+                Source::Backend(lease, after)
+            }
+        };
+        Self(Kind::Streaming(Streaming { source, wait: IdleWait::new(idle), flow }))
     }
 
     /// Ends the stream with an error, one poll later: the writer gives up at once what it has not written yet, and the
     /// client is to see the cut where it was.
     fn fail(&mut self, error: BodyError, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let kind = std::mem::take(&mut self.0);
-        let fault = match &kind {
-            Kind::Streaming(streaming) => streaming.lease.exchange().and_then(|exchange| exchange.take_fault()),
-            Kind::Empty | Kind::Full(_) | Kind::Failing(_) => None,
-        };
-        self.0 = Kind::Failing(fault.map_or(error, |fault| BodyError::Request(Box::new(fault))));
+        self.0 = Kind::Failing(error);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-impl Streaming {
-    fn last(&self) -> Last {
-        if self.incoming.is_end_stream() { Last::Yes } else { Last::No }
+/// The connection has served its response.
+fn finish(lease: Lease, after: After) {
+    match after {
+        After::Keep => lease.give_back(),
+        After::Close => drop(lease),
     }
+}
 
+impl Streaming {
     /// The next frame that may go on: nothing is asked of the backend while one waits for its turn.
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(flow) = &mut self.flow
             && let Some(data) = ready!(flow.poll(cx))
         {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let part = ready!(self.poll_part(cx))?;
         self.wait.progress();
-        let last = self.last();
-        match (frame, &mut self.flow) {
-            (Some(Ok(frame)), Some(flow)) => match frame.into_data() {
-                Ok(data) => flow.pass(cx, data, last).map(|data| Some(Ok(Frame::data(data)))),
-                Err(frame) => Poll::Ready(Some(Ok(frame))),
-            },
-            (frame, _) => Poll::Ready(frame),
+        let last = if matches!(self.source, Source::Over) { Last::Yes } else { Last::No };
+        Poll::Ready(match (part, &mut self.flow) {
+            (None, _) => None,
+            (Some(Part::Data(data)), None) => Some(Ok(Frame::data(data))),
+            (Some(Part::Data(data)), Some(flow)) => Some(Ok(Frame::data(ready!(flow.pass(cx, data, last))))),
+            (Some(Part::Trailers(mut trailers)), _) => {
+                retain_trailers(&mut trailers);
+                Some(Ok(Frame::trailers(trailers)))
+            }
+        })
+    }
+
+    /// The next part from where it is. With the last one the connection is free.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, BodyError>> {
+        let part = match &mut self.source {
+            Source::Backend(lease, _) => {
+                let part = ready!(lease.link().poll_body(cx))?;
+                if !lease.link().is_over() {
+                    return Poll::Ready(Ok(part));
+                }
+                part
+            }
+            Source::Whole(data) => Some(Part::Data(std::mem::take(data))),
+            Source::Over => None,
+        };
+        if let Source::Backend(lease, after) = std::mem::replace(&mut self.source, Source::Over) {
+            finish(lease, after);
         }
+        Poll::Ready(Ok(part))
     }
 
     /// Does the backend keep us waiting, and not the tenant's turn or the client?
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        let asked = self.flow.as_ref().is_none_or(Flow::is_open);
+        let asked = matches!(self.source, Source::Backend(..)) && self.flow.as_ref().is_none_or(Flow::is_open);
         asked && self.wait.poll_elapsed(cx).is_ready()
     }
 
-    fn finish(self) {
-        match self.after {
-            After::Keep => self.lease.give_back(),
-            After::Close => drop(self.lease),
-        }
+    fn is_end(&self) -> bool {
+        matches!(self.source, Source::Over) && Flow::is_done(self.flow.as_ref())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = match &self.source {
+            Source::Backend(lease, _) => lease.link().remaining(),
+            Source::Whole(data) => Some(data.len() as u64),
+            Source::Over => Some(0),
+        };
+        Flow::size_hint(self.flow.as_ref(), left.map_or_else(SizeHint::default, SizeHint::with_exact))
     }
 }
 
@@ -186,14 +221,12 @@ impl http_body::Body for Body {
             }
         };
         match streaming.poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                let last = streaming.last();
-                self.pass(frame, last)
-            }
-            Poll::Ready(Some(Err(error))) => self.fail(BodyError::Upstream(error), cx),
-            Poll::Ready(None) => {
-                self.finish();
-                Poll::Ready(None)
+            Poll::Ready(Some(Err(error))) => self.fail(error, cx),
+            Poll::Ready(frame) => {
+                if streaming.is_end() {
+                    self.0 = Kind::Empty;
+                }
+                Poll::Ready(frame)
             }
             Poll::Pending if streaming.is_overdue(cx) => self.fail(BodyError::UpstreamIdle, cx),
             Poll::Pending => Poll::Pending,
@@ -204,7 +237,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => true,
             Kind::Full(_) | Kind::Failing(_) => false,
-            Kind::Streaming(streaming) => Flow::is_done(streaming.flow.as_ref()) && streaming.incoming.is_end_stream(),
+            Kind::Streaming(streaming) => streaming.is_end(),
         }
     }
 
@@ -212,7 +245,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Streaming(streaming) => Flow::size_hint(streaming.flow.as_ref(), streaming.incoming.size_hint()),
+            Kind::Streaming(streaming) => streaming.size_hint(),
             Kind::Failing(_) => SizeHint::default(),
         }
     }
@@ -229,7 +262,7 @@ impl fmt::Debug for Body {
         match &self.0 {
             Kind::Empty => f.write_str("Body::Empty"),
             Kind::Full(bytes) => write!(f, "Body::Full({} bytes)", bytes.len()),
-            Kind::Streaming(streaming) => write!(f, "Body::Streaming({:?})", streaming.after),
+            Kind::Streaming(_) => f.write_str("Body::Streaming"),
             Kind::Failing(error) => write!(f, "Body::Failing({error})"),
         }
     }

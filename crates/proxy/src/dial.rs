@@ -1,4 +1,4 @@
-//! [`Dialler`]: opens a connection to a backend: name → address → socket (see `dial/socket.rs`) → TLS → hyper.
+//! [`Dialler`]: opens a connection to a backend: name → address → socket (see `dial/socket.rs`) → TLS.
 //!
 //! Names are resolved at every dial, by the system's resolver on tokio's blocking pool: a backend that moves is found
 //! again, and a slow resolver costs the connect timeout and never the worker, and one tenant few threads (`blocking`).
@@ -6,7 +6,6 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
-    convert::Infallible,
     io,
     path::{Path, PathBuf},
     rc::Rc,
@@ -14,12 +13,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, pki_types::ServerName},
@@ -33,7 +27,8 @@ use crate::{
     account::Spent,
     blocking,
     budget::Place,
-    pool::{Backend, Lease, Link, OpenMark, Origin, Pool},
+    link::{Link, OpenMark},
+    pool::{Backend, Lease, Origin, Pool},
     stream::{Socket, Stream},
 };
 
@@ -47,14 +42,10 @@ pub(crate) type Roots = Arc<dyn Fn(Option<&Path>) -> Result<Arc<ClientConfig>, V
 /// After this, the file of roots is read again.
 const ROOTS_LIFETIME: Duration = Duration::from_secs(60);
 
-/// The most that hyper buffers of one connection, in each direction.
-const BUFFER_LIMIT: usize = 64 * 1024;
-
 pub(crate) struct Dialler {
     roots: Roots,
     opener: Opener,
     loaded: RefCell<HashMap<Option<PathBuf>, Loaded>>,
-    http1: http1::Builder,
 }
 
 struct Loaded {
@@ -64,12 +55,10 @@ struct Loaded {
 
 impl Dialler {
     pub(crate) fn new(config: &ProxyConfig, roots: Roots) -> Self {
-        let mut http1 = http1::Builder::new();
-        http1.max_header_size(config.response_head_limit).max_buf_size(BUFFER_LIMIT.max(config.response_head_limit));
-        Self { roots, opener: Opener::new(config.border.clone()), loaded: RefCell::default(), http1 }
+        Self { roots, opener: Opener::new(config.border.clone()), loaded: RefCell::default() }
     }
 
-    /// A fresh connection, ready for one request; its task is spawned.
+    /// A fresh connection, ready for one request.
     pub(crate) async fn dial(
         &self,
         pool: &Rc<Pool>,
@@ -78,36 +67,20 @@ impl Dialler {
     ) -> Result<Lease, ForwardError> {
         let stream =
             timeout(limit, self.connect(pool, backend, limit)).await.map_err(|_| ForwardError::ConnectTimeout)??;
-        let gauge = stream.gauge();
-        let (sender, connection) = self.http1.handshake(TokioIo::new(stream)).await.map_err(ForwardError::Malformed)?;
-        let (held, mut released) = oneshot::channel();
-        let (ending, ended) = oneshot::channel::<Infallible>();
-        let mark = OpenMark::new(backend);
-        (pool.spawn)(Box::pin(async move {
-            tokio::select! {
-                biased;
-                _ = &mut released => {}
-                ended = connection.with_upgrades() => if let Err(error) = ended {
-                    tracing::debug!(%error, upstream = %mark.addr(), "a connection to a backend broke");
-                },
-            }
-            // Last of all: the socket is closed, or handed over to a tunnel.
-            drop((mark, ending));
-        }));
-        Ok(pool.lease(Link { sender, gauge, ended, _held: held }, backend, Origin::Fresh))
+        Ok(pool.lease(Link::new(stream, OpenMark::new(&backend.open)), backend, Origin::Fresh))
     }
 
     async fn connect(&self, pool: &Pool, backend: &Backend, limit: Duration) -> Result<Stream, ForwardError> {
-        let place = place(pool, backend).await?;
+        let place = place(pool, backend)?;
         let end = self.opener.open(backend, limit).await?;
         let socket = Socket { end, _place: place };
         if backend.addr.scheme == UpstreamScheme::Http {
-            return Ok(Stream::clear(socket, pool.config.response_head_limit));
+            return Ok(Stream::Clear(socket));
         }
         let name = server_name(&backend.addr.target, &backend.tls)?;
         let config = self.tls_config(&backend.account, backend.tls.ca.as_deref()).await?;
         let stream = TlsConnector::from(config).connect(name, socket).await.map_err(ForwardError::Tls)?;
-        Ok(Stream::tls(stream, pool.config.response_head_limit))
+        Ok(Stream::Tls(Box::new(stream)))
     }
 
     async fn tls_config(&self, account: &Account, ca: Option<&Path>) -> Result<Arc<ClientConfig>, ForwardError> {
@@ -131,14 +104,14 @@ impl Dialler {
 
 /// A place in the budget; when there is none, what has been idle for the longest on this worker makes room: the tenant's
 /// own, where it is the tenant who has too much.
-async fn place(pool: &Pool, backend: &Backend) -> Result<Place, ForwardError> {
+fn place(pool: &Pool, backend: &Backend) -> Result<Place, ForwardError> {
     let budget = &pool.config.budget;
     loop {
         let spent = match budget.take(&backend.account) {
             Ok(place) => return Ok(place),
             Err(spent) => spent,
         };
-        // Another may be faster with the place that becomes free. Every round closes something, so there is an end.
+        // Another worker may be faster with the place that becomes free. Every round closes something, so there is an end.
         let evicted = match spent {
             Spent::Box => pool.evict(None),
             Spent::Share | Spent::Limit => pool.evict(Some(backend.account.tenant())),
@@ -155,7 +128,7 @@ async fn place(pool: &Pool, backend: &Backend) -> Result<Place, ForwardError> {
                 }
             });
         };
-        link.close().await;
+        drop(link);
     }
 }
 

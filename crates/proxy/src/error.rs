@@ -1,8 +1,10 @@
-//! [`ForwardError`]: why a request could not be forwarded, whose fault that is, and what the client sees.
+//! [`ForwardError`]: why a request could not be forwarded, whose fault that is, and what the client sees; and
+//! [`ConnectionError`]: what a backend did to a connection.
 
 use std::io;
 
 use vestibule_certs::VaultError;
+use vestibule_wire as wire;
 
 use crate::{Refusal, border::Denial, law::ResponseBreach};
 
@@ -84,13 +86,39 @@ pub enum ForwardError {
     ResponseTimeout,
     /// The connection ended before the response head was complete.
     #[error("the backend closed the connection before it answered")]
-    Reset(#[source] hyper::Error),
+    Reset(#[source] ConnectionError),
     /// The response head is malformed or too long.
     #[error("the backend's response is malformed")]
-    Malformed(#[source] hyper::Error),
+    Malformed(#[source] ConnectionError),
     /// The response is well-formed, and yet may not be passed on.
     #[error("the backend's response may not be passed on")]
     Breach(#[source] ResponseBreach),
+}
+
+/// What ended a connection to a backend in the middle of an exchange. Always the backend's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// It has nothing more to say.
+    #[error("the connection was closed")]
+    Closed,
+    /// Reading or writing failed.
+    #[error("the connection broke")]
+    Broken(#[source] io::Error),
+    /// What it says is no response, or could be read in two ways.
+    #[error("what came is no response")]
+    Malformed(#[source] wire::Fault),
+    /// It says more and more, and no response is among it.
+    #[error("too many bytes before a response")]
+    TooMuch,
+}
+
+impl From<ConnectionError> for ForwardError {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Closed | ConnectionError::Broken(_) => Self::Reset(error),
+            ConnectionError::Malformed(_) | ConnectionError::TooMuch => Self::Malformed(error),
+        }
+    }
 }
 
 impl ForwardError {

@@ -3,24 +3,22 @@
 use std::{
     future::{Future, poll_fn},
     path::Path,
-    pin::pin,
     rc::Rc,
     sync::Arc,
-    task::{Poll, ready},
-    time::Duration,
+    task::Poll,
 };
 
-use http::{Request, Response, StatusCode, Version, header::CONNECTION};
+use http::{Method, Request, Response, StatusCode, Version, header::CONNECTION};
 use hyper::{
     body::Incoming,
-    client::conn::TrySendError,
+    ext::ReasonPhrase,
     upgrade::{self, OnUpgrade},
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+use vestibule_h1::{AnswerTo, ResponseHead};
 use vestibule_names::UpstreamAddr;
-
 use vestibule_vhost::{
-    Action, Route, UpstreamGroup, Vhost,
+    Action, HeaderChanges, Route, UpstreamGroup, Vhost,
     vhost::{Limits, Timeouts},
 };
 
@@ -28,12 +26,13 @@ use crate::{
     Account, Body, Caller, Fault, ForwardError, ProxyConfig, Spawn, Tunnel,
     body::After,
     dial::{Dialler, Roots},
+    error::ConnectionError,
     flow::Flow,
     law::{Answer, Handshake, Order, rewrite_request, rewrite_response},
+    link::{Effect, Outbound},
     pool::{Lease, Origin, Pool},
-    stream::Spoilt,
     target::{rewrite_target, strip},
-    upload::{Exchange, Length, Upload},
+    upload::{Length, Upload},
 };
 
 /// A worker's forwarding side. Cheap to clone.
@@ -69,25 +68,20 @@ pub(crate) struct Terms<'a> {
 
 /// A request that is ready to be sent.
 struct Parcel {
-    request: Request<Upload>,
-    exchange: Option<Rc<Exchange>>,
-    handshake: Option<Handshake>,
-    client: OnUpgrade,
+    request: Outbound,
+    to: AnswerTo,
+    effect: Effect,
+    /// The upgrade it asks for, and the client's side of it.
+    upgrade: Option<(Handshake, OnUpgrade)>,
 }
 
-/// One attempt that failed.
-struct Failed {
-    error: ForwardError,
-    /// The request, when nothing of it was sent.
-    unsent: Option<Request<Upload>>,
-    /// Did the backend say nothing at all?
-    silent: Silence,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Silence {
-    Silent,
-    Spoke,
+/// Where a request goes, and within which times.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    timeouts: &'a Timeouts,
+    group: &'a UpstreamGroup,
+    changes: &'a HeaderChanges,
+    account: &'a Arc<Account>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,17 +104,19 @@ impl Proxy {
     /// Forwards one request that passed [`crate::inspect`]. `path` is the normalised path (before the prefix is
     /// stripped), or `*` for `OPTIONS *`; it is what the backend sees, with the query as it came.
     ///
-    /// Dropping the future gives the request up and closes its connection.
-    pub async fn forward(
-        &self,
+    /// The request is taken apart at once, and not part of the future. Dropping the future gives the request up and closes
+    /// its connection.
+    pub fn forward<'a>(
+        &'a self,
         request: Request<Incoming>,
         path: &str,
-        vhost: &Arc<Vhost>,
-        route: &Arc<Route>,
-        caller: Caller<'_>,
-    ) -> Result<Forwarded, ForwardError> {
+        vhost: &'a Arc<Vhost>,
+        route: &'a Arc<Route>,
+        caller: Caller<'a>,
+    ) -> impl Future<Output = Result<Forwarded, ForwardError>> + use<'a> {
         let terms = Terms { timeouts: &vhost.timeouts, limits: &vhost.limits, route, path, caller: &caller };
-        self.carry(request, &terms).await
+        let parcel = prepare(request, &terms, &self.inner.pool.spawn);
+        self.carry(parcel, &vhost.timeouts, route, caller.account)
     }
 
     /// Idle and open upstream connections of this worker (the open ones include the idle).
@@ -134,12 +130,30 @@ impl Proxy {
         known.is_some_and(|backend| backend.is_down(Instant::now()))
     }
 
-    /// The walk: prepare, send, receive.
-    pub(crate) async fn carry(&self, request: Request<Incoming>, terms: &Terms<'_>) -> Result<Forwarded, ForwardError> {
-        let Action::Upstream(group) = &terms.route.action else { return Err(ForwardError::NoUpstream) };
-        let Parcel { request, exchange, handshake, client } = prepare(request, terms, &self.inner.pool.spawn)?;
-        let (lease, response) = self.send(request, exchange, group, terms).await?;
-        receive(lease, response, handshake.map(|handshake| (handshake, client)), terms)
+    /// The same, on terms of a test's own.
+    #[cfg(test)]
+    pub(crate) async fn forward_on(
+        &self,
+        request: Request<Incoming>,
+        terms: &Terms<'_>,
+    ) -> Result<Forwarded, ForwardError> {
+        let parcel = prepare(request, terms, &self.inner.pool.spawn);
+        self.carry(parcel, terms.timeouts, terms.route, terms.caller.account).await
+    }
+
+    /// The walk: send, receive.
+    async fn carry(
+        &self,
+        parcel: Result<Parcel, ForwardError>,
+        timeouts: &Timeouts,
+        route: &Route,
+        account: &Arc<Account>,
+    ) -> Result<Forwarded, ForwardError> {
+        let Action::Upstream(group) = &route.action else { return Err(ForwardError::NoUpstream) };
+        let Parcel { request, to, effect, upgrade } = parcel?;
+        let way = Way { timeouts, group, changes: &route.headers, account };
+        let (lease, head) = self.send(request, to, effect, way).await?;
+        receive(lease, head, upgrade, way)
     }
 
     /// Sends, and sends once more on a fresh connection where that is safe: a reused connection turned out dead, and
@@ -147,52 +161,58 @@ impl Proxy {
     /// (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
     async fn send(
         &self,
-        request: Request<Upload>,
-        exchange: Option<Rc<Exchange>>,
-        group: &UpstreamGroup,
-        terms: &Terms<'_>,
-    ) -> Result<(Lease, Response<Incoming>), ForwardError> {
-        let (timeouts, account) = (terms.timeouts, terms.caller.account);
-        let lease = self.connection(group, account, timeouts.connect, Reuse::Allowed).await?;
-        if lease.origin == Origin::Fresh {
-            return self.attempt(lease, request, exchange, timeouts.response).await.map_err(|failed| failed.error);
-        }
-        let spare = (exchange.is_none() && request.method().is_idempotent()).then(|| copy(&request));
-        let failed = match self.attempt(lease, request, exchange.clone(), timeouts.response).await {
-            Ok(answer) => return Ok(answer),
-            Err(failed) => failed,
+        request: Outbound,
+        to: AnswerTo,
+        effect: Effect,
+        way: Way<'_>,
+    ) -> Result<(Lease, ResponseHead), ForwardError> {
+        let limit = way.timeouts.response;
+        let head_limit = self.inner.pool.config.response_head_limit;
+        let turn = self.inner.pool.turn(way.group.addrs.len());
+        let lease = match self.idle(way, turn).await {
+            Some(lease) => lease,
+            None => Box::pin(self.connection(way, turn, Reuse::Allowed)).await?,
         };
-        let again = failed.unsent.or(spare.filter(|_| failed.silent == Silence::Silent));
-        let Some(request) = again.filter(|_| matches!(failed.error, ForwardError::Reset(_))) else {
-            return Err(failed.error);
+        lease.link().begin(request, to, head_limit, limit);
+        let error = match poll_fn(|cx| lease.link().poll_answer(cx, limit)).await {
+            Ok(head) => return Ok((lease, head)),
+            Err(error) => error,
         };
-        let lease = self.connection(group, account, timeouts.connect, Reuse::Forbidden).await?;
-        self.attempt(lease, request, exchange, timeouts.response).await.map_err(|failed| failed.error)
+        let is_dead = lease.origin == Origin::Reused && matches!(error, ForwardError::Reset(_));
+        let Some(request) = is_dead.then(|| lease.link().take_back(effect)).flatten() else { return Err(error) };
+        drop(lease); // its place in the budget may be the one that is needed
+        let turn = self.inner.pool.turn(way.group.addrs.len());
+        let lease = Box::pin(self.connection(way, turn, Reuse::Forbidden)).await?;
+        lease.link().begin(request, to, head_limit, limit);
+        let head = poll_fn(|cx| lease.link().poll_answer(cx, limit)).await?;
+        Ok((lease, head))
     }
 
-    /// A connection to a backend of the group: the next one in turn, those that refused a moment ago last.
-    async fn connection(
-        &self,
-        group: &UpstreamGroup,
-        account: &Arc<Account>,
-        limit: Duration,
-        reuse: Reuse,
-    ) -> Result<Lease, ForwardError> {
+    /// The common case first: an idle connection to the backend whose turn it is.
+    async fn idle(&self, way: Way<'_>, turn: usize) -> Option<Lease> {
+        let pool = &self.inner.pool;
+        let backend = pool.backend(way.group.addrs.get(turn)?, &way.group.tls, way.account);
+        poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
+    }
+
+    /// A connection to a backend of the group: the one whose turn it is and those behind it, who refused a moment ago
+    /// last.
+    async fn connection(&self, way: Way<'_>, turn: usize, reuse: Reuse) -> Result<Lease, ForwardError> {
         let Inner { pool, dialler } = &*self.inner;
-        let start = pool.turn(group.addrs.len());
+        let addrs = &way.group.addrs;
         let mut failure = None;
         for asks_the_down in [false, true] {
-            for addr in group.addrs.iter().cycle().skip(start).take(group.addrs.len()) {
-                let backend = pool.backend(addr, &group.tls, account);
+            for addr in addrs.iter().cycle().skip(turn).take(addrs.len()) {
+                let backend = pool.backend(addr, &way.group.tls, way.account);
                 if reuse == Reuse::Allowed
-                    && let Some(lease) = pool.take(&backend)
+                    && let Some(lease) = poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
                 {
                     return Ok(lease);
                 }
                 if backend.is_down(Instant::now()) != asks_the_down {
                     continue;
                 }
-                match dialler.dial(pool, &backend, limit).await {
+                match dialler.dial(pool, &backend, way.timeouts.connect).await {
                     Ok(lease) => {
                         backend.mark_up();
                         return Ok(lease);
@@ -216,138 +236,67 @@ impl Proxy {
         }
         Err(failure.unwrap_or(ForwardError::NoUpstream))
     }
-
-    async fn attempt(
-        &self,
-        mut lease: Lease,
-        request: Request<Upload>,
-        exchange: Option<Rc<Exchange>>,
-        limit: Duration,
-    ) -> Result<(Lease, Response<Incoming>), Failed> {
-        lease.bind(exchange);
-        let head_limit = self.inner.pool.config.response_head_limit;
-        let link = lease.link();
-        link.gauge.begin(&request, head_limit);
-        let answer = link.sender.try_send_request(request);
-        match in_time(answer, lease.exchange().map(|exchange| &**exchange), limit).await {
-            Some(Ok(response)) => {
-                lease.link().gauge.head_complete();
-                Ok((lease, response))
-            }
-            Some(Err(error)) => Err(fail(&mut lease, error)),
-            None => Err(Failed { error: ForwardError::ResponseTimeout, unsent: None, silent: Silence::Spoke }),
-        }
-    }
 }
 
 /// Everything that is done with a request before a connection is thought of.
 fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>, spawn: &Spawn) -> Result<Parcel, ForwardError> {
-    let client = upgrade::on(&mut request);
+    let length = Length::of(request.body());
+    // An upgrade with a body has two meanings for what follows the head.
+    let handshake = Handshake::read(request.method(), request.version(), request.headers());
+    let upgrade = handshake.filter(|_| length == Length::None).map(|asked| (asked, upgrade::on(&mut request)));
     let (mut head, incoming) = request.into_parts();
-    let body = Length::of(&incoming);
     let limit = terms.limits.request_body.map(|limit| limit.0);
-    let version = head.version;
     // Made first: whatever is refused from here on, the rest of the body is seen to.
-    let (upload, exchange) = if body == Length::None {
-        (Upload::none(), None)
+    let upload = if length == Length::None {
+        Upload::none()
     } else {
-        let (upload, exchange) = Upload::new(incoming, version, limit, terms.timeouts.request_body, Rc::clone(spawn));
-        let upload = upload.through(Flow::of(terms.caller.account));
-        (upload, Some(exchange))
+        Upload::new(incoming, head.version, limit, terms.timeouts.request_body, Rc::clone(spawn))
+            .through(Flow::of(terms.caller.account))
     };
-    if let (Length::Exact(length), Some(limit)) = (body, limit)
+    if let (Length::Exact(length), Some(limit)) = (length, limit)
         && length > limit
     {
         return Err(ForwardError::BodyTooLarge);
     }
-    // An upgrade with a body has two meanings for what follows the head.
-    let handshake =
-        if body == Length::None { Handshake::read(&head.method, head.version, &head.headers) } else { None };
     let (path, stripped) = strip(terms.path, &terms.route.path, terms.route.prefix);
     head.uri = rewrite_target(std::mem::take(&mut head.uri), path).map_err(ForwardError::Refused)?;
-    let order =
-        Order { caller: terms.caller, stripped, changes: &terms.route.headers, handshake: handshake.as_ref(), body };
+    let asked = upgrade.as_ref().map(|(asked, _)| asked);
+    let order = Order { caller: terms.caller, stripped, changes: &terms.route.headers, handshake: asked, body: length };
     rewrite_request(&mut head, &order).map_err(ForwardError::Refused)?;
-    Ok(Parcel { request: Request::from_parts(head, upload), exchange, handshake, client })
-}
-
-/// Waits for the response head; `None` when it is overdue.
-async fn in_time<T>(answer: impl Future<Output = T>, exchange: Option<&Exchange>, limit: Duration) -> Option<T> {
-    let mut answer = pin!(answer);
-    let mut timer = pin!(sleep(limit));
-    poll_fn(|cx| {
-        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(Some(answer));
-        }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            // The time runs from the last byte of the request, which may have come late.
-            match exchange.map(|exchange| exchange.answer_due(limit)) {
-                Some(due) if due > Instant::now() => timer.as_mut().reset(due),
-                _ => return Poll::Ready(None),
-            }
-        }
-    })
-    .await
-}
-
-/// Whose fault it was, and what may still be done.
-fn fail(lease: &mut Lease, mut error: TrySendError<Request<Upload>>) -> Failed {
-    let unsent = error.take_message();
-    let (silent, invalid) = {
-        let gauge = &lease.link().gauge;
-        let spoilt = gauge.spoilt();
-        // What came unasked came before anything of this request was written.
-        let silent = gauge.is_silent() || spoilt == Some(Spoilt::Unasked);
-        let invalid = gauge.is_exceeded() || spoilt == Some(Spoilt::Malformed);
-        (if silent { Silence::Silent } else { Silence::Spoke }, invalid)
-    };
-    let error = error.into_error();
-    let fault = lease.exchange().and_then(|exchange| exchange.take_fault());
-    let error = match fault {
-        Some(fault) => fault,
-        None if invalid || error.is_parse() => ForwardError::Malformed(error),
-        None => ForwardError::Reset(error),
-    };
-    Failed { error, unsent, silent }
-}
-
-/// The same request again; it has no body.
-fn copy(request: &Request<Upload>) -> Request<Upload> {
-    let mut copy = Request::new(Upload::none());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
+    let to = if head.method == Method::HEAD { AnswerTo::Head } else { AnswerTo::Other };
+    let effect = if head.method.is_idempotent() { Effect::Idempotent } else { Effect::Unknown };
+    Ok(Parcel { request: Outbound::new(&head, upload, length), to, effect, upgrade })
 }
 
 /// Everything that is done with a response before its body flows.
 fn receive(
     lease: Lease,
-    mut response: Response<Incoming>,
-    asked: Option<(Handshake, OnUpgrade)>,
-    terms: &Terms<'_>,
+    answer: ResponseHead,
+    upgrade: Option<(Handshake, OnUpgrade)>,
+    way: Way<'_>,
 ) -> Result<Forwarded, ForwardError> {
-    let backend = upgrade::on(&mut response);
-    let (mut head, incoming) = response.into_parts();
+    let (mut head, ()) = answer.response.into_parts();
     let after = after(&head);
-    let handshake = asked.as_ref().map(|(handshake, _)| handshake);
-    let answer = Answer { handshake, changes: &terms.route.headers };
-    rewrite_response(&mut head, &answer).map_err(ForwardError::Breach)?;
+    let asked = upgrade.as_ref().map(|(asked, _)| asked);
+    rewrite_response(&mut head, &Answer { handshake: asked, changes: way.changes }).map_err(ForwardError::Breach)?;
     head.version = Version::HTTP_11;
+    // Codes that are not of the standard have no other reason.
+    if let Some(reason) = answer.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
+        head.extensions.insert(reason);
+    }
     let upstream = lease.backend.addr.clone();
-    let (body, tunnel) = match asked {
+    let (body, tunnel) = match upgrade {
         // Only a confirmed 101 comes this far.
         Some((_, client)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-            (Body::empty(), Some(Tunnel::new(client, backend, lease, terms.timeouts.tunnel_idle)))
+            let tunnel = Tunnel::new(client, lease, way.timeouts.tunnel_idle);
+            (Body::empty(), Some(tunnel.ok_or(ForwardError::Reset(ConnectionError::Closed))?))
         }
-        _ => (Body::streaming(incoming, lease, after, terms.timeouts.upstream_idle), None),
+        _ => (Body::streaming(lease, after, way.timeouts.upstream_idle), None),
     };
     Ok(Forwarded { response: Response::from_parts(head, body), upstream, tunnel })
 }
 
-/// A connection whose backend speaks HTTP/1.0 is not used again: hyper would go on in HTTP/1.0, where a request body
-/// without a length is silently left out.
+/// A connection whose backend speaks HTTP/1.0 is not used again: there a request body without a length cannot be sent.
 fn after(head: &http::response::Parts) -> After {
     let closes = head.version != Version::HTTP_11
         || head.headers.get_all(CONNECTION).iter().any(|value| {

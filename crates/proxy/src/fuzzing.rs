@@ -1,16 +1,15 @@
-//! Doors to the inside for the fuzz targets (`tests/fuzz`), behind the feature `fuzzing`: the header law by itself, and a
-//! backend's bytes as the client's codec gets to see them. Nothing is decided here.
+//! Doors to the inside for the fuzz targets (`tests/fuzz`), behind the feature `fuzzing`: the header law by itself, and the
+//! bytes that a backend gets of a request. Nothing is decided here.
 
-use std::{io, sync::Arc};
-
-use http::{HeaderMap, Request, request, response};
+use bytes::Bytes;
+use http::{HeaderMap, request, response};
+use http_body::Frame;
 use vestibule_vhost::HeaderChanges;
 
 use crate::{
-    Caller, Refusal,
+    Caller, ForwardError, Refusal,
     law::{self, Answer, Handshake, Order, ResponseBreach},
-    screen::{Screen, Step},
-    stream::Gauge,
+    link::Outbound,
     target,
     upload::Length,
 };
@@ -26,6 +25,16 @@ pub enum BodyLength {
     Unknown,
 }
 
+impl From<BodyLength> for Length {
+    fn from(length: BodyLength) -> Self {
+        match length {
+            BodyLength::None => Self::None,
+            BodyLength::Exact(length) => Self::Exact(length),
+            BodyLength::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// What [`crate::Proxy::forward`] makes of the head of a request, for a route without changes of its own. `path` is in
 /// normal form.
 ///
@@ -39,11 +48,7 @@ pub fn rewrite_request(
     body: BodyLength,
 ) -> Result<(), Refusal> {
     let handshake = Handshake::read(&head.method, head.version, &head.headers);
-    let body = match body {
-        BodyLength::None => Length::None,
-        BodyLength::Exact(length) => Length::Exact(length),
-        BodyLength::Unknown => Length::Unknown,
-    };
+    let body = Length::from(body);
     let changes = HeaderChanges::default();
     // As `forward` does: who sends a body does not shake hands.
     let handshake = handshake.filter(|_| body == Length::None);
@@ -66,59 +71,15 @@ pub fn retain_trailers(trailers: &mut HeaderMap) {
     law::retain_trailers(trailers);
 }
 
-/// A connection to a backend, as bytes alone.
-#[derive(Debug)]
-pub struct Screened {
-    screen: Screen,
-    gauge: Arc<Gauge>,
-}
-
-/// What may be read next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reading {
-    /// These bytes.
-    Bytes(Vec<u8>),
-    /// So many bytes, unseen: at least one.
-    Unseen(u64),
-    /// Nothing before more has come.
-    Wait,
-}
-
-impl Screened {
-    /// For heads of at most so many bytes.
-    pub fn new(head_limit: usize) -> Self {
-        Self { screen: Screen::new(head_limit), gauge: Arc::default() }
-    }
-
-    /// This request is about to be sent.
-    pub fn ask<B>(&mut self, request: &Request<B>, head_limit: usize) {
-        self.gauge.begin(request, head_limit);
-    }
-
-    /// These bytes have come.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.screen.push(bytes);
-    }
-
-    /// What may be read next, with room for so many bytes.
-    ///
-    /// # Errors
-    /// What has come is no response, or nobody asked for it.
-    pub fn read(&mut self, room: usize) -> io::Result<Reading> {
-        Ok(match self.screen.step(&self.gauge, room)? {
-            Step::Pass(bytes) => Reading::Bytes(bytes.to_vec()),
-            Step::Unseen(count) => Reading::Unseen(count),
-            Step::Read => Reading::Wait,
-        })
-    }
-
-    /// So many of the unseen bytes were read.
-    pub fn passed(&mut self, count: usize) {
-        self.screen.passed(count);
-    }
-
-    /// May it serve no other request?
-    pub fn is_spoilt(&self) -> bool {
-        self.gauge.spoilt().is_some() || self.screen.is_holding()
-    }
+/// The bytes of a rewritten request, as a backend gets them.
+///
+/// # Errors
+/// The body is not as long as was said.
+pub fn written(
+    head: &request::Parts,
+    length: BodyLength,
+    data: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+) -> Result<Vec<u8>, ForwardError> {
+    Outbound::bytes(head, length.into(), data.map(Frame::data).into_iter().chain(trailers.map(Frame::trailers)))
 }

@@ -13,8 +13,8 @@
 //! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
 //! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
 //! | a connection is taken from the tenant's pool or dialled, if the tenant may | `pool`, [`mod@border`], `dial`, [`mod@budget`], [`mod@account`], `stream` |
-//! | the request is sent, once more only where that is safe | `forward` |
-//! | what comes back is read strictly, judged and streamed | `screen`, [`mod@law`] (response), [`mod@body`], `flow` |
+//! | the request is sent, once more only where that is safe | `forward`, `link` |
+//! | what comes back is read strictly, judged and streamed | `link`, [`mod@law`] (response), [`mod@body`], `flow` |
 //! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
 //! | everything else becomes a page of our own | [`mod@error`], [`mod@refusal`], [`mod@pages`] |
 //!
@@ -42,8 +42,8 @@ mod dial;
 mod discard;
 mod flow;
 mod forward;
+mod link;
 mod pool;
-mod screen;
 mod stream;
 mod target;
 mod upload;
@@ -73,7 +73,7 @@ pub use body::{Body, BodyError};
 pub use border::Border;
 pub use budget::UpstreamBudget;
 pub use discard::discard;
-pub use error::{Fault, ForwardError};
+pub use error::{ConnectionError, Fault, ForwardError};
 pub use forward::{Forwarded, Proxy};
 pub use law::{Told, asks_for_websocket, forbids_trailer, inspect, told};
 pub use pages::refuse;

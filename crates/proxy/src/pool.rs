@@ -1,41 +1,34 @@
 //! [`Pool`]: the connections of one worker to its backends, the last used first.
 //!
-//! A connection is either leased to one exchange or idle; only one that hyper says is ready comes back. A connection
-//! is keyed by the tenant for whom it was opened, the backend's address and, for `https://`, how it was verified: whose
+//! A connection is either leased to one exchange or idle; only one whose exchange is over in both directions comes back.
+//! What is idle is watched by one task per backend, so that what its backend closes, or speaks on unasked, is closed here
+//! at once; and it is looked at again before a request is written to it. A connection is keyed by the tenant for whom it was opened, the backend's address and, for `https://`, how it was verified: whose
 //! process is at its other end was asked for that tenant, and for nobody else. Requests of different clients share
 //! a connection one after the other, never two at a time.
 
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
-    convert::Infallible,
     future::poll_fn,
     pin::pin,
     rc::{Rc, Weak},
     sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use hyper::client::conn::http1::SendRequest;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 use vestibule_names::{TenantId, UpstreamAddr, UpstreamScheme};
 use vestibule_vhost::UpstreamTls;
 
 use crate::{
     Account, ProxyConfig, Spawn, UpstreamBudget,
     border::Allowance,
-    stream::Gauge,
-    upload::{Exchange, Upload},
+    link::{Link, Raw},
 };
 
 /// For how long a backend that took no connection is asked last.
 const DOWN_TIME: Duration = Duration::from_secs(5);
-
-/// How long a connection may take from the end of a response to being ready again.
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The sweeper comes so many times in one keep-alive time.
 const SWEEPS: u32 = 4;
@@ -64,36 +57,33 @@ pub(crate) struct Backend {
     /// To what its tenant may be connected.
     pub(crate) allowance: Arc<Allowance>,
     idle: RefCell<VecDeque<Idle>>,
-    open: Cell<usize>,
+    /// Of the task that watches what is idle, once it runs.
+    watcher: RefCell<Option<Waker>>,
+    /// How many connections are open.
+    pub(crate) open: Rc<Cell<usize>>,
     down_until: Cell<Option<Instant>>,
 }
 
-/// A connection's sending side, and the count of what it received. Dropping it ends the connection's task at once:
-/// hyper alone would first flush what it has, to a backend that perhaps never reads.
-pub(crate) struct Link {
-    pub(crate) sender: SendRequest<Upload>,
-    pub(crate) gauge: Arc<Gauge>,
-    /// Never sent on; ends with the task.
-    pub(crate) ended: oneshot::Receiver<Infallible>,
-    /// Never sent on; the task sees its end.
-    pub(crate) _held: oneshot::Sender<Infallible>,
-}
-
 struct Idle {
-    link: Link,
+    link: Rc<Link>,
     since: Instant,
 }
 
-/// Counts a connection as open for as long as its task lives.
-pub(crate) struct OpenMark(Rc<Backend>);
-
 /// A connection that belongs to one exchange. Dropping it closes the connection; [`Lease::give_back`] keeps it.
 pub(crate) struct Lease {
-    link: Option<Link>,
+    link: Rc<Link>,
     pub(crate) backend: Rc<Backend>,
     pub(crate) origin: Origin,
     pool: Rc<Pool>,
-    exchange: Option<Rc<Exchange>>,
+    after: Fate,
+}
+
+/// What happens to the connection of a lease that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Closed,
+    /// Somebody else has it.
+    Kept,
 }
 
 /// Whether a connection has served before: only then may its silence be a matter of age.
@@ -145,11 +135,13 @@ impl Pool {
             account: Arc::clone(account),
             allowance: self.config.border.allowance(account.tenant()),
             idle: RefCell::default(),
-            open: Cell::new(0),
+            watcher: RefCell::default(),
+            open: Rc::default(),
             down_until: Cell::new(None),
         });
         backends.entry(addr.clone()).or_default().push(Rc::clone(&backend));
         drop(backends);
+        (self.spawn)(Box::pin(watch(Rc::downgrade(&backend))));
         if self.sweeper.replace(Sweeper::Running) == Sweeper::Asleep {
             let every = self.config.keep_alive / SWEEPS;
             (self.spawn)(Box::pin(sweep(Rc::downgrade(self), every, self.config.budget.clone())));
@@ -164,14 +156,14 @@ impl Pool {
     }
 
     /// The idle connection of a backend that was used last, if one is still good.
-    pub(crate) fn take(self: &Rc<Self>, backend: &Rc<Backend>) -> Option<Lease> {
+    pub(crate) fn take(self: &Rc<Self>, backend: &Rc<Backend>, cx: &mut Context<'_>) -> Option<Lease> {
         let mut idle = backend.idle.borrow_mut();
         // The youngest comes first: when it is too old, so are the others, and the sweeper closes them.
         while let Some(Idle { link, since }) = idle.pop_back() {
             if since.elapsed() > self.config.keep_alive {
                 return None;
             }
-            if link.is_good() && link.sender.is_ready() {
+            if link.is_good(cx) {
                 return Some(self.lease(link, backend, Origin::Reused));
             }
         }
@@ -180,7 +172,7 @@ impl Pool {
 
     /// Takes the connection that has been idle for the longest, of whichever backend, or of a tenant's. A walk over the
     /// backends: only for a budget that is spent, which also bounds how many of them have a connection.
-    pub(crate) fn evict(&self, tenant: Option<TenantId>) -> Option<Link> {
+    pub(crate) fn evict(&self, tenant: Option<TenantId>) -> Option<Rc<Link>> {
         let backends = self.backends.borrow();
         let asked = |backend: &&Rc<Backend>| tenant.is_none_or(|tenant| backend.account.tenant() == tenant);
         let oldest = backends.values().flatten().filter(asked).min_by_key(|backend| {
@@ -209,8 +201,8 @@ impl Pool {
     }
 
     /// Makes a lease of a connection.
-    pub(crate) fn lease(self: &Rc<Self>, link: Link, backend: &Rc<Backend>, origin: Origin) -> Lease {
-        Lease { link: Some(link), backend: Rc::clone(backend), origin, pool: Rc::clone(self), exchange: None }
+    pub(crate) fn lease(self: &Rc<Self>, link: Rc<Link>, backend: &Rc<Backend>, origin: Origin) -> Lease {
+        Lease { link, backend: Rc::clone(backend), origin, pool: Rc::clone(self), after: Fate::Closed }
     }
 
     /// Idle and open connections (the open ones include the idle).
@@ -222,7 +214,10 @@ impl Pool {
             .fold((0, 0), |(idle, open), backend| (idle + backend.idle.borrow().len(), open + backend.open.get()))
     }
 
-    fn keep(&self, link: Link, backend: &Backend) {
+    fn keep(&self, link: Rc<Link>, backend: &Backend) {
+        if !backend.is_watched(&link) {
+            return;
+        }
         let mut idle = backend.idle.borrow_mut();
         if idle.len() >= self.config.idle_limit {
             idle.pop_front();
@@ -232,17 +227,14 @@ impl Pool {
         }
     }
 
-    /// Closes what is too old or closed by the other side, and forgets backends with nothing to remember. Says how
-    /// many are left.
+    /// Closes what is too old, and forgets backends with nothing to remember. Says how many are left.
     fn sweep(&self) -> usize {
         let now = Instant::now();
         let mut backends = self.backends.borrow_mut();
         backends.retain(|_, known| {
             known.retain(|backend| {
                 let mut idle = backend.idle.borrow_mut();
-                idle.retain(|idle| {
-                    !idle.link.sender.is_closed() && now.duration_since(idle.since) <= self.config.keep_alive
-                });
+                idle.retain(|idle| now.duration_since(idle.since) <= self.config.keep_alive);
                 !idle.is_empty() || backend.open.get() > 0 || backend.is_down(now) || Rc::strong_count(backend) > 1
             });
             !known.is_empty()
@@ -275,6 +267,13 @@ async fn sweep(pool: Weak<Pool>, every: Duration, budget: UpstreamBudget) {
 }
 
 impl Backend {
+    /// From now on the watcher is woken when something happens on a connection. Has nothing happened yet?
+    fn is_watched(&self, link: &Link) -> bool {
+        // A watcher that has not run yet looks at everything when it does.
+        let watcher = self.watcher.borrow();
+        watcher.as_ref().is_none_or(|watcher| link.is_good(&mut Context::from_waker(watcher)))
+    }
+
     /// Did it refuse a connection just now?
     pub(crate) fn is_down(&self, now: Instant) -> bool {
         self.down_until.get().is_some_and(|until| until > now)
@@ -289,68 +288,52 @@ impl Backend {
     }
 }
 
-impl Link {
-    /// Is it open, and has the backend said nothing that nobody asked for?
-    fn is_good(&self) -> bool {
-        !self.sender.is_closed() && self.gauge.spoilt().is_none()
-    }
-
-    /// Closes the connection, and waits until it is closed.
-    pub(crate) async fn close(self) {
-        let Self { sender, ended, _held: held, .. } = self;
-        drop((sender, held));
-        // Nothing is ever sent: the error is the end that is waited for.
-        let _: Result<Infallible, _> = ended.await;
-    }
+/// Closes what is idle at a backend as soon as something happens there: its end, or bytes that nobody asked for. Ends
+/// with the backend.
+async fn watch(backend: Weak<Backend>) {
+    poll_fn(|cx| {
+        let Some(backend) = backend.upgrade() else { return Poll::Ready(()) };
+        *backend.watcher.borrow_mut() = Some(cx.waker().clone());
+        backend.idle.borrow_mut().retain(|idle| idle.link.is_good(cx));
+        Poll::Pending
+    })
+    .await;
 }
 
-impl OpenMark {
-    pub(crate) fn new(backend: &Rc<Backend>) -> Self {
-        backend.open.set(backend.open.get() + 1);
-        Self(Rc::clone(backend))
-    }
-
-    pub(crate) fn addr(&self) -> &UpstreamAddr {
-        &self.0.addr
-    }
-}
-
-impl Drop for OpenMark {
+impl Drop for Backend {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        self.watcher.take().into_iter().for_each(Waker::wake);
     }
 }
 
 impl Lease {
-    /// Binds the lease to the request body that travels on it.
-    pub(crate) fn bind(&mut self, exchange: Option<Rc<Exchange>>) {
-        self.exchange = exchange;
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
-    pub(crate) fn link(&mut self) -> &mut Link {
-        self.link.as_mut().expect("only give_back takes the link, and it consumes the lease")
+    /// Gives the rest of the request body a task of its own, if there is a rest.
+    pub(crate) fn send_apart(&self) {
+        self.link.send_apart(&self.pool.spawn);
     }
 
-    pub(crate) fn exchange(&self) -> Option<&Rc<Exchange>> {
-        self.exchange.as_ref()
+    /// Hands the connection over, if it is still there: it is none of the pool's any more.
+    pub(crate) fn take_stream(self) -> Option<Raw> {
+        self.link.take_stream()
     }
 
     /// The response is over: keeps the connection if the request is over too and nothing stands in the way.
     pub(crate) fn give_back(mut self) {
-        let over = self.exchange.as_ref().is_none_or(|exchange| exchange.is_done());
-        let Some(link) = self.link.take().filter(|link| over && link.is_good()) else { return };
-        if link.sender.is_ready() {
-            return self.pool.keep(link, &self.backend);
+        if self.link.end() {
+            self.after = Fate::Kept;
+            self.pool.keep(Rc::clone(&self.link), &self.backend);
         }
-        // hyper has not seen the end of its own yet. Rare: the end of a message and the readiness for the next one
-        // come from one poll of the connection.
-        let (pool, backend) = (Rc::clone(&self.pool), Rc::clone(&self.backend));
-        (self.pool.spawn)(Box::pin(async move {
-            let mut link = link;
-            let ready = timeout(READY_TIMEOUT, poll_fn(|cx| link.sender.poll_ready(cx))).await;
-            if matches!(ready, Ok(Ok(()))) && link.is_good() {
-                pool.keep(link, &backend);
-            }
-        }));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.after == Fate::Closed {
+            self.link.close();
+        }
     }
 }

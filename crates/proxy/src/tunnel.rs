@@ -21,22 +21,23 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep, timeout},
 };
+use vestibule_names::UpstreamAddr;
 
-use crate::{Account, pool::Lease};
+use crate::{Account, link::Raw, pool::Lease};
 
 /// The most that is read at once, and so the most that one direction keeps.
 const CHUNK: usize = 16 * 1024;
 
-/// How long hyper may take to hand over two connections whose 101 was written.
+/// How long hyper may take to hand over a connection whose 101 was written.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Two connections to be spliced, after a confirmed 101.
 #[must_use = "a tunnel moves nothing unless it is run"]
 pub struct Tunnel {
     client: OnUpgrade,
-    backend: OnUpgrade,
-    /// Holds the connection's task until it has handed the socket over.
-    lease: Lease,
+    backend: Box<Raw>,
+    upstream: UpstreamAddr,
+    account: Arc<Account>,
     idle: Duration,
 }
 
@@ -66,30 +67,31 @@ pub enum TunnelClose {
 
 impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tunnel").field("upstream", &self.lease.backend.addr).finish_non_exhaustive()
+        f.debug_struct("Tunnel").field("upstream", &self.upstream).finish_non_exhaustive()
     }
 }
 
 impl Tunnel {
-    pub(crate) fn new(client: OnUpgrade, backend: OnUpgrade, lease: Lease, idle: Duration) -> Self {
-        Self { client, backend, lease, idle }
+    /// `None` when the backend's connection is gone already.
+    pub(crate) fn new(client: OnUpgrade, lease: Lease, idle: Duration) -> Option<Self> {
+        let (upstream, account) = (lease.backend.addr.clone(), Arc::clone(&lease.backend.account));
+        let backend = Box::new(lease.take_stream()?);
+        Some(Self { client, backend, upstream, account, idle })
     }
 
     /// Splices until both sides ended, one failed, or nothing moved for the idle timeout.
     pub async fn run(self) -> TunnelEnd {
-        let handover = async { Ok::<_, hyper::Error>((self.client.await?, self.backend.await?)) };
-        let Ok(Ok((client, backend))) = timeout(HANDOVER_TIMEOUT, handover).await else {
+        let Ok(Ok(client)) = timeout(HANDOVER_TIMEOUT, self.client).await else {
             return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
         };
-        let account = Arc::clone(&self.lease.backend.account);
-        drop(self.lease);
-        splice(TokioIo::new(client), TokioIo::new(backend), self.idle, &account).await
+        splice(TokioIo::new(client), self.backend, self.idle, &self.account).await
     }
 }
 
-async fn splice<S>(mut client: S, mut backend: S, idle: Duration, account: &Account) -> TunnelEnd
+async fn splice<C, B>(mut client: C, mut backend: B, idle: Duration, account: &Account) -> TunnelEnd
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    C: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut up, mut down) = (Direction::new(account), Direction::new(account));
     let mut timer = pin!(sleep(idle));

@@ -2,12 +2,14 @@
 
 use memchr::memchr;
 
-use crate::{Fault, head::field, octets::is_token};
+use crate::{Fault, Progress, head::field, octets::is_token};
 
 /// Bytes of extensions behind one chunk size. They are never forwarded; long ones only cost (CVE-2023-39326).
 pub const EXTENSION_LIMIT: usize = 256;
 /// Bytes of all trailers together.
 pub const TRAILER_LIMIT: usize = 8 * 1024;
+/// How many trailer fields there may be.
+const TRAILER_FIELD_LIMIT: usize = 100;
 /// RFC 9112 section 7.1: no more digits than fit 64 bits.
 const SIZE_DIGITS: usize = 16;
 
@@ -15,7 +17,9 @@ const SIZE_DIGITS: usize = 16;
 #[derive(Debug, Clone, Copy)]
 pub struct Chunks {
     at: At,
+    /// Bytes and number of the trailers so far.
     trailers: usize,
+    fields: usize,
     /// May not be a trailer field, beside those that frame.
     forbidden: fn(&[u8]) -> bool,
 }
@@ -34,10 +38,26 @@ enum At {
     End,
 }
 
+/// What some bytes of a chunked body are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// A size, an end of data, or the end of the body: nothing for whoever wants the content.
+    Frame,
+    /// Content.
+    Data,
+    /// The line of a trailer field with its end: [`trailer_field`] takes it apart.
+    Trailer,
+}
+
+/// The name and the value of a trailer field, of a line that was found to be one.
+pub fn trailer_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    field(line.strip_suffix(b"\r\n")?).ok()
+}
+
 impl Chunks {
     /// At the start of a body. `forbidden` says which names may not be trailer fields here.
     pub fn new(forbidden: fn(&[u8]) -> bool) -> Self {
-        Self { at: At::Size, trailers: 0, forbidden }
+        Self { at: At::Size, trailers: 0, fields: 0, forbidden }
     }
 
     /// Has the body ended?
@@ -53,53 +73,63 @@ impl Chunks {
     pub fn admit(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         let mut passed = 0;
         while !self.is_end() && passed < bytes.len() {
-            let taken = self.step(&bytes[passed..])?;
-            if taken == 0 {
-                break;
-            }
+            let Progress::Complete(_, taken) = self.piece(&bytes[passed..])? else { break };
             passed += taken;
         }
         Ok(passed)
     }
 
-    fn step(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+    /// What the bytes begin with, and how much of them that is: at least one byte, unless the body has ended.
+    ///
+    /// # Errors
+    /// As [`Chunks::admit`].
+    pub fn piece(&mut self, bytes: &[u8]) -> Result<Progress<Piece>, Fault> {
         match self.at {
+            At::End => Ok(Progress::Complete(Piece::Frame, 0)),
+            At::Data(_) if bytes.is_empty() => Ok(Progress::Partial),
             At::Data(left) => {
                 let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                 let left = left - taken as u64;
                 self.at = if left == 0 { At::DataEnd } else { At::Data(left) };
-                Ok(taken)
+                Ok(Progress::Complete(Piece::Data, taken))
             }
             At::DataEnd => match bytes {
                 [b'\r', b'\n', ..] => {
                     self.at = At::Size;
-                    Ok(2)
+                    Ok(Progress::Complete(Piece::Frame, 2))
                 }
-                [b'\r'] => Ok(0),
+                [] | [b'\r'] => Ok(Progress::Partial),
                 _ => Err(Fault::ChunkEnd),
             },
             At::Size => {
                 let limit = SIZE_DIGITS + EXTENSION_LIMIT;
-                let Some(line) = line(bytes, limit, Fault::ChunkSize, Fault::ChunkExtension)? else { return Ok(0) };
+                let Some(line) = line(bytes, limit, Fault::ChunkSize, Fault::ChunkExtension)? else {
+                    return Ok(Progress::Partial);
+                };
                 self.at = match size(line)? {
                     0 => At::Trailers,
                     size => At::Data(size),
                 };
-                Ok(line.len() + 2)
+                Ok(Progress::Complete(Piece::Frame, line.len() + 2))
             }
-            At::Trailers => {
-                let limit = TRAILER_LIMIT - self.trailers;
-                let Some(line) = line(bytes, limit, Fault::Trailer, Fault::Trailer)? else { return Ok(0) };
-                self.trailers += line.len() + 2;
-                if line.is_empty() {
-                    self.at = At::End;
-                } else if self.trailers >= TRAILER_LIMIT || !self.may_stand(line) {
-                    return Err(Fault::Trailer);
-                }
-                Ok(line.len() + 2)
-            }
-            At::End => Ok(0),
+            At::Trailers => self.trailer(bytes),
         }
+    }
+
+    fn trailer(&mut self, bytes: &[u8]) -> Result<Progress<Piece>, Fault> {
+        let limit = TRAILER_LIMIT - self.trailers;
+        let Some(line) = line(bytes, limit, Fault::Trailer, Fault::Trailer)? else { return Ok(Progress::Partial) };
+        let length = line.len() + 2;
+        self.trailers += length;
+        if line.is_empty() {
+            self.at = At::End;
+            return Ok(Progress::Complete(Piece::Frame, length));
+        }
+        self.fields += 1;
+        if self.trailers >= TRAILER_LIMIT || self.fields > TRAILER_FIELD_LIMIT || !self.may_stand(line) {
+            return Err(Fault::Trailer);
+        }
+        Ok(Progress::Complete(Piece::Trailer, length))
     }
 }
 

@@ -87,7 +87,7 @@ pub fn read_request(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<P
     let mut lines = Lines(&bytes[..end - 2]);
     let line = lines.next().ok_or(Fault::EmptyLine)?;
     let (method, version) = request_line(line, limits.target)?;
-    let fields = Fields::read(lines, limits.fields)?;
+    let fields = Fields::read(lines, limits.fields, |_, _| {})?;
     let body = match fields.coding {
         Some(_) if version == Version::Http10 => return Err(Fault::Coding),
         _ => fields.length()?.unwrap_or(BodyLength::Known(0)),
@@ -115,26 +115,49 @@ pub fn read_response(
     limits: &Limits,
     to_head: bool,
 ) -> Result<Progress<MessageHead>, Fault> {
+    let Some(end) = response_end(bytes, seen, limits)? else { return Ok(Progress::Partial) };
+    let (_, head) = parse_response(&bytes[..end], limits, to_head, |_, _| {})?;
+    Ok(Progress::Complete(head, end))
+}
+
+/// Where the head of a response ends, if it is whole. `seen` as in [`read_request`].
+///
+/// # Errors
+/// As soon as the bytes allow: ends of lines, the limit of a head, and a beginning that is no response's.
+pub fn response_end(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Option<usize>, Fault> {
     if !begins_like_a_response(bytes) {
         return Err(Fault::StatusLine);
     }
-    let Some(end) = find_end(bytes, seen, limits.head)? else { return Ok(Progress::Partial) };
-    let mut lines = Lines(&bytes[..end - 2]);
-    let line = lines.next().ok_or(Fault::EmptyLine)?;
-    let (status, version) = status_line(line)?;
-    let fields = Fields::read(lines, limits.fields)?;
+    find_end(bytes, seen, limits.head)
+}
+
+/// Parses a whole head that ends where [`response_end`] said, for a request that was a `HEAD` or not. `field` is shown the
+/// name and the value of each field, in order.
+///
+/// # Errors
+/// It is no head of a response. What was shown until then means nothing.
+pub fn parse_response<'a>(
+    head: &'a [u8],
+    limits: &Limits,
+    to_head: bool,
+    field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(StatusLine<'a>, MessageHead), Fault> {
+    // Without the empty line at the end.
+    let mut lines = Lines(head.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?);
+    let line = status_line(lines.next().ok_or(Fault::EmptyLine)?)?;
+    let fields = Fields::read(lines, limits.fields, field)?;
     let said = fields.length()?;
-    if fields.coding.is_some() && version == Version::Http10 {
+    if fields.coding.is_some() && line.version == Version::Http10 {
         return Err(Fault::Coding);
     }
     // RFC 9112 section 6.3, rules 1 and 2.
     let body = match said {
-        _ if to_head || status < 200 || matches!(status, 204 | 304) => BodyLength::Known(0),
+        _ if to_head || line.status < 200 || matches!(line.status, 204 | 304) => BodyLength::Known(0),
         Some(length) => length,
         None => BodyLength::UntilClose,
     };
-    let head = MessageHead { body, upgrade: status == 101, status, bodiless_answer: false };
-    Ok(Progress::Complete(head, end))
+    let (status, upgrade) = (line.status, line.status == 101);
+    Ok((line, MessageHead { body, upgrade, status, bodiless_answer: false }))
 }
 
 /// Who speaks another protocol often says a line and waits: that is told at once. Ends of lines are another matter.
@@ -146,10 +169,24 @@ fn begins_like_a_response(bytes: &[u8]) -> bool {
 /// RFC 9112 section 2.3: with what a status line begins.
 const NAME: &[u8] = b"HTTP/";
 
+/// The protocol of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub enum Version {
+    /// HTTP/1.0
     Http10,
+    /// HTTP/1.1
     Http11,
+}
+
+/// The first line of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusLine<'a> {
+    /// The protocol.
+    pub version: Version,
+    /// 100 to 999.
+    pub status: u16,
+    /// The reason phrase, often empty.
+    pub reason: &'a [u8],
 }
 
 fn version(text: &[u8]) -> Result<Version, Fault> {
@@ -180,7 +217,7 @@ fn request_line(line: &[u8], target_limit: usize) -> Result<(&[u8], Version), Fa
     Ok((method, version))
 }
 
-fn status_line(line: &[u8]) -> Result<(u16, Version), Fault> {
+fn status_line(line: &[u8]) -> Result<StatusLine<'_>, Fault> {
     let (first, rest) = line.split_at_checked(8).ok_or(Fault::StatusLine)?;
     let version = version(first)?;
     // The reason, and even the blank before it, are left away by many servers.
@@ -193,7 +230,7 @@ fn status_line(line: &[u8]) -> Result<(u16, Version), Fault> {
         return Err(Fault::StatusLine);
     }
     let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
-    Ok((status, version))
+    Ok(StatusLine { version, status, reason })
 }
 
 /// Lines without their ends, of bytes that end with the end of a line.
@@ -219,13 +256,14 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(lines: Lines<'a>, limit: usize) -> Result<Self, Fault> {
+    fn read(lines: Lines<'a>, limit: usize, mut each: impl FnMut(&'a [u8], &'a [u8])) -> Result<Self, Fault> {
         let mut fields = Self::default();
         for (number, line) in lines.enumerate() {
             if number >= limit {
                 return Err(Fault::TooManyFields);
             }
             let (name, value) = field(line)?;
+            each(name, value);
             if name.eq_ignore_ascii_case(b"content-length") {
                 once(&mut fields.length, value, Fault::Length)?;
             } else if name.eq_ignore_ascii_case(b"transfer-encoding") {

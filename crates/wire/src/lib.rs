@@ -27,9 +27,12 @@ mod octets;
 mod sieve;
 mod target;
 
-pub use chunked::{Chunks, EXTENSION_LIMIT, TRAILER_LIMIT};
+pub use chunked::{Chunks, EXTENSION_LIMIT, Piece, TRAILER_LIMIT, trailer_field};
 pub use gate::{Gate, Side};
-pub use head::{BodyLength, Limits, MessageHead, content_length, read_request, read_response, transfer_coding};
+pub use head::{
+    BodyLength, Limits, MessageHead, StatusLine, Version, content_length, parse_response, read_request, read_response,
+    response_end, transfer_coding,
+};
 pub use sieve::{Next, Sieve};
 pub use target::is_origin_form;
 
@@ -103,7 +106,7 @@ pub enum Fault {
     /// Chunk data that is not followed by CR LF.
     #[error("chunk data without its end")]
     ChunkEnd,
-    /// A trailer field that frames, routes or identifies (RFC 9110 section 6.5.1), or trailers beyond their limit.
+    /// A trailer field that frames, routes or identifies (RFC 9110 section 6.5.1), or trailers beyond their limits.
     #[error("a trailer field that may not be one")]
     Trailer,
     /// Bytes after the last message that the connection may carry.

@@ -1,24 +1,11 @@
-//! A conversation with a backend in memory: the codec of the client side behind the screen, as on a connection to a
-//! backend.
+//! A conversation with a backend in memory: what our codec reads as its answers.
 
-use std::{
-    collections::VecDeque,
-    io,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
-};
+use bytes::BytesMut;
+use http::{HeaderMap, Method, Request, response};
+use vestibule_h1::{AnswerTo, BodyReader, Part, ResponseHead, read_response};
+use vestibule_wire::{Fault, Limits};
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, response};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::{
-    client::conn::http1,
-    rt::{Read, ReadBufCursor, Write},
-};
-use vestibule_proxy::fuzzing::{Reading, Screened};
-
-use crate::{memory::drive, reading::LIMITS};
+use crate::reading::LIMITS;
 
 /// What the codec has read as the answer to one request.
 #[derive(Debug)]
@@ -32,116 +19,87 @@ pub(crate) struct Answered {
     pub(crate) spoilt: bool,
 }
 
+/// No answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// What came is none: shown where it should not be.
+    Malformed(#[expect(dead_code, reason = "for whoever reads the panic")] Fault),
+    /// Too little came.
+    Unfinished,
+}
+
 /// What a backend says to one request: in pieces, and only once it was asked.
 pub(crate) struct Turn<'a> {
     pub(crate) request: Request<()>,
     pub(crate) pieces: Vec<&'a [u8]>,
 }
 
-struct Wire {
-    screened: Screened,
-    pieces: VecDeque<Vec<u8>>,
-    asked: bool,
-    closed: bool,
+/// What comes of a backend: pieces one by one, then the end.
+struct Backend<'a> {
+    pieces: std::vec::IntoIter<&'a [u8]>,
+    bytes: BytesMut,
 }
 
-#[derive(Clone)]
-struct Backend(Arc<Mutex<Wire>>);
-
-impl Backend {
-    fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Backend<'_> {
+    /// Has more come? Else that was the end.
+    fn comes(&mut self) -> bool {
+        let piece = self.pieces.next();
+        self.bytes.extend_from_slice(piece.unwrap_or_default());
+        piece.is_some()
     }
-}
 
-impl Read for Backend {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let mut wire = self.wire();
+    fn head(&mut self, to: AnswerTo) -> Result<ResponseHead, Unanswered> {
+        let (limits, mut seen) = (Limits { target: 0, ..LIMITS }, 0);
         loop {
-            let reading = wire.screened.read(buf.remaining())?;
-            let next = if wire.asked { wire.pieces.pop_front() } else { None };
-            match (reading, next) {
-                (Reading::Bytes(bytes), next) => {
-                    next.into_iter().for_each(|piece| wire.pieces.push_front(piece));
-                    buf.put_slice(&bytes);
-                    return Poll::Ready(Ok(()));
+            while !self.bytes.is_empty()
+                && let Some(head) =
+                    read_response(&mut self.bytes, &mut seen, &limits, to).map_err(Unanswered::Malformed)?
+            {
+                if !head.is_interim() {
+                    return Ok(head);
                 }
-                (Reading::Unseen(count), Some(mut piece)) if count >= buf.remaining() as u64 => {
-                    let here = piece.len().min(buf.remaining());
-                    buf.put_slice(&piece[..here]);
-                    piece.drain(..here);
-                    if !piece.is_empty() {
-                        wire.pieces.push_front(piece);
-                    }
-                    wire.screened.passed(here);
-                    return Poll::Ready(Ok(()));
-                }
-                (_, Some(piece)) => wire.screened.push(&piece),
-                (_, None) if wire.closed => return Poll::Ready(Ok(())),
-                (_, None) => return Poll::Pending,
+            }
+            if !self.comes() {
+                return Err(Unanswered::Unfinished);
             }
         }
     }
-}
 
-impl Write for Backend {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.wire().asked = true;
-        Poll::Ready(Ok(bytes.len()))
-    }
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn answer(mut self, to: AnswerTo) -> Result<Answered, Unanswered> {
+        let head = self.head(to)?;
+        let (mut reader, mut closed) = (BodyReader::new(head.body), false);
+        let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
+        let is_whole = loop {
+            match reader.read(&mut self.bytes) {
+                Ok(Some(Part::Data(data))) => {
+                    assert!(!data.is_empty(), "an empty part would be taken for an end");
+                    content.extend_from_slice(&data);
+                }
+                Ok(Some(Part::Trailers(fields))) => trailers = fields,
+                Ok(None) if reader.is_over() => break true,
+                Ok(None) if self.comes() => {}
+                Ok(None) => {
+                    closed = true;
+                    break reader.end().is_ok();
+                }
+                Err(_) => break false,
+            }
+        };
+        let spoilt = !self.bytes.is_empty() || self.pieces.len() > 0;
+        let (head, ()) = head.response.into_parts();
+        Ok(Answered { head, body: is_whole.then_some((content, trailers)), closed, spoilt })
     }
 }
 
 /// The answers in turn, as many as there are: an error ends the conversation, and so does what spoils the connection.
-pub(crate) fn converse(turns: Vec<Turn<'_>>) -> Vec<Result<Answered, hyper::Error>> {
-    let wire = Wire { screened: Screened::new(LIMITS.head), pieces: VecDeque::new(), asked: false, closed: false };
-    let backend = Backend(Arc::new(Mutex::new(wire)));
-    let mut builder = http1::Builder::new();
-    builder.max_header_size(LIMITS.head).max_buf_size(64 * 1024);
-    let handshake = builder.handshake::<_, Empty<Bytes>>(backend.clone());
-    let (mut sender, connection) = drive(pin!(handshake), |_| {}).expect("a handshake of HTTP/1.1 says nothing");
-    let mut connection = pin!(connection.with_upgrades());
-    let mut over = false;
+pub(crate) fn converse(turns: Vec<Turn<'_>>) -> Vec<Result<Answered, Unanswered>> {
     let mut answers = Vec::new();
-    for turn in turns {
-        let request = turn.request.map(|()| Empty::new());
-        {
-            let mut wire = backend.wire();
-            wire.screened.ask(&request, LIMITS.head);
-            wire.pieces = turn.pieces.into_iter().map(<[u8]>::to_vec).collect();
-            wire.asked = false;
-        }
-        // When nothing more comes, that is the end.
-        let mut aside = |context: &mut Context<'_>| {
-            over = over || connection.as_mut().poll(context).is_ready();
-            let mut wire = backend.wire();
-            if wire.pieces.is_empty() {
-                wire.closed = true;
-            }
-        };
-        let answer = drive(pin!(sender.send_request(request)), &mut aside).map(hyper::Response::into_parts);
-        let answer = answer.map(|(head, body)| {
-            let collected = drive(pin!(body.collect()), &mut aside).ok();
-            let trailers = collected.as_ref().and_then(http_body_util::Collected::trailers).cloned();
-            let body = collected.map(|collected| (collected.to_bytes().to_vec(), trailers.unwrap_or_default()));
-            (head, body)
-        });
-        let answer = answer.map(|(head, body)| {
-            let mut wire = backend.wire();
-            let left = wire.pieces.drain(..).flatten().collect::<Vec<u8>>();
-            wire.screened.push(&left);
-            Answered { head, body, closed: wire.closed, spoilt: wire.screened.is_spoilt() }
-        });
+    for Turn { request, pieces } in turns {
+        let to = if request.method() == Method::HEAD { AnswerTo::Head } else { AnswerTo::Other };
+        let answer = Backend { pieces: pieces.into_iter(), bytes: BytesMut::new() }.answer(to);
         let ends = answer.as_ref().map_or(true, |answer| answer.spoilt || answer.closed || answer.body.is_none());
         answers.push(answer);
-        // The codec looks once more before it takes the next request.
-        over = over || connection.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
-        if ends || over || !sender.is_ready() {
+        if ends {
             break;
         }
     }

@@ -12,7 +12,7 @@
 //! | [`header_law`], [`response_law`] | fields | what goes on is what came, less what may not; nothing of identity; one length |
 //! | [`requests()`] | bytes of a client | the same verdict however they are cut; the codec reads what passes as we do; what is forwarded is read back as it was meant |
 //! | [`chunks`] | a chunked body | as above |
-//! | [`responses()`] | bytes of a backend | as above, and nothing unasked is taken for an answer |
+//! | [`responses()`] | bytes of a backend | our codec reads the same however they are cut, and what a second reading reads; nothing unasked is taken for an answer |
 //! | [`frames()`] | bytes of an HTTP/2 client | the same verdict however they are cut, at exactly the limits |
 
 mod cuts;

@@ -1,4 +1,4 @@
-//! hyper's codecs over memory instead of sockets: no run time, no clock, no waiting. What is not ready after so many
+//! hyper's codec of the server side over memory instead of sockets: no run time, no clock, no waiting. What is not ready after so many
 //! looks never will be.
 
 use std::{
@@ -8,13 +8,11 @@ use std::{
     io,
     pin::{Pin, pin},
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, request};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{
     body::Incoming,
@@ -27,14 +25,13 @@ use crate::{cuts, reading::LIMITS};
 /// More looks than any exchange of bounded bytes needs, in pieces of one byte each.
 const LOOK_LIMIT: usize = 200_000;
 
-/// Looks at both until the first is ready; `None` when it never is.
-pub(crate) fn drive<T>(mut main: Pin<&mut impl Future<Output = T>>, mut aside: impl FnMut(&mut Context<'_>)) -> T {
+/// Looks until it is ready.
+fn drive<T>(mut main: Pin<&mut impl Future<Output = T>>) -> T {
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..LOOK_LIMIT {
         if let Poll::Ready(value) = main.as_mut().poll(&mut context) {
             return value;
         }
-        aside(&mut context);
     }
     panic!("the codec stands still");
 }
@@ -98,89 +95,6 @@ pub(crate) fn serve(bytes: &[u8]) -> (Vec<Served>, hyper::Result<()>) {
     let mut builder = hyper::server::conn::http1::Builder::new();
     // The end of these bytes is no client that has gone away.
     builder.max_headers(LIMITS.fields).max_buf_size(LIMITS.head).half_close(true);
-    let ended = drive(pin!(builder.serve_connection(client, service)), |_| {});
+    let ended = drive(pin!(builder.serve_connection(client, service)));
     (served.take(), ended)
-}
-
-/// A body on its way to a backend.
-#[derive(Debug)]
-pub(crate) struct Carried {
-    pub(crate) data: Option<Bytes>,
-    pub(crate) trailers: Option<HeaderMap>,
-    /// `None`: it ends when it ends.
-    pub(crate) length: Option<u64>,
-}
-
-impl Body for Carried {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if let Some(data) = self.data.take().filter(|data| !data.is_empty()) {
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.length == Some(0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-/// A backend that answers once all has been said to it.
-#[derive(Clone, Default)]
-struct Origin(Arc<Mutex<Heard>>);
-
-#[derive(Default)]
-struct Heard {
-    bytes: Vec<u8>,
-    flushed: bool,
-    answered: bool,
-}
-
-impl Read for Origin {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nothing more is written between a flush and the next look.
-        if !heard.flushed || heard.bytes.is_empty() || heard.answered {
-            heard.flushed = true;
-            return Poll::Pending;
-        }
-        heard.answered = true;
-        buf.put_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for Origin {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.bytes.extend_from_slice(bytes);
-        heard.flushed = false;
-        Poll::Ready(Ok(bytes.len()))
-    }
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// The bytes of a request as a backend gets them.
-pub(crate) fn written(request: Request<Carried>) -> Vec<u8> {
-    let origin = Origin::default();
-    let handshake = hyper::client::conn::http1::Builder::new().handshake::<_, Carried>(origin.clone());
-    let (mut sender, connection) = drive(pin!(handshake), |_| {}).expect("a handshake of HTTP/1.1 says nothing");
-    let mut connection = pin!(connection);
-    let answer = drive(pin!(sender.send_request(request)), |context| {
-        let _ = connection.as_mut().poll(context);
-    });
-    answer.expect("what was rewritten can be sent");
-    let heard = origin.0.lock().unwrap_or_else(PoisonError::into_inner);
-    heard.bytes.clone()
 }

@@ -91,11 +91,6 @@ impl Message {
         }
         Self { line, fields, length: said.body, body, trailers, whole }
     }
-
-    /// The values of a field.
-    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields.iter().filter(move |field| field.0 == name).map(|field| &*field.1)
-    }
 }
 
 /// What a backend has said as its answer.

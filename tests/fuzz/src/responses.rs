@@ -1,11 +1,11 @@
-//! Responses of HTTP/1.1: the strict screen, and the codec behind it.
+//! Responses of HTTP/1.1: what our codec makes of them, beside a second reading.
 
 use http::Request;
 use vestibule_wire::{BodyLength, Limits};
 
 use crate::{
     cuts,
-    exchange::{Answered, Turn, converse},
+    exchange::{Answered, Turn, Unanswered, converse},
     law,
     reading::{LIMITS, Message, Said, answer, by_name, sorted},
 };
@@ -58,7 +58,7 @@ fn same(whole: &Answered, pieces: &Answered) {
 }
 
 /// The codec has read what we read, and nothing of what is none.
-fn judged(kind: u8, said: &[u8], answered: Result<Answered, hyper::Error>) {
+fn judged(kind: u8, said: &[u8], answered: Result<Answered, Unanswered>) {
     let limits = Limits { target: 0, ..LIMITS };
     match (answer(said, kind == b'H', &limits), answered) {
         (Said::Broken(fault), Ok(answered)) => {

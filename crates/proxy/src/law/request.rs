@@ -105,7 +105,7 @@ fn frame(headers: &mut HeaderMap, body: Length) -> Result<(), Refusal> {
             Ok(())
         }
         (Length::Unknown, None) => {
-            // Said even where hyper would not: for GET and HEAD it would leave the body out.
+            // Said for GET and HEAD too: a body that nothing announces would be read as another request.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             Ok(())
         }

@@ -63,7 +63,7 @@ pub(crate) fn rewrite_response(head: &mut response::Parts, answer: &Answer<'_>) 
         Handshake::write(headers);
     }
     apply(headers, &answer.changes.response_remove, &answer.changes.response_set);
-    // A reason phrase may stay in the extensions: hyper has parsed it, and non-standard codes have no other.
+    // A reason phrase may come along in the extensions: non-standard codes have no other.
     Ok(())
 }
 

@@ -214,6 +214,82 @@ fn an_early_answer_ends_the_exchange_and_its_connection() {
     });
 }
 
+/// However an exchange ends whose upload outlasts the head of its answer, no task of it is left.
+#[test]
+fn an_upload_of_its_own_ends_with_its_exchange() {
+    const RESIDENT: usize = 2; // who watches what is idle, and who sweeps
+    run(async {
+        let origin = Origin::tcp().await;
+        let gate = Plan::to([origin.addr.clone()]).open().await;
+        for (last, sends) in
+            [("5\r\nhello\r\n0\r\n\r\n", ""), ("5\r\nhello\r\n", ""), ("zz\r\n", ""), ("", "zz\r\n"), ("", "0\r\n\r\n")]
+        {
+            let mut client = gate.client().await;
+            client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n").await;
+            let mut peer = origin.accept().await;
+            peer.head().await;
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n").await;
+            client.until("2\r\nok\r\n").await;
+            assert_eq!(gate.tasks(), RESIDENT + 1);
+            peer.send(last).await;
+            client.send(sends).await;
+            if sends.is_empty() {
+                drop(peer);
+            } else {
+                drop(client);
+            }
+            while gate.tasks() > RESIDENT {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(gate.pool_counts(), (0, 0));
+    });
+}
+
+/// The backend answers at length before the upload is over, and the client reads nothing until it has sent everything.
+#[test]
+fn an_upload_moves_on_while_nobody_reads_the_answer() {
+    run(async {
+        let origin = Origin::tcp().await;
+        let gate = Plan::to([origin.addr.clone()]).open().await;
+        let (piece, flood) = ("x".repeat(50_000), "y".repeat(30_000_000));
+        let mut client = gate.client().await;
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\nContent-Length: 5000000\r\n\r\n").await;
+        let mut peer = origin.accept().await;
+        peer.head().await;
+        peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", flood.len())).await;
+        assert_eq!(status(&client.head().await), 200);
+        let (mut heard, mut said) = peer.split();
+        let flooding = tokio::task::spawn_local(async move { said.send(&flood).await });
+        for _ in 0..100 {
+            client.send(&piece).await;
+            assert_eq!(heard.exactly(piece.len()).await, piece);
+        }
+        assert_eq!(client.rest().await.len(), 30_000_000);
+        flooding.await.unwrap();
+    });
+}
+
+/// What is wrong with the rest of an upload is the client's doing, also when the answer has begun: both see a cut.
+#[test]
+fn a_body_that_breaks_during_the_answer_cuts_both() {
+    run(async {
+        let origin = Origin::tcp().await;
+        let gate = Plan::to([origin.addr.clone()]).open().await;
+        let mut client = gate.client().await;
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n").await;
+        let mut peer = origin.accept().await;
+        peer.head().await;
+        assert_eq!(peer.exactly(7).await, "2\r\nhi\r\n");
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n").await;
+        assert_eq!(client.until("2\r\nok\r\n").await.matches("HTTP/1.1 200").count(), 1);
+        client.send("no size\r\n").await;
+        assert_eq!(peer.rest().await, "", "no last chunk");
+        assert_eq!(client.rest().await, "", "no last chunk here either");
+        assert_eq!(gate.pool_counts(), (0, 0));
+    });
+}
+
 /// The backend refuses a large upload and hangs up while it is still being written: its answer is not lost.
 #[test]
 fn an_early_answer_survives_the_hang_up() {

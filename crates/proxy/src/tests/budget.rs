@@ -203,6 +203,29 @@ fn every_end_of_a_response_gives_its_place_back() {
 }
 
 #[test]
+fn a_second_attempt_gets_the_place_of_the_first() {
+    run(async {
+        let budget = UpstreamBudget::new(1);
+        let origin = Origin::tcp().await;
+        let gate = plan([origin.addr.clone()], &budget).open().await;
+        let mut client = gate.client().await;
+        client.send(GET).await;
+        let mut peer = origin.accept().await;
+        peer.head().await;
+        peer.send(OK).await;
+        client.until("ok").await;
+        client.send(GET).await;
+        peer.head().await;
+        drop(peer);
+        let mut peer = origin.accept().await;
+        peer.head().await;
+        peer.send(OK).await;
+        client.until("ok").await;
+        assert_eq!((gate.pool_counts(), budget.open(), budget.refused()), ((1, 1), 1, 0));
+    });
+}
+
+#[test]
 fn a_tunnel_holds_its_place_until_it_ends() {
     run(async {
         let budget = UpstreamBudget::new(1);

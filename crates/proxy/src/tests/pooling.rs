@@ -88,6 +88,37 @@ fn surplus_bytes_close_the_connection() {
     });
 }
 
+/// Nobody asks for it, and yet it does not linger: one among others, each backend by itself.
+#[test]
+fn what_a_backend_closes_is_closed_here() {
+    run(async {
+        let (one, other) = (Origin::tcp().await, Origin::tcp().await);
+        let gate = Plan::to([one.addr.clone(), other.addr.clone()]).open().await;
+        let mut peers = Vec::new();
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            let mut client = gate.client().await;
+            client.send(GET).await;
+            let mut peer = tokio::select! { peer = one.accept() => peer, peer = other.accept() => peer };
+            peer.head().await;
+            peers.push(peer);
+            clients.push(client);
+        }
+        for (peer, client) in peers.iter_mut().zip(&mut clients) {
+            peer.send(OK).await;
+            client.until("ok").await;
+        }
+        assert_eq!(gate.pool_counts(), (6, 6));
+        while let Some(peer) = peers.pop() {
+            drop(peer);
+            while gate.pool_counts().0 > peers.len() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(gate.pool_counts(), (peers.len(), peers.len()));
+        }
+    });
+}
+
 #[test]
 fn bytes_on_an_idle_connection_close_it() {
     run(async {

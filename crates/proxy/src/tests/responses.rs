@@ -133,3 +133,36 @@ fn interim_responses_are_swallowed_and_bounded() {
         assert_eq!(gate.faults(), [(Fault::Upstream, Refusal::UpstreamInvalid)]);
     });
 }
+
+/// However the bytes of a backend are cut, the client gets the same, and the connection serves the next request.
+#[test]
+fn a_response_may_come_in_any_pieces() {
+    run(async {
+        let responses = [
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n4;a=b\r\nhell\r\n1\r\no\r\n0\r\nx-sum: 1\r\n\r\n",
+        ];
+        let origin = Origin::tcp().await;
+        let gate = Plan::to([origin.addr.clone()]).open().await;
+        let mut peer = None;
+        for (response, size) in responses.iter().flat_map(|response| (1..20).map(move |size| (response, size))) {
+            let mut client = gate.client().await;
+            client.send("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").await;
+            let peer = match &mut peer {
+                Some(peer) => peer,
+                none => none.insert(origin.accept().await),
+            };
+            peer.head().await;
+            for piece in response.as_bytes().chunks(size) {
+                peer.send(piece).await;
+                tokio::task::yield_now().await;
+            }
+            let answer = client.rest().await;
+            assert_eq!(status(&answer), 200);
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            let content: String = body.chars().filter(char::is_ascii_lowercase).collect();
+            assert!(content == "hello" && (body == "hello" || body.ends_with("0\r\n\r\n")), "{body:?} by {size}");
+        }
+        assert_eq!(gate.pool_counts(), (1, 1));
+    });
+}

@@ -41,9 +41,16 @@ pub(super) fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, async { timeout(PATIENCE, test).await.expect("the test hangs") });
 }
 
-/// Spawns beside the test, as the gateway spawns on a worker.
-pub(super) fn spawn() -> Spawn {
-    Rc::new(|task| drop(tokio::task::spawn_local(task)))
+/// Spawns beside the test, as the gateway spawns on a worker. Each task holds something until it ends.
+fn spawn(tasks: &Rc<()>) -> Spawn {
+    let tasks = Rc::downgrade(tasks);
+    Rc::new(move |task| {
+        let held = tasks.upgrade();
+        drop(tokio::task::spawn_local(async move {
+            task.await;
+            drop(held);
+        }));
+    })
 }
 
 /// How a gate forwards.
@@ -91,10 +98,17 @@ impl Plan {
     pub(super) async fn open(self) -> Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let proxy = Proxy::with_roots(self.config.clone(), Arc::clone(&self.roots), spawn());
+        let tasks = Rc::new(());
+        let proxy = Proxy::with_roots(self.config.clone(), Arc::clone(&self.roots), spawn(&tasks));
         let (ends, tunnel_ends) = mpsc::unbounded_channel();
-        let state =
-            Rc::new(State { plan: self, proxy, faults: RefCell::default(), ends, protocol: Cell::new(Protocol::H1) });
+        let state = Rc::new(State {
+            plan: self,
+            proxy,
+            tasks,
+            faults: RefCell::default(),
+            ends,
+            protocol: Cell::new(Protocol::H1),
+        });
         let serving = Rc::clone(&state);
         tokio::task::spawn_local(async move {
             loop {
@@ -116,6 +130,8 @@ enum Protocol {
 struct State {
     plan: Plan,
     proxy: Proxy,
+    /// Each task of the proxy holds it.
+    tasks: Rc<()>,
     faults: RefCell<Vec<(Fault, Refusal)>>,
     ends: mpsc::UnboundedSender<TunnelEnd>,
     protocol: Cell<Protocol>,
@@ -153,6 +169,11 @@ impl Gate {
 
     pub(super) fn pool_counts(&self) -> (usize, usize) {
         self.state.proxy.pool_counts()
+    }
+
+    /// The tasks of the proxy that have not ended.
+    pub(super) fn tasks(&self) -> usize {
+        Rc::strong_count(&self.state.tasks) - 1
     }
 
     /// The sockets to backends that are open or on their way.
@@ -199,7 +220,7 @@ async fn answer(state: Rc<State>, peer: SocketAddr, request: Request<Incoming>) 
     let plan = &state.plan;
     let terms =
         Terms { timeouts: &plan.timeouts, limits: &plan.limits, route: &plan.route, path: &path, caller: &caller };
-    Ok(match state.proxy.carry(request, &terms).await {
+    Ok(match state.proxy.forward_on(request, &terms).await {
         Ok(forwarded) => {
             if let Some(tunnel) = forwarded.tunnel {
                 let ends = state.ends.clone();
@@ -294,6 +315,13 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> Self {
         Self { stream: Box::new(stream), seen: Vec::new() }
+    }
+
+    /// Both directions apart: what is heard, and what is said.
+    pub(super) fn split(self) -> (Self, Self) {
+        let (reading, writing) = tokio::io::split(self.stream);
+        let heard = tokio::io::join(reading, tokio::io::sink());
+        (Self { stream: Box::new(heard), seen: self.seen }, Self::new(tokio::io::join(tokio::io::empty(), writing)))
     }
 
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -79,5 +79,7 @@ fn trailers() {
     refused("0\r\nx : 1\r\n\r\n", Fault::Trailer);
     refused("0\r\nx: \u{1}\r\n\r\n", Fault::Trailer);
     refused(&format!("0\r\nx: {}\r\n\r\n", "a".repeat(TRAILER_LIMIT)), Fault::Trailer);
-    refused(&format!("0\r\n{}\r\n", "x: a\r\n".repeat(TRAILER_LIMIT / 6 + 1)), Fault::Trailer);
+    refused(&format!("0\r\n{}\r\n", "x: abcdefghi\r\n".repeat(TRAILER_LIMIT / 14 + 1)), Fault::Trailer);
+    refused(&format!("0\r\n{}\r\n", "x:\r\n".repeat(TRAILER_FIELD_LIMIT + 1)), Fault::Trailer);
+    whole(&format!("0\r\n{}\r\n", "x:\r\n".repeat(TRAILER_FIELD_LIMIT)));
 }

@@ -1,0 +1,128 @@
+//! [`BodyReader`]: the body of a message, from the front of a buffer.
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use vestibule_wire::{BodyLength, Chunks, Fault, Piece, Progress, trailer_field};
+
+/// Reads one body.
+#[derive(Debug)]
+pub struct BodyReader {
+    at: At,
+}
+
+#[derive(Debug)]
+enum At {
+    /// So many bytes to come, never zero.
+    Length(u64),
+    Chunks(Chunks, HeaderMap),
+    UntilClose,
+    Over,
+}
+
+/// A part of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Content, never empty.
+    Data(Bytes),
+    /// What stood behind the last chunk, if anything did.
+    Trailers(HeaderMap),
+}
+
+/// The connection ended before the body did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut;
+
+impl BodyReader {
+    /// For a body that is so long.
+    pub fn new(length: BodyLength) -> Self {
+        let at = match length {
+            BodyLength::Known(0) => At::Over,
+            BodyLength::Known(length) => At::Length(length),
+            // Which trailers may be passed on is decided by whoever passes them on.
+            BodyLength::Chunked => At::Chunks(Chunks::new(|_| false), HeaderMap::new()),
+            BodyLength::UntilClose => At::UntilClose,
+        };
+        Self { at }
+    }
+
+    /// Was all of it read? What is left in the buffer belongs to another message.
+    pub fn is_over(&self) -> bool {
+        matches!(self.at, At::Over)
+    }
+
+    /// How much content is still to come, where that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        match self.at {
+            At::Length(left) => Some(left),
+            At::Over => Some(0),
+            At::Chunks(..) | At::UntilClose => None,
+        }
+    }
+
+    /// Takes the next part off the front; `None` when it is over, or more bytes are needed first.
+    ///
+    /// # Errors
+    /// The rest has no meaning.
+    pub fn read(&mut self, bytes: &mut BytesMut) -> Result<Option<Part>, Fault> {
+        match &mut self.at {
+            At::Over => Ok(None),
+            _ if bytes.is_empty() => Ok(None),
+            At::Length(left) => {
+                let count = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= count as u64;
+                if *left == 0 {
+                    self.at = At::Over;
+                }
+                Ok(Some(Part::Data(bytes.split_to(count).freeze())))
+            }
+            At::UntilClose => Ok(Some(Part::Data(bytes.split().freeze()))),
+            At::Chunks(chunks, trailers) => {
+                let part = read_chunks(chunks, trailers, bytes)?;
+                if chunks.is_end() {
+                    self.at = At::Over;
+                }
+                Ok(part)
+            }
+        }
+    }
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    /// [`Cut`] unless just that ends the body.
+    pub fn end(&mut self) -> Result<(), Cut> {
+        match self.at {
+            At::UntilClose | At::Over => {
+                self.at = At::Over;
+                Ok(())
+            }
+            At::Length(_) | At::Chunks(..) => Err(Cut),
+        }
+    }
+}
+
+fn read_chunks(chunks: &mut Chunks, trailers: &mut HeaderMap, bytes: &mut BytesMut) -> Result<Option<Part>, Fault> {
+    loop {
+        let Progress::Complete(piece, length) = chunks.piece(bytes)? else { return Ok(None) };
+        match piece {
+            Piece::Data => return Ok(Some(Part::Data(bytes.split_to(length).freeze()))),
+            Piece::Frame => bytes.advance(length),
+            Piece::Trailer => append(trailers, &bytes.split_to(length).freeze())?,
+        }
+        if chunks.is_end() {
+            let trailers = std::mem::take(trailers);
+            return Ok((!trailers.is_empty()).then_some(Part::Trailers(trailers)));
+        }
+    }
+}
+
+fn append(trailers: &mut HeaderMap, line: &Bytes) -> Result<(), Fault> {
+    let (name, value) = trailer_field(line).ok_or(Fault::Trailer)?;
+    let name = HeaderName::from_bytes(name).map_err(|_| Fault::Trailer)?;
+    let value = HeaderValue::from_maybe_shared(line.slice_ref(value)).map_err(|_| Fault::Trailer)?;
+    trailers.try_append(name, value).map_err(|_| Fault::Trailer)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

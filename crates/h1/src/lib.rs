@@ -1,0 +1,35 @@
+//! HTTP/1.1 messages (RFC 9112) between bytes and the types of `http`. No I/O, no clock: bytes in, values out, and the
+//! reverse.
+//!
+//! What may be read at all is the grammar's matter (`wire`): nothing here is more lenient, and nothing is judged twice.
+//! Names and values of fields and the content of bodies are slices of the buffer they came in, not copies.
+//!
+//! Not here: which fields may be passed on, who waits for how long, and when a connection is used again.
+//!
+//! | module | layer |
+//! |---|---|
+//! | [`mod@response`] | the head of a response, read |
+//! | [`mod@body`] | the body of a message, read |
+//! | [`mod@request`] | a request, written: its head, chunks and trailers |
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use vestibule_h1::{AnswerTo, BodyReader, Part, read_response};
+//!
+//! let mut bytes = BytesMut::from("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+//! let limits = vestibule_wire::Limits { head: 1024, fields: 16, target: 0 };
+//! let head = read_response(&mut bytes, &mut 0, &limits, AnswerTo::Other)?.expect("it is whole");
+//! let mut body = BodyReader::new(head.body);
+//! assert_eq!(head.response.headers()["content-length"], "2");
+//! assert_eq!(body.read(&mut bytes)?, Some(Part::Data("ok".into())));
+//! assert!(body.is_over() && bytes.is_empty());
+//! # Ok::<(), vestibule_wire::Fault>(())
+//! ```
+
+pub mod body;
+pub mod request;
+pub mod response;
+
+pub use body::{BodyReader, Cut, Part};
+pub use request::{CHUNK_END, LAST_CHUNK, announced_trailers, write_chunk_size, write_request_head, write_trailers};
+pub use response::{AnswerTo, ResponseHead, read_response};

@@ -1,0 +1,65 @@
+//! A request, written: its head, chunks and trailers. Everything is appended to a buffer.
+//!
+//! What is written must have been judged: fields are written as they are, those that frame included.
+
+use http::{HeaderMap, HeaderName, Method, Uri, header::TRAILER};
+
+/// Behind the content of a chunk.
+pub const CHUNK_END: &[u8] = b"\r\n";
+/// Behind the last chunk, with no trailers.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// What a field line takes, at a guess.
+const LINE_GUESS: usize = 48;
+
+/// Writes a head of HTTP/1.1 in origin-form (RFC 9112 section 3.2.1): of the target, path and query are written.
+pub fn write_request_head(method: &Method, target: &Uri, headers: &HeaderMap, to: &mut Vec<u8>) {
+    let target = target.path_and_query().map_or("/", |target| target.as_str());
+    to.reserve(method.as_str().len() + target.len() + LINE_GUESS * (headers.len() + 1));
+    to.extend_from_slice(method.as_str().as_bytes());
+    to.push(b' ');
+    // A URL without a path (`http://a.test?b`) has the empty one, which is written `/`.
+    if !target.starts_with(['/', '*']) {
+        to.push(b'/');
+    }
+    to.extend_from_slice(target.as_bytes());
+    to.extend_from_slice(b" HTTP/1.1\r\n");
+    write_fields(headers, |_| true, to);
+    to.extend_from_slice(b"\r\n");
+}
+
+/// Writes the line before the content of a chunk, which is never empty: an empty one would be the last.
+pub fn write_chunk_size(size: usize, to: &mut Vec<u8>) {
+    debug_assert!(size > 0);
+    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4);
+    for digit in (0..digits).rev() {
+        to.push(b"0123456789ABCDEF"[size >> (4 * digit) & 0xf]);
+    }
+    to.extend_from_slice(b"\r\n");
+}
+
+/// The names that a head announces as trailers (RFC 9110 section 6.6.2).
+pub fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(TRAILER).iter();
+    let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
+}
+
+/// Writes the end of a chunked body with those of the trailers that were announced: the others nobody expects.
+pub fn write_trailers(trailers: &HeaderMap, announced: &[HeaderName], to: &mut Vec<u8>) {
+    to.extend_from_slice(b"0\r\n");
+    write_fields(trailers, |name| announced.contains(name), to);
+    to.extend_from_slice(b"\r\n");
+}
+
+fn write_fields(fields: &HeaderMap, is_wanted: impl Fn(&HeaderName) -> bool, to: &mut Vec<u8>) {
+    for (name, value) in fields.iter().filter(|(name, _)| is_wanted(name)) {
+        to.extend_from_slice(name.as_str().as_bytes());
+        to.extend_from_slice(b": ");
+        to.extend_from_slice(value.as_bytes());
+        to.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests;
