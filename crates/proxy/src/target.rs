@@ -18,7 +18,9 @@ pub(crate) fn rewrite_target(uri: Uri, path: &str) -> Result<Uri, Refusal> {
             return Ok(uri);
         }
         // Absolute-form, or HTTP/2 with its `:scheme` and `:authority`.
-        return uri.into_parts().path_and_query.map(Uri::from).ok_or(Refusal::BadPath);
+        let target = uri.into_parts().path_and_query.ok_or(Refusal::BadPath)?;
+        // Before a fragment a path may be left out: that is read as `/` everywhere, and printed as nothing by some.
+        return Ok(Uri::from(if target.as_str() == "/" { PathAndQuery::from_static("/") } else { target }));
     }
     let mut text = String::with_capacity(path.len() + 1 + query.map_or(0, str::len));
     text.push_str(path);
@@ -64,6 +66,7 @@ mod tests {
         check("http://a.test/a?b", "/a", Ok("/a?b"));
         check("http://a.test?b", "/", Ok("/?b"));
         check("https://a.test", "/", Ok("/"));
+        check("https://a.test#b", "/", Ok("/"));
         check("https://a.test/x/../a", "/a", Ok("/a"));
         check("/a?", "/a", Ok("/a?"));
         check("/a?b#c", "/a", Ok("/a?b"));
