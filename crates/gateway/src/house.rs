@@ -135,7 +135,7 @@ pub(crate) struct Threads {
 /// Opens everything, binds, and starts every thread but control.
 pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     prepare_folder(&config.state, 0o700)?;
-    let ledger = Ledger::open(&config.state)?;
+    let ledger = Ledger::open_after_another(&config.state)?;
     let claims = ledger.claims()?;
     if !config.sites.exists() {
         // A mount that is missing must not look like "every site was removed".

@@ -6,6 +6,8 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
@@ -88,7 +90,23 @@ pub enum LedgerError {
     },
 }
 
+/// How long a start waits for a gateway before it to be gone: the kernel lets go of the lock of one that was killed only
+/// when all that it had open is closed, also in a program that it was just starting.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_LOOK: Duration = Duration::from_millis(20);
+
 impl Ledger {
+    /// As [`Ledger::open`], when the gateway before may still be ending.
+    pub(crate) fn open_after_another(state: &Path) -> Result<Self, LedgerError> {
+        let end = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match Self::open(state) {
+                Err(LedgerError::Locked { .. }) if Instant::now() < end => thread::sleep(LOCK_LOOK),
+                opened => return opened,
+            }
+        }
+    }
+
     /// Opens or creates the ledger of a state folder.
     pub(crate) fn open(state: &Path) -> Result<Self, LedgerError> {
         let path = state.join(FILE);
@@ -354,6 +372,20 @@ mod tests {
         ledger.commit(vec![Entry::Release(name), Entry::Forget(SiteId::new("a.yaml"))]).expect("commits");
         assert_eq!(ledger.claims().expect("reads"), vec![]);
         assert_eq!(ledger.sites(), vec![]);
+    }
+
+    #[test]
+    fn a_start_waits_for_a_gateway_that_is_ending_and_not_for_one_that_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = folder.path();
+        let stays = Ledger::open(dir).expect("opens");
+        assert!(matches!(Ledger::open_after_another(dir), Err(LedgerError::Locked { .. })));
+        let ending = thread::spawn(move || {
+            thread::sleep(LOCK_LOOK * 2);
+            drop(stays);
+        });
+        assert!(Ledger::open_after_another(dir).is_ok());
+        ending.join().expect("ends");
     }
 
     #[test]

@@ -227,6 +227,12 @@ fn mask(ip: IpAddr, prefix_len: u8) -> IpAddr {
     }
 }
 
+/// What follows a scheme, which may be written in any case (RFC 3986 section 3.1).
+pub(crate) fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (front, rest) = text.split_at_checked(prefix.len())?;
+    front.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
 /// An address in front of a port: IPv4, or IPv6 in brackets.
 pub(crate) fn parse_ip(host: &str) -> Result<IpAddr, AddressError> {
     if let Some(rest) = host.strip_prefix('[') {

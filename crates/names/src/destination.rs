@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     AddressError, ClientNetwork, Hostname, HostnameError,
-    address::{parse_ip, parse_port},
+    address::{parse_ip, parse_port, strip_prefix_ignoring_case},
 };
 
 /// `10.0.0.5:80`, `10.0.0.0/8:8000-8099`, `[2001:db8::]/32:*`, `db.internal:443`, `*:6379`, `unix:/run/shared.sock`.
@@ -72,7 +72,7 @@ impl Destination {
     /// # Errors
     /// With advice on what to write.
     pub fn parse(text: &str) -> Result<Self, DestinationError> {
-        if let Some(path) = text.strip_prefix("unix:") {
+        if let Some(path) = strip_prefix_ignoring_case(text, "unix:") {
             let path = Path::new(path);
             if !path.is_absolute() {
                 return Err(DestinationError::RelativeSocket);
@@ -201,6 +201,7 @@ mod tests {
             ("10.0.0.1/8:80", "10.0.0.0/8"),
             ("::1:80", "brackets"),
             ("unix:run/x", "absolute"),
+            ("unIx:1", "absolute"),
             ("unix:/srv/../etc/x", "without"),
             ("bad name!:80", "letters"),
         ] {

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     AddressError, Hostname,
-    address::{parse_ip, parse_port},
+    address::{parse_ip, parse_port, strip_prefix_ignoring_case},
     hostname::ends_in_number,
 };
 
@@ -88,11 +88,6 @@ impl UpstreamAddr {
         let target = parse_target(authority, scheme.map(UpstreamScheme::default_port))?;
         Ok(Self { scheme: scheme.unwrap_or(UpstreamScheme::Http), target })
     }
-}
-
-fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let (front, rest) = text.split_at_checked(prefix.len())?;
-    front.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// `unix:/path`, and `unix:///path` as other programs write it.
