@@ -1,5 +1,6 @@
 //! Promise: a backend that refuses, dies, lies or sleeps costs its own clients an honest answer and nobody else anything.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule_testkit::{
     Answer, Gateway, Protocol, ScriptedOrigin, Site, Step, backend::Refusing, client, origin::always,
 };
@@ -112,6 +113,34 @@ async fn bytes_after_a_response_never_reach_the_next_client() {
     let gateway = Gateway::builder().workers(1).site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
     assert_eq!(gateway.get("a.test", "/").await.text(), "first");
     assert_eq!(gateway.get("a.test", "/").await.text(), "next");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_body_leaves_no_request_behind() {
+    let early = vec![
+        Step::ReadHead,
+        Step::send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly"),
+        Step::ReadUntil(b"more than ever comes".to_vec()),
+    ];
+    let origin = ScriptedOrigin::start_each(vec![early, always("next")]).await;
+    let gateway = Gateway::builder().workers(1).site("a.yaml", &Site::new("a.test").upstream(&origin)).start().await;
+    let mut stream = gateway.tls("a.test").await;
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 100\r\n\r\n").await.unwrap();
+    let (mut heard, mut buffer) = (Vec::new(), [0; 1024]);
+    while !heard.ends_with(b"early") {
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert_ne!(count, 0, "{}", heard.escape_ascii());
+        heard.extend_from_slice(&buffer[..count]);
+    }
+    // What a body holds is no request, neither here nor there; and nobody else is sent to where it was going.
+    let _ = stream.write_all(b"GET /hidden HTTP/1.1\r\nhost: a.test\r\n\r\n").await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("a.test", "/").await.text(), "next");
+    }
+    let received = origin.received();
+    assert!(received[0].starts_with("POST / "), "{received:?}");
+    assert!(received[1..].iter().all(|connection| !connection.contains("hidden")), "{received:?}");
+    assert_eq!(received.concat().matches("GET / ").count(), 3, "{received:?}");
 }
 
 #[tokio::test]
