@@ -2,7 +2,9 @@
 //!
 //! What is written must have been judged: fields are written as they are, those that frame included.
 
-use http::{HeaderMap, HeaderName, Method, Uri, header::TRAILER};
+use std::collections::HashSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::TRAILER};
 
 /// Behind the content of a chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
@@ -38,17 +40,20 @@ pub fn write_chunk_size(size: usize, to: &mut Vec<u8>) {
     to.extend_from_slice(b"\r\n");
 }
 
-/// The names that a head announces as trailers (RFC 9110 section 6.6.2).
-pub fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderName> {
-    let lines = headers.get_all(TRAILER).iter();
-    let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
+/// What a head says of the names of trailers (RFC 9110 section 6.6.2), for [`write_trailers`]. As it stands there: taken
+/// apart it would be many times as large, for as long as the body takes.
+pub fn announced_trailers(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(TRAILER).iter().cloned().collect()
 }
 
 /// Writes the end of a chunked body with those of the trailers that were announced: the others nobody expects.
-pub fn write_trailers(trailers: &HeaderMap, announced: &[HeaderName], to: &mut Vec<u8>) {
+pub fn write_trailers(trailers: &HeaderMap, announced: &[HeaderValue], to: &mut Vec<u8>) {
+    let names = announced.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    // One look-up for a name on either side: both lists are as long as whoever sends them likes.
+    let wanted: HashSet<_> = names.filter(|name| trailers.contains_key(name)).collect();
     to.extend_from_slice(b"0\r\n");
-    write_fields(trailers, |name| announced.contains(name), to);
+    write_fields(trailers, |name| wanted.contains(name), to);
     to.extend_from_slice(b"\r\n");
 }
 

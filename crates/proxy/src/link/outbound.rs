@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{HeaderName, request};
+use http::{HeaderValue, request};
 use http_body::Frame;
 use tokio::{io::AsyncWrite, time::Instant};
 use vestibule_h1::{CHUNK_END, LAST_CHUNK, announced_trailers, write_chunk_size, write_request_head, write_trailers};
@@ -41,8 +41,8 @@ pub(crate) struct Outbound {
 enum Framing {
     /// So many bytes to come.
     Length(u64),
-    /// Chunks, and trailers of these names.
-    Chunks(Vec<HeaderName>),
+    /// Chunks, and trailers of the names in these lists.
+    Chunks(Vec<HeaderValue>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
