@@ -73,7 +73,7 @@ impl Dialler {
     async fn connect(&self, pool: &Pool, backend: &Backend, limit: Duration) -> Result<Stream, ForwardError> {
         let place = place(pool, backend)?;
         let end = self.opener.open(backend, limit).await?;
-        let socket = Socket { end, _place: place };
+        let socket = Socket::new(end, place);
         if backend.addr.scheme == UpstreamScheme::Http {
             return Ok(Stream::Clear(socket));
         }

@@ -2,9 +2,10 @@
 //!
 //! A connection is either leased to one exchange or idle; only one whose exchange is over in both directions comes back.
 //! What is idle is watched by one task per backend, so that what its backend closes, or speaks on unasked, is closed here
-//! at once; and it is looked at again before a request is written to it. A connection is keyed by the tenant for whom it was opened, the backend's address and, for `https://`, how it was verified: whose
-//! process is at its other end was asked for that tenant, and for nobody else. Requests of different clients share
-//! a connection one after the other, never two at a time.
+//! at once; and it is looked at again before a request is written to it. A connection is keyed by the tenant for whom it
+//! was opened, the backend's address and, for `https://`, how it was verified: whose process is at its other end was asked
+//! for that tenant, and for nobody else. Requests of different clients share a connection one after the other, never two
+//! at a time.
 
 use std::{
     cell::{Cell, RefCell},

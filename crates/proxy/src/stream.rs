@@ -21,12 +21,18 @@ use crate::budget::Place;
 /// one by one share its memory.
 const LEAST_ROOM: usize = 512;
 
+/// So often a socket is read to find out whether it is silent. Under TLS much can come that says nothing (tickets, empty
+/// records), and each read takes a few KiB of it: a backend of good will says less than one.
+const SILENT_READS: u32 = 8;
+
 /// A connected socket, and its place in the budget: wherever the socket goes (under TLS, into a tunnel), the place goes
 /// along, and comes back when the socket is closed.
 pub(crate) struct Socket {
     // The order of the fields is the order in which they are dropped.
-    pub(crate) end: End,
-    pub(crate) _place: Place,
+    end: End,
+    /// How often it may be read before that fails, while somebody limits it.
+    reads_left: Option<u32>,
+    _place: Place,
 }
 
 /// Our end of a socket.
@@ -66,8 +72,19 @@ impl Stream {
     pub(crate) fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0; 1];
         let mut buffer = ReadBuf::new(&mut byte);
+        // Nothing else interrupts it then: a backend that says nothing faster than it is read would have the worker.
+        self.socket().reads_left = Some(SILENT_READS);
         let read = poll_fn(|cx| Pin::new(&mut *self).poll_read(cx, &mut buffer));
-        pin!(unconstrained(read)).poll(cx).is_pending()
+        let is_silent = pin!(unconstrained(read)).poll(cx).is_pending();
+        self.socket().reads_left = None;
+        is_silent
+    }
+
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Self::Clear(socket) => socket,
+            Self::Tls(stream) => stream.get_mut().0,
+        }
     }
 
     /// Reads once into the spare room of the buffer; zero at the end. When too little is left of it, room for so many bytes
@@ -89,6 +106,10 @@ impl Stream {
 }
 
 impl Socket {
+    pub(crate) fn new(end: End, place: Place) -> Self {
+        Self { end, reads_left: None, _place: place }
+    }
+
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &self.end {
             End::Tcp(stream) => stream.poll_read_ready(cx),
@@ -148,7 +169,10 @@ macro_rules! on_socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(left) = &mut self.reads_left {
+            *left = left.checked_sub(1).ok_or(io::ErrorKind::QuotaExceeded)?;
+        }
         on_socket!(self, stream => stream.poll_read(cx, buffer))
     }
 }

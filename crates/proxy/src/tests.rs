@@ -8,6 +8,7 @@ mod bodies;
 mod budget;
 mod framing;
 mod http2;
+mod links;
 mod pooling;
 mod responses;
 mod retries;

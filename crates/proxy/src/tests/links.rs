@@ -1,0 +1,79 @@
+//! Single connections, without a gateway around them: what a backend can do to one under TLS.
+
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{io::AsyncWriteExt, net::UnixStream, time::sleep};
+use tokio_rustls::{
+    TlsAcceptor, TlsConnector,
+    rustls::{ServerConfig, pki_types::ServerName, server::ServerSessionMemoryCache},
+    server::TlsStream,
+};
+use vestibule_certs::{IdentityRequest, Vault};
+use vestibule_names::{HostPattern, SiteId, TenantId};
+
+use super::rig::run;
+use crate::{
+    UpstreamBudget,
+    account::free,
+    stream::{End, Socket, Stream},
+};
+
+type Peer = TlsStream<UnixStream>;
+
+fn socket(end: UnixStream) -> Socket {
+    Socket::new(End::Unix(end), UpstreamBudget::default().take(&free()).unwrap())
+}
+
+/// A connection under TLS whose other end sends so many tickets first, and that end, which is done when they are written.
+async fn tls(tickets: usize) -> (Stream, impl Future<Output = Peer>) {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Vault::open(&dir.path().join("vault")).unwrap();
+    let roots = dir.path().join("roots.pem");
+    std::fs::write(&roots, vault.root_pem()).unwrap();
+    let request = IdentityRequest {
+        site: SiteId::new("a.yaml"),
+        tenant: TenantId::OPERATOR,
+        hosts: vec![HostPattern::parse("backend.test").unwrap()],
+        origin: vestibule_certs::Origin::LocalCa,
+        client_ca: None,
+    };
+    let offer = vault.prepare(&request).unwrap().identity.offer_for("backend.test").unwrap();
+    let mut config = ServerConfig::clone(&offer.config);
+    config.send_tls13_tickets = tickets;
+    config.session_storage = ServerSessionMemoryCache::new(16);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let accepting = tokio::task::spawn_local(async move {
+        let mut peer = TlsAcceptor::from(std::sync::Arc::new(config)).accept(theirs).await.unwrap();
+        peer.flush().await.unwrap();
+        peer
+    });
+    let connector = TlsConnector::from(vault.client_config(Some(&roots)).unwrap());
+    let stream = connector.connect(ServerName::try_from("backend.test").unwrap(), socket(ours)).await.unwrap();
+    (Stream::Tls(Box::new(stream)), async move { accepting.await.unwrap() })
+}
+
+/// Once the runtime has had time to see what has come.
+async fn is_silent(stream: &mut Stream) -> bool {
+    sleep(Duration::from_millis(50)).await;
+    poll_fn(|cx| Poll::Ready(stream.is_silent(cx))).await
+}
+
+#[test]
+fn tickets_on_an_idle_connection_are_silence_and_a_flood_of_them_is_not() {
+    run(async {
+        let (mut stream, peer) = tls(2).await;
+        let mut peer = peer.await;
+        assert!(is_silent(&mut stream).await);
+        assert!(is_silent(&mut stream).await);
+        peer.write_all(b"H").await.unwrap();
+        peer.flush().await.unwrap();
+        assert!(!is_silent(&mut stream).await);
+        // Nothing but tickets, and more of them than anybody wants to read in one go.
+        let (mut stream, _peer) = tls(400).await;
+        assert!(!is_silent(&mut stream).await);
+    });
+}
