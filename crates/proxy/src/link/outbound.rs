@@ -57,7 +57,7 @@ enum State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
-    /// Not a byte was written.
+    /// Not a byte was written, for certain.
     Untouched,
     Touched,
     /// The backend reads no more: what is written goes nowhere, so that what it had said before can still be read (an
@@ -209,8 +209,7 @@ impl Outbound {
             match ready!(self.poll_write_once(stream, cx)) {
                 Ok(0) => return Poll::Ready(Err(broken(io::ErrorKind::WriteZero.into()))),
                 Ok(count) => self.wrote(count),
-                Err(error) if is_hangup(&error) => self.hang_up(),
-                Err(error) => return Poll::Ready(Err(broken(error))),
+                Err(error) => self.fail(stream, error)?,
             }
         }
         if !self.upload.is_none() {
@@ -237,6 +236,18 @@ impl Outbound {
         let piece = count.min(self.piece.len());
         self.piece.advance(piece);
         self.tail = &self.tail[count - piece..];
+    }
+
+    /// A write failed. Under TLS one write is several to the system, and those before the one that failed are done.
+    fn fail(&mut self, stream: &Stream, error: io::Error) -> Result<(), ForwardError> {
+        if matches!(stream, Stream::Tls(_)) && self.sink == Sink::Untouched {
+            self.sink = Sink::Touched;
+        }
+        if !is_hangup(&error) {
+            return Err(broken(error));
+        }
+        self.hang_up();
+        Ok(())
     }
 
     fn poll_flush(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), ForwardError>> {

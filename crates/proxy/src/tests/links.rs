@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use http::Request;
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::sleep};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
@@ -19,7 +20,9 @@ use super::rig::run;
 use crate::{
     UpstreamBudget,
     account::free,
+    link::Outbound,
     stream::{End, Socket, Stream},
+    upload::{Length, Upload},
 };
 
 type Peer = TlsStream<UnixStream>;
@@ -75,5 +78,25 @@ fn tickets_on_an_idle_connection_are_silence_and_a_flood_of_them_is_not() {
         // Nothing but tickets, and more of them than anybody wants to read in one go.
         let (mut stream, _peer) = tls(400).await;
         assert!(!is_silent(&mut stream).await);
+    });
+}
+
+/// What is certain of a clear connection is not under TLS, where a part may have got through before a write fails: only
+/// there may a request of any method be sent again.
+#[test]
+fn a_failed_write_leaves_a_request_untouched_on_a_clear_connection_only() {
+    run(async {
+        let head = Request::post("/").header("host", "a.test").body(()).unwrap().into_parts().0;
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let (tls, peer) = tls(0).await;
+        drop(peer.await);
+        for (mut stream, is_begun) in [(Stream::Clear(socket(ours)), false), (tls, true)] {
+            let mut request = Outbound::new(&head, Upload::none(), Length::None);
+            let sent = poll_fn(|cx| Poll::Ready(request.poll_send(&mut stream, cx))).await;
+            assert!(!matches!(sent, Poll::Ready(Err(_))), "its answer may be there nevertheless");
+            assert!(!request.is_sent());
+            assert_eq!(request.is_begun(), is_begun);
+        }
     });
 }
