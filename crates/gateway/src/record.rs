@@ -25,6 +25,7 @@ use crate::{
     refusals::{Particulars, Refused},
     request::Walker,
     tenant::Seat,
+    vitals::Vitals,
 };
 
 /// Logged for a client that left before a response began.
@@ -53,8 +54,6 @@ pub(crate) struct Record {
     status: u16,
     bytes: u64,
     complete: bool,
-    /// Has the codec got a piece of the body, and not asked for the next one?
-    untaken: bool,
 }
 
 /// The parts of the request for the access event; all are shared, not copied.
@@ -99,21 +98,7 @@ impl Record {
             status: CLIENT_GONE,
             bytes: 0,
             complete: false,
-            untaken: false,
         }
-    }
-
-    /// The codec asks for a piece, or gives up asking.
-    fn asked(&mut self) {
-        if std::mem::take(&mut self.untaken) {
-            self.walker.vitals().piece_taken();
-        }
-    }
-
-    /// The codec gets a piece.
-    fn gave(&mut self) {
-        self.untaken = true;
-        self.walker.vitals().piece_given();
     }
 
     /// Binds the record to a response: it ends with the body.
@@ -201,7 +186,6 @@ fn protocol_name(version: Version) -> &'static str {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.asked();
         if let Some(site) = &self.site {
             site.counters.finished(self.status, self.bytes);
         }
@@ -235,15 +219,11 @@ impl http_body::Body for Tracked {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(record) = &mut self.record {
-            record.asked();
-        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         let expected = self.expected;
         if let Some(record) = &mut self.record {
             match &frame {
                 Some(Ok(frame)) => {
-                    record.gave();
                     record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                     record.complete = frame.is_trailers() || expected == Some(record.bytes);
                 }
@@ -255,7 +235,9 @@ impl http_body::Body for Tracked {
                 None => record.complete = true,
             }
         }
-        Poll::Ready(frame)
+        let Some(record) = &self.record else { return Poll::Ready(frame) };
+        let vitals = record.walker.vitals();
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|data| Piece::given(data, vitals)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -264,6 +246,36 @@ impl http_body::Body for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A piece of a response until it has been written. The end of the body is no end of it: what the client has no room for stays
+/// with the codec, also when the request is over.
+struct Piece {
+    data: Bytes,
+    vitals: Arc<Vitals>,
+}
+
+impl Piece {
+    /// The codec gets it, and drops it when it is written or given up.
+    fn given(data: Bytes, vitals: &Arc<Vitals>) -> Bytes {
+        if data.is_empty() {
+            return data;
+        }
+        vitals.piece_given();
+        Bytes::from_owner(Self { data, vitals: Arc::clone(vitals) })
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.vitals.piece_taken();
     }
 }
 

@@ -96,7 +96,7 @@ impl Walker {
     pub(crate) fn facts(&self) -> &ConnectionFacts {
         &self.inner.facts
     }
-    pub(crate) fn vitals(&self) -> &Vitals {
+    pub(crate) fn vitals(&self) -> &Arc<Vitals> {
         &self.inner.vitals
     }
 }

@@ -214,14 +214,14 @@ impl Vitals {
         }
     }
 
-    /// The codec has got a piece of a response; it asks for more when the client has room for it.
+    /// The codec has got a piece of a response, and holds it until the client has room for it.
     pub(crate) fn piece_given(&self) {
         if self.untaken.fetch_add(1, Relaxed) == 0 {
             self.begin_untaken();
         }
     }
 
-    /// The codec asks for more, or gives it up.
+    /// A piece is written, or given up.
     pub(crate) fn piece_taken(&self) {
         if self.untaken.fetch_sub(1, Relaxed) == 1 {
             self.untaken_since.store(0, Relaxed);

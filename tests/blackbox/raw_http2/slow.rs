@@ -17,16 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DRIBBLE: Duration = Duration::from_millis(20);
 /// What each asks for at once: 50 responses of 2 MB.
 const STREAMS: u32 = 50;
-const PATH: &str = "/bytes/2000000";
+const MUCH: &str = "/bytes/2000000";
+/// What the codec takes as a whole when there is room for a byte: the body has ended, and what is left of it is held.
+const ONE_PIECE: &str = "/bytes/4000";
 /// A tenth of what would be held if all of it was.
 const GROWTH_KIB: u64 = 100 * 1024;
 
-/// Name, INITIAL_WINDOW_SIZE, and what is sent over and over.
-type Slow = (&'static str, u32, Option<fn() -> Vec<u8>>);
+/// Name, what is asked for, INITIAL_WINDOW_SIZE, and what is sent over and over.
+type Slow = (&'static str, &'static str, u32, Option<fn() -> Vec<u8>>);
 const SLOW: &[Slow] = &[
-    ("windows of streams that stay shut", 0, None),
-    ("a window of the connection that stays shut", 1 << 30, None),
-    ("a window that is opened byte by byte", 0, Some(|| window_update(1, 1))),
+    ("windows of streams that stay shut", MUCH, 0, None),
+    ("a window of the connection that stays shut", MUCH, 1 << 30, None),
+    ("a window that is opened byte by byte", MUCH, 0, Some(|| window_update(1, 1))),
+    ("windows of a byte in front of small responses", ONE_PIECE, 1, None),
 ];
 
 pub(super) async fn hold() {
@@ -35,9 +38,9 @@ pub(super) async fn hold() {
     let builder = Gateway::builder().workers(1).settings("timeouts: {write_stall: 500ms}").site("a.yaml", &site);
     let mut gateway = builder.start().await;
     let before = gateway.process().resident_kib();
-    for (number, (name, window, again)) in SLOW.iter().enumerate() {
+    for (number, (name, path, window, again)) in SLOW.iter().enumerate() {
         let mut other = gateway.connect("a.test", Protocol::Http2).await;
-        let slow = timeout(PATIENCE, ask(&gateway, *window, *again));
+        let slow = timeout(PATIENCE, ask(&gateway, path, *window, *again));
         let (ended, answer) = tokio::join!(slow, other.get("/"));
         assert_eq!(answer.unwrap().status, 200, "{name}: another client");
         assert!(ended.is_ok(), "{name}: it is still served");
@@ -54,9 +57,9 @@ pub(super) async fn hold() {
 }
 
 /// Asks, and reads until the connection ends.
-async fn ask(gateway: &Gateway, window: u32, again: Option<fn() -> Vec<u8>>) {
+async fn ask(gateway: &Gateway, path: &str, window: u32, again: Option<fn() -> Vec<u8>>) {
     let mut client = Client::connect(gateway).await;
-    let asked = block(&[(":method", "GET"), (":scheme", "https"), (":authority", "a.test"), (":path", PATH)]);
+    let asked = block(&[(":method", "GET"), (":scheme", "https"), (":authority", "a.test"), (":path", path)]);
     let mut bytes = [PREFACE, &settings(&[(1, 0), (4, window)]), &frame(SETTINGS, ACK, 0, [])].concat();
     bytes.extend((0..STREAMS).flat_map(|number| headers(2 * number + 1, &asked)));
     client.send(&bytes).await;
