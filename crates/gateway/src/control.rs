@@ -1,6 +1,6 @@
 //! The control thread: the admin interface, readiness and stopping told to systemd, and the commands of a [`Stopper`].
 
-use std::{convert::Infallible, io, thread};
+use std::{convert::Infallible, io, thread, time::Duration};
 
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -56,6 +56,9 @@ impl Stopper {
     }
 }
 
+/// What somebody has just asked for may end by itself, and a look at a tenant's name or path that hangs is left to itself.
+const LAST_ERRANDS: Duration = Duration::from_secs(2);
+
 /// Starts the control thread.
 pub(crate) fn spawn(
     house: House,
@@ -65,7 +68,10 @@ pub(crate) fn spawn(
     let (commands, queue) = unbounded_channel(); // fed by signals, not by clients
     let drain = house.shared.drain.clone();
     let body = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, run(house, sockets, watching, queue)),
+        Ok(runtime) => {
+            LocalSet::new().block_on(&runtime, run(house, sockets, watching, queue));
+            runtime.shutdown_timeout(LAST_ERRANDS);
+        }
         Err(error) => tracing::error!(%error, "the control thread has no run time"),
     };
     let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;

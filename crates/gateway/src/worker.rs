@@ -15,6 +15,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::Runtime,
     sync::{Notify, watch},
     task::LocalSet,
     time::timeout,
@@ -120,10 +121,17 @@ pub(crate) fn spawn(
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => LocalSet::new().block_on(&runtime, run(index, listeners, shared)),
+            Ok(runtime) => run_out(runtime, run(index, listeners, shared)),
             Err(error) => tracing::error!(%error, "a worker has no run time"),
         }
     })
+}
+
+/// Runs it to its end. A tenant's name or path that hangs on a thread of the blocking pool holds up no stop: to drop the run
+/// time would wait for it.
+fn run_out(runtime: Runtime, work: impl Future<Output = ()>) {
+    LocalSet::new().block_on(&runtime, work);
+    runtime.shutdown_background();
 }
 
 async fn run(index: usize, listeners: Vec<BoundListener>, shared: Shared) {
@@ -337,6 +345,8 @@ fn first_request_id() -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
     use crate::config::{AccessLog, Limits, Timeouts};
 
@@ -406,6 +416,27 @@ pub(crate) mod tests {
             drop(other);
             worker.until_empty().await;
         });
+    }
+
+    #[test]
+    fn a_look_up_that_hangs_holds_up_no_stop() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
+        let ((begun, begins), (go, gone), (ended, ends)) = (channel::<()>(), channel::<()>(), channel::<()>());
+        let stopping = thread::spawn(move || {
+            run_out(runtime, async move {
+                let hanging = tokio::task::spawn_blocking(move || {
+                    begun.send(()).expect("somebody waits");
+                    let _ = gone.recv();
+                });
+                begins.recv().expect("it hangs");
+                drop(hanging); // its timeout is over
+            });
+            ended.send(()).expect("somebody waits");
+        });
+        let ended = ends.recv_timeout(Duration::from_secs(10));
+        drop(go);
+        stopping.join().expect("no panic");
+        assert!(ended.is_ok(), "it waited for the look-up");
     }
 
     #[test]
