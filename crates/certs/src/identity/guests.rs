@@ -15,7 +15,7 @@ use vestibule_diagnostics::Diagnostic;
 
 use super::Identity;
 use crate::{
-    clients::{ClientAuth, ClientCa, ClientPolicy},
+    clients::{ClientAuth, ClientPolicy},
     tenant_file::Stamp,
 };
 
@@ -87,9 +87,15 @@ impl Identity {
         let told = look.refusal.take().filter(|_| look.stamp == stamp);
         look.stamp = stamp;
         look.settled = stamp.is_some_and(|stamp| stamp.is_settled(now));
-        match self.reload(client_ca, now) {
-            Ok(auth) if auth.policy == guests.auth.policy => GuestRefresh::Unchanged,
-            Ok(auth) => GuestRefresh::Changed(Arc::new(self.with_guests(Guests::new(auth, now)))),
+        let owner = self.request.owner(self.shared.gateway_uid);
+        match client_ca.load(owner, now, &self.shared.provider) {
+            Ok((auth, _)) if auth.policy == guests.auth.policy => GuestRefresh::Unchanged,
+            Ok((auth, warnings)) => {
+                for warning in &warnings {
+                    tracing::warn!(site = %self.request.site, code = %warning.code, "{}", warning.message);
+                }
+                GuestRefresh::Changed(Arc::new(self.with_guests(Guests::new(auth, now))))
+            }
             Err(diagnostics) => {
                 let refusal = diagnostics.iter().filter(|found| found.is_error()).map(|found| &*found.message);
                 let refusal = refusal.collect::<Vec<_>>().join("; ");
@@ -98,15 +104,6 @@ impl Identity {
                 if again { GuestRefresh::Unchanged } else { GuestRefresh::Refused(diagnostics) }
             }
         }
-    }
-
-    fn reload(&self, client_ca: &ClientCa, now: SystemTime) -> Result<ClientAuth, Vec<Diagnostic>> {
-        let owner = self.request.owner(self.shared.gateway_uid);
-        let (auth, warnings) = client_ca.load(owner, now, &self.shared.provider)?;
-        for warning in &warnings {
-            tracing::warn!(site = %self.request.site, code = %warning.code, "{}", warning.message);
-        }
-        Ok(auth)
     }
 
     /// The same certificates, shown to others.
