@@ -54,22 +54,28 @@ fn note(stage: &Stage, word: &'static str, done: io::Result<()>) {
 /// How a file is that is edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum File {
-    Good,
+    /// What it says is live.
+    Live,
+    /// The same under another name, which may not have been noticed yet.
+    Renamed,
     Broken,
 }
 
 async fn edit(stage: Arc<Stage>, mut random: Random) -> Waits {
     let (mut waits, mut edition) = (Vec::new(), random.next() % 1_000_000);
     let names = ["edited.yaml", "renamed.yaml"];
-    let (mut at, mut file) = (0, File::Good);
+    let (mut at, mut file) = (0, File::Live);
     while stage.goes_on() {
         match random.below(4) {
-            0 => {
+            // A last good version is that of a file by its name: a file that is broken before anybody has read it under
+            // its new name has none.
+            0 if file != File::Renamed => {
                 file = File::Broken;
                 note(&stage, BREAK, stage.place(EDITED, names[at], "hosts: [edited.soak.test\nupstream: :-(\n"));
             }
-            // A last good version is that of a file by its name: one that is broken takes nothing along.
-            1 if file == File::Good => {
+            // For the same reason, one that is broken takes nothing along.
+            1 if file != File::Broken => {
+                file = File::Renamed;
                 let folder = stage.folder(EDITED);
                 let renamed = fs::rename(folder.join(names[at]), folder.join(names[1 - at]));
                 at = 1 - at;
@@ -82,7 +88,7 @@ async fn edit(stage: Arc<Stage>, mut random: Random) -> Waits {
                 let placed = stage.place(EDITED, names[at], text.text());
                 match live(&stage, edition).await {
                     Ok(wait) => {
-                        file = File::Good;
+                        file = File::Live;
                         note(&stage, EDIT, placed);
                         waits.push(wait);
                     }
