@@ -109,10 +109,11 @@ impl Hostname {
         &self.0
     }
 
-    /// The name as people read it (U-labels), for messages only.
+    /// The name as people read it (U-labels), for messages only; whoever writes it like that means the same name.
     pub fn to_unicode(&self) -> String {
-        let (unicode, valid) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow);
-        if valid.is_ok() { unicode.into_owned() } else { self.0.to_string() }
+        let (unicode, _) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow);
+        // A label may be valid, and decode to one that looks encoded itself.
+        if Self::parse(&unicode).as_ref() == Ok(self) { unicode.into_owned() } else { self.0.to_string() }
     }
 
     /// The name above: without the first label; `None` above a name of one label.

@@ -2,7 +2,7 @@
 //! tell two readers two things.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, request};
+use http::{HeaderMap, Request, Version, request};
 use vestibule_names::{Authority, ClientAddr, RequestId, TenantId, path};
 use vestibule_proxy::{
     Account, AccountLimits, Caller, ClientCertificate, Scheme, Trust,
@@ -34,7 +34,7 @@ pub(crate) struct Circumstances {
 /// Forwards it, unless it is refused. What goes on is within the law, and read back as the one message that was meant.
 pub(crate) fn forward(head: request::Parts, load: Load, how: Circumstances) {
     let request = Request::from_parts(head, ());
-    if inspect(&request).is_err() {
+    if !is_read(&request) || inspect(&request).is_err() {
         return;
     }
     let (mut head, ()) = request.into_parts();
@@ -63,7 +63,7 @@ pub(crate) fn forward(head: request::Parts, load: Load, how: Circumstances) {
         certificate: ClientCertificate::NotAsked,
     };
     let before = head.headers.clone();
-    let http1 = head.version == http::Version::HTTP_11;
+    let http1 = head.version == Version::HTTP_11;
     if rewrite_request(&mut head, &target, &caller, how.stripped, load.length).is_err() {
         return;
     }
@@ -71,6 +71,12 @@ pub(crate) fn forward(head: request::Parts, load: Load, how: Circumstances) {
     again(&head, &caller, &target, how, load.length);
     assert!(http1 || !head.headers.contains_key(http::header::UPGRADE), "only HTTP/1.1 has upgrades");
     sent(head, load);
+}
+
+/// Would the target come through the reader in front? That of HTTP/1.x is judged there alone.
+fn is_read(request: &Request<()>) -> bool {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    request.version() == Version::HTTP_2 || target == "*" || wire::is_origin_form(target.as_bytes())
 }
 
 /// Who forwards what was forwarded forwards the same.

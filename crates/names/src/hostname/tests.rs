@@ -110,6 +110,8 @@ fn names_that_no_public_ca_certifies_are_private() {
 fn people_read_unicode() {
     assert_eq!(Hostname::parse("xn--bcher-kva.example").unwrap().to_unicode(), "bücher.example");
     assert_eq!(Hostname::parse("plain.example").unwrap().to_unicode(), "plain.example");
+    let encoded = Hostname::parse("xn--xn--bchvkr-xtta.example").unwrap();
+    assert_eq!(encoded.to_unicode(), encoded.as_str(), "it would be read as another name, or none");
     assert_eq!(Hostname::parse("a.example").unwrap().to_string(), "a.example");
 }
 
