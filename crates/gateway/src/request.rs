@@ -1,16 +1,14 @@
 //! The request walk: authority → challenge of a CA → site → tenant's budget → certificate, and the client's → TLS and canonical
 //! redirects → route → budget → answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
 
-use std::{cell::RefCell, convert::Infallible, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, uri};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri};
 use vestibule_certs::{ClientPolicy, Shows};
 use vestibule_listener::Permit;
 use vestibule_names::{Authority, ClientAddr, HostRef, path};
-use vestibule_proxy::{self as proxy, Body, Caller, Refusal, Scheme};
+use vestibule_proxy::{self as proxy, Body, Caller, Refusal, RequestBody, Scheme};
 use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 
 use crate::{
@@ -102,17 +100,17 @@ impl Walker {
 }
 
 /// Walks one request; never fails: whatever is refused becomes a response.
-pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
+pub(crate) async fn walk(walker: Walker, request: Request<RequestBody>) -> Response<Tracked> {
     let mut record = Record::new(walker.clone(), &request);
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
     if let Some(refusal) = walker.vitals().refusal().filter(|_| intake::is_stand_in(&request)) {
-        return Ok(turned_away(record, refusal));
+        return turned_away(record, refusal);
     }
-    let mut response = match answer(&walker, Undelivered::new(&walker, request), &mut record).await {
+    let mut response = match answer(&walker, request, &mut record).await {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Tunnel(response, tunnel, places)) => {
-            return Ok(open_tunnel(&walker, record, response, tunnel, places));
+            return open_tunnel(&walker, record, response, tunnel, places);
         }
         Err(Declined { refusal, why }) => {
             record.refusal = Some(refusal);
@@ -128,7 +126,7 @@ pub(crate) async fn walk(walker: Walker, request: Request<Incoming>) -> Result<R
         // A browser that remembers it could not come back before there is a certificate (RFC 6797 section 8.4).
         response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
     }
-    Ok(record.attach(response, head_only))
+    record.attach(response, head_only)
 }
 
 /// The answer to a head that was refused before it was parsed; the last one on its connection.
@@ -162,58 +160,27 @@ enum Answer {
 /// What a tunnel holds until its end: of its site, and of its tenant.
 type TunnelPlaces = (Place, Seat);
 
-/// A request that nobody has taken yet. When we answer it ourselves, the rest of its body is discarded.
-struct Undelivered {
-    request: Option<Request<Incoming>>,
-    worker: Rc<Worker>,
-}
-
-impl Undelivered {
-    fn new(walker: &Walker, request: Request<Incoming>) -> Self {
-        Self { request: Some(request), worker: Rc::clone(walker.worker()) }
-    }
-
-    fn request(&self) -> &Request<Incoming> {
-        self.request.as_ref().expect("only deliver takes it, and consumes this")
-    }
-
-    fn deliver(mut self) -> Request<Incoming> {
-        self.request.take().expect("only deliver takes it, and consumes this")
-    }
-}
-
-impl Drop for Undelivered {
-    fn drop(&mut self) {
-        if let Some(request) = self.request.take().filter(|request| request.version() == Version::HTTP_2)
-            && !request.body().is_end_stream()
-        {
-            self.worker.tasks().spawn(proxy::discard(request.into_body()));
-        }
-    }
-}
-
 /// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA are answered
 /// before anything of a tenant's has a say, and before any limit.
-async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) -> Result<Answer, Declined> {
-    let request = undelivered.request();
-    proxy::inspect(request)?;
+async fn answer(walker: &Walker, request: Request<RequestBody>, record: &mut Record) -> Result<Answer, Declined> {
+    proxy::inspect(&request)?;
     if walker.facts().scheme == Scheme::Https
         && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
     {
         return Err(Refusal::BadRequest.into());
     }
-    let asked = asked_authority(request)?.to_owned();
+    let asked = asked_authority(&request)?.to_owned();
     let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
     let trust = walker.worker().trust(walker.facts().client);
     let told = proxy::told(request.headers(), trust);
     record.client = told.client;
     let path = judged_path(request.uri());
     if let Ok(path) = &path
-        && let Some(response) = challenged(walker, request, &authority, path, record)?
+        && let Some(response) = challenged(walker, &request, &authority, path, record)?
     {
         return Ok(Answer::Response(response));
     }
-    within_limits(walker.worker(), request)?;
+    within_limits(walker.worker(), &request)?;
     let site = site_of(walker, &authority)
         .map_err(|refusal| Declined { refusal, why: Some(authority.host.key().into_owned()) })?;
     record.site = Some(Arc::clone(&site));
@@ -245,7 +212,7 @@ async fn answer(walker: &Walker, undelivered: Undelivered, record: &mut Record) 
                 account: site.tenant.account(),
                 certificate,
             };
-            forward(walker, undelivered.deliver(), &path, &site, &route, caller, record).await
+            forward(walker, request, &path, &site, &route, caller, record).await
         }
     }
 }
@@ -431,7 +398,7 @@ fn change_headers(headers: &mut HeaderMap, route: &Route) {
 /// Step 7c: a route that leads to backends.
 async fn forward(
     walker: &Walker,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     path: &str,
     site: &LiveSite,
     route: &Arc<Route>,

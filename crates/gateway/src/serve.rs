@@ -2,6 +2,7 @@
 //! per connection watches its [`Vitals`]; a drain closes it politely.
 
 use std::{
+    convert::Infallible,
     error::Error as _,
     future::Future,
     pin::Pin,
@@ -20,6 +21,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep},
 };
+use vestibule_proxy as proxy;
 
 use crate::{
     fault::chain,
@@ -44,7 +46,11 @@ where
     let walker = Walker::new(Rc::clone(&worker), facts, vitals, held);
     let of = walker.clone();
     // Boxed: hyper moves the future of a request several times, and an idle connection keeps room for one.
-    let service = service_fn(move |request| Box::pin(request::walk(walker.clone(), request)));
+    let service = service_fn(move |request| {
+        let request = proxy::from_hyper(request, walker.worker().spawn());
+        let walk = Box::pin(request::walk(walker.clone(), request));
+        async { Ok::<_, Infallible>(walk.await) }
+    });
     match codec {
         Codec::Http1 => {
             let connection = Box::pin(http1_builder(&worker).serve_connection(io, service).with_upgrades());

@@ -22,7 +22,7 @@ use tokio::{
 };
 use vestibule_listener::{Accepted, Acceptor, BoundListener, Permits};
 use vestibule_names::{ClientAddr, RequestId};
-use vestibule_proxy::{Border, Proxy, ProxyConfig, Trust, UpstreamBudget};
+use vestibule_proxy::{Border, Proxy, ProxyConfig, Spawn, Trust, UpstreamBudget};
 
 use crate::{
     access::AccessLine,
@@ -97,6 +97,7 @@ pub(crate) struct Worker {
     shared: Shared,
     reader: RefCell<SiteReader>,
     proxy: Proxy,
+    spawn: Spawn,
     access: RefCell<AccessLine>,
     open: Cell<usize>,
     empty: Notify,
@@ -232,10 +233,11 @@ impl Worker {
             border: shared.border.clone(),
         };
         let spawning = tasks.clone();
-        let spawn = Rc::new(move |task| spawning.spawn(task));
+        let spawn: Spawn = Rc::new(move |task| spawning.spawn(task));
         Self {
             reader: RefCell::new(shared.table.reader()),
-            proxy: Proxy::new(proxy_config, shared.vault.clone(), spawn),
+            proxy: Proxy::new(proxy_config, shared.vault.clone(), Rc::clone(&spawn)),
+            spawn,
             access: RefCell::new(AccessLine::new(shared.access.clone())),
             open: Cell::new(0),
             empty: Notify::new(),
@@ -257,6 +259,11 @@ impl Worker {
 
     pub(crate) fn totals(&self) -> &Totals {
         &self.shared.totals
+    }
+
+    /// The same, as the crate that forwards wants it.
+    pub(crate) fn spawn(&self) -> &Spawn {
+        &self.spawn
     }
 
     /// What the log is told of what is refused.

@@ -6,8 +6,8 @@
 
 use std::{pin::pin, time::Duration};
 
+use bytes::Bytes;
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
 /// How long a body is still read.
@@ -16,12 +16,12 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 const DISCARD_LIMIT: usize = 1024 * 1024;
 
 /// Reads and throws away, for a while and up to a limit; the rest is refused by dropping the body.
-pub async fn discard(body: Incoming) {
+pub async fn discard(body: impl Body<Data = Bytes>) {
     let mut left = DISCARD_LIMIT;
     let reading = async {
         let mut body = pin!(body);
         while let Some(Ok(frame)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-            match left.checked_sub(frame.data_ref().map_or(0, bytes::Bytes::len)) {
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
                 Some(rest) => left = rest,
                 None => return,
             }

@@ -6,7 +6,7 @@ use std::io;
 use vestibule_certs::VaultError;
 use vestibule_wire as wire;
 
-use crate::{Refusal, border::Denial, law::ResponseBreach};
+use crate::{Refusal, RequestBodyError, border::Denial, law::ResponseBreach};
 
 /// Who is at fault: decides status, log level and whether a backend's health suffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +30,11 @@ pub enum ForwardError {
     /// The body is longer than `limits.request_body`.
     #[error("the request body is longer than the site allows")]
     BodyTooLarge,
-    /// The client's chunks are malformed, or it went away in the middle.
+    /// The client's body is malformed, or was cut in the middle.
     #[error("the client sent a broken request body")]
-    RequestBody(#[source] hyper::Error),
-    /// The client reset its stream in the middle of the body.
-    #[error("the client cut its request body")]
+    RequestBody(#[source] RequestBodyError),
+    /// The client sent more or less of a body than it had said.
+    #[error("the request body is not as long as was said")]
     RequestBodyCut,
     /// A field that frames, routes or identifies stands behind the body (RFC 9110 section 6.5.1).
     #[error("a field that may not be there stands behind the request body")]

@@ -9,11 +9,7 @@ use std::{
 };
 
 use http::{Method, Request, Response, StatusCode, Version, header::CONNECTION};
-use hyper::{
-    body::Incoming,
-    ext::ReasonPhrase,
-    upgrade::{self, OnUpgrade},
-};
+use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 use vestibule_h1::{AnswerTo, ResponseHead};
 use vestibule_names::UpstreamAddr;
@@ -23,7 +19,7 @@ use vestibule_vhost::{
 };
 
 use crate::{
-    Account, Body, Caller, Fault, ForwardError, ProxyConfig, Spawn, Tunnel,
+    Account, Body, Caller, Fault, ForwardError, Handover, ProxyConfig, RequestBody, Spawn, Tunnel,
     body::After,
     dial::{Dialler, Roots},
     error::ConnectionError,
@@ -72,7 +68,7 @@ struct Parcel {
     to: AnswerTo,
     effect: Effect,
     /// The upgrade it asks for, and the client's side of it.
-    upgrade: Option<(Handshake, OnUpgrade)>,
+    upgrade: Option<(Handshake, Handover)>,
 }
 
 /// Where a request goes, and within which times.
@@ -108,14 +104,14 @@ impl Proxy {
     /// its connection.
     pub fn forward<'a>(
         &'a self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         path: &str,
         vhost: &'a Arc<Vhost>,
         route: &'a Arc<Route>,
         caller: Caller<'a>,
     ) -> impl Future<Output = Result<Forwarded, ForwardError>> + use<'a> {
         let terms = Terms { timeouts: &vhost.timeouts, limits: &vhost.limits, route, path, caller: &caller };
-        let parcel = prepare(request, &terms, &self.inner.pool.spawn);
+        let parcel = prepare(request, &terms);
         self.carry(parcel, &vhost.timeouts, route, caller.account)
     }
 
@@ -134,10 +130,10 @@ impl Proxy {
     #[cfg(test)]
     pub(crate) async fn forward_on(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         terms: &Terms<'_>,
     ) -> Result<Forwarded, ForwardError> {
-        let parcel = prepare(request, terms, &self.inner.pool.spawn);
+        let parcel = prepare(request, terms);
         self.carry(parcel, terms.timeouts, terms.route, terms.caller.account).await
     }
 
@@ -239,19 +235,18 @@ impl Proxy {
 }
 
 /// Everything that is done with a request before a connection is thought of.
-fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>, spawn: &Spawn) -> Result<Parcel, ForwardError> {
+fn prepare(mut request: Request<RequestBody>, terms: &Terms<'_>) -> Result<Parcel, ForwardError> {
     let length = Length::of(request.body());
     // An upgrade with a body has two meanings for what follows the head.
     let handshake = Handshake::read(request.method(), request.version(), request.headers());
-    let upgrade = handshake.filter(|_| length == Length::None).map(|asked| (asked, upgrade::on(&mut request)));
+    let handshake = handshake.filter(|_| length == Length::None);
+    let upgrade = handshake.and_then(|asked| Some((asked, request.body_mut().take_handover()?)));
     let (mut head, incoming) = request.into_parts();
     let limit = terms.limits.request_body.map(|limit| limit.0);
-    // Made first: whatever is refused from here on, the rest of the body is seen to.
     let upload = if length == Length::None {
         Upload::none()
     } else {
-        Upload::new(incoming, head.version, limit, terms.timeouts.request_body, Rc::clone(spawn))
-            .through(Flow::of(terms.caller.account))
+        Upload::new(incoming, limit, terms.timeouts.request_body).through(Flow::of(terms.caller.account))
     };
     if let (Length::Exact(length), Some(limit)) = (length, limit)
         && length > limit
@@ -272,7 +267,7 @@ fn prepare(mut request: Request<Incoming>, terms: &Terms<'_>, spawn: &Spawn) -> 
 fn receive(
     lease: Lease,
     answer: ResponseHead,
-    upgrade: Option<(Handshake, OnUpgrade)>,
+    upgrade: Option<(Handshake, Handover)>,
     way: Way<'_>,
 ) -> Result<Forwarded, ForwardError> {
     let (mut head, ()) = answer.response.into_parts();

@@ -11,7 +11,7 @@
 //! | step | module |
 //! |---|---|
 //! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
-//! | what is forwarded is written afresh | [`mod@law`] (request), `target`, `upload` |
+//! | what is forwarded is written afresh | [`mod@law`] (request), `target`, [`mod@request_body`], `upload` |
 //! | a connection is taken from the tenant's pool or dialled, if the tenant may | `pool`, [`mod@border`], `dial`, [`mod@budget`], [`mod@account`], `stream` |
 //! | the request is sent, once more only where that is safe | `forward`, `link` |
 //! | what comes back is read strictly, judged and streamed | `link`, [`mod@law`] (response), [`mod@body`], `flow` |
@@ -19,7 +19,7 @@
 //! | everything else becomes a page of our own | [`mod@error`], [`mod@refusal`], [`mod@pages`] |
 //!
 //! ```no_run
-//! # async fn example(proxy: vestibule_proxy::Proxy, request: http::Request<hyper::body::Incoming>,
+//! # async fn example(proxy: vestibule_proxy::Proxy, request: http::Request<vestibule_proxy::RequestBody>,
 //! #   vhost: std::sync::Arc<vestibule_vhost::Vhost>, route: std::sync::Arc<vestibule_vhost::Route>,
 //! #   caller: vestibule_proxy::Caller<'_>) -> http::Response<vestibule_proxy::Body> {
 //! let accept = request.headers().get(http::header::ACCEPT).cloned();
@@ -59,6 +59,7 @@ pub mod law;
 pub mod pages;
 pub mod rate;
 pub mod refusal;
+pub mod request_body;
 pub mod tunnel;
 
 #[cfg(feature = "fuzzing")]
@@ -79,6 +80,7 @@ pub use law::{Told, asks_for_websocket, forbids_trailer, inspect, told};
 pub use pages::refuse;
 pub use rate::Rate;
 pub use refusal::Refusal;
+pub use request_body::{Duplex, Handover, RequestBody, RequestBodyError, from_hyper};
 pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
 
 /// Spawns onto the worker; only the gateway knows how (invariant: only the gateway spawns).

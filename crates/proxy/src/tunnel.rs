@@ -15,26 +15,24 @@ use std::{
     time::Duration,
 };
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep, timeout},
 };
 use vestibule_names::UpstreamAddr;
 
-use crate::{Account, link::Raw, pool::Lease};
+use crate::{Account, Handover, link::Raw, pool::Lease};
 
 /// The most that is read at once, and so the most that one direction keeps.
 const CHUNK: usize = 16 * 1024;
 
-/// How long hyper may take to hand over a connection whose 101 was written.
+/// How long the codec may take to hand over a connection whose 101 was written.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Two connections to be spliced, after a confirmed 101.
 #[must_use = "a tunnel moves nothing unless it is run"]
 pub struct Tunnel {
-    client: OnUpgrade,
+    client: Handover,
     backend: Box<Raw>,
     upstream: UpstreamAddr,
     account: Arc<Account>,
@@ -73,7 +71,7 @@ impl fmt::Debug for Tunnel {
 
 impl Tunnel {
     /// `None` when the backend's connection is gone already.
-    pub(crate) fn new(client: OnUpgrade, lease: Lease, idle: Duration) -> Option<Self> {
+    pub(crate) fn new(client: Handover, lease: Lease, idle: Duration) -> Option<Self> {
         let (upstream, account) = (lease.backend.addr.clone(), Arc::clone(&lease.backend.account));
         let backend = Box::new(lease.take_stream()?);
         Some(Self { client, backend, upstream, account, idle })
@@ -81,10 +79,10 @@ impl Tunnel {
 
     /// Splices until both sides ended, one failed, or nothing moved for the idle timeout.
     pub async fn run(self) -> TunnelEnd {
-        let Ok(Ok(client)) = timeout(HANDOVER_TIMEOUT, self.client).await else {
+        let Ok(Some(client)) = timeout(HANDOVER_TIMEOUT, self.client).await else {
             return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
         };
-        splice(TokioIo::new(client), self.backend, self.idle, &self.account).await
+        splice(client, self.backend, self.idle, &self.account).await
     }
 }
 

@@ -10,13 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Version;
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::{
-    ForwardError, Spawn, discard,
+    ForwardError, RequestBody,
     flow::{Flow, Last},
     law::forbids_trailer,
     wait::IdleWait,
@@ -43,8 +41,7 @@ impl Length {
 pub(crate) struct Upload(Option<Box<Streaming>>);
 
 struct Streaming {
-    incoming: Incoming,
-    version: Version,
+    incoming: RequestBody,
     /// How much more is allowed.
     allowance: u64,
     wait: IdleWait,
@@ -52,7 +49,6 @@ struct Streaming {
     flow: Option<Flow>,
     phase: Phase,
     moved: Instant,
-    spawn: Spawn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +71,14 @@ impl Upload {
     }
 
     /// A body of at most `limit` bytes, none of which comes later than `idle` after the one before.
-    pub(crate) fn new(incoming: Incoming, version: Version, limit: Option<u64>, idle: Duration, spawn: Spawn) -> Self {
+    pub(crate) fn new(incoming: RequestBody, limit: Option<u64>, idle: Duration) -> Self {
         Self(Some(Box::new(Streaming {
             incoming,
-            version,
             allowance: limit.unwrap_or(u64::MAX),
             wait: IdleWait::new(idle),
             flow: None,
             phase: Phase::Sending,
             moved: Instant::now(),
-            spawn,
         })))
     }
 
@@ -116,19 +110,6 @@ impl Upload {
     }
 }
 
-/// A backend that answers early, or none at all, leaves a body half read: its rest is discarded.
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let Some(body) = self.0.take()
-            && body.version == Version::HTTP_2
-            && !body.incoming.is_end_stream()
-        {
-            let Streaming { incoming, spawn, .. } = *body;
-            spawn(Box::pin(discard(incoming)));
-        }
-    }
-}
-
 impl Streaming {
     fn note(&mut self, phase: Phase) {
         self.phase = phase;
@@ -144,7 +125,10 @@ impl Streaming {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => self.pass(cx, frame),
             Poll::Ready(Some(Err(error))) => fail(ForwardError::RequestBody(error)),
-            Poll::Ready(None) => self.end(),
+            Poll::Ready(None) => {
+                self.note(Phase::Done);
+                Poll::Ready(None)
+            }
             Poll::Pending if self.wait.poll_elapsed(cx).is_ready() => fail(ForwardError::RequestBodyIdle),
             Poll::Pending => self.waits(),
         }
@@ -184,16 +168,6 @@ impl Streaming {
     fn waits<T>(&mut self) -> Poll<T> {
         self.phase = Phase::WaitingForClient;
         Poll::Pending
-    }
-
-    fn end(&mut self) -> Poll<Piece> {
-        // hyper takes RST_STREAM with NO_ERROR for a clean end of an HTTP/2 body. From a client it is none: half an
-        // upload would become a whole one.
-        if self.version == Version::HTTP_2 && !self.incoming.is_end_stream() {
-            return fail(ForwardError::RequestBodyCut);
-        }
-        self.note(Phase::Done);
-        Poll::Ready(None)
     }
 }
 

@@ -29,7 +29,7 @@ use vestibule_vhost::{
 
 use crate::{
     Account, AccountLimits, Body, Caller, Fault, Proxy, ProxyConfig, Refusal, Scheme, Spawn, Trust, TunnelEnd,
-    dial::Roots, forward::Terms, inspect, refuse,
+    dial::Roots, forward::Terms, from_hyper, inspect, refuse,
 };
 
 /// No wait of a test is longer; a hang becomes a failure.
@@ -99,11 +99,13 @@ impl Plan {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let tasks = Rc::new(());
-        let proxy = Proxy::with_roots(self.config.clone(), Arc::clone(&self.roots), spawn(&tasks));
+        let spawn = spawn(&tasks);
+        let proxy = Proxy::with_roots(self.config.clone(), Arc::clone(&self.roots), Rc::clone(&spawn));
         let (ends, tunnel_ends) = mpsc::unbounded_channel();
         let state = Rc::new(State {
             plan: self,
             proxy,
+            spawn,
             tasks,
             faults: RefCell::default(),
             ends,
@@ -130,6 +132,7 @@ enum Protocol {
 struct State {
     plan: Plan,
     proxy: Proxy,
+    spawn: Spawn,
     /// Each task of the proxy holds it.
     tasks: Rc<()>,
     faults: RefCell<Vec<(Fault, Refusal)>>,
@@ -198,6 +201,7 @@ async fn serve(state: Rc<State>, stream: TcpStream, peer: SocketAddr) {
 }
 
 async fn answer(state: Rc<State>, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let request = from_hyper(request, &state.spawn);
     let id = RequestId(0xabc);
     let accept = request.headers().get(ACCEPT).cloned();
     if let Err(refusal) = inspect(&request) {
