@@ -4,6 +4,7 @@ mod floods;
 mod neighbours;
 mod peers;
 mod report;
+mod scale;
 mod swap;
 mod visitors;
 
@@ -27,6 +28,8 @@ const LOAD_CORE: &str = "1";
 pub(crate) enum Bench {
     /// Edits site files under a steady load: how soon an edit is live, and whether anything was dropped.
     Swap(SwapArgs),
+    /// Many sites with a certificate each: starts, memory per site, and how soon a change is live.
+    Scale(scale::ScaleArgs),
     /// Gives nginx, HAProxy, Caddy and Apache the same job, one after the other, and prints what it costs each.
     Peers(peers::PeersArgs),
     /// Attacks one of fifty tenants, and looks at what the others notice.
@@ -53,6 +56,7 @@ pub(crate) struct SwapArgs {
 pub(crate) fn run(bench: &Bench) -> Outcome {
     match bench {
         Bench::Swap(args) => run_swap(args),
+        Bench::Scale(args) => scale::run(args),
         Bench::Peers(args) => peers::run(args),
         Bench::Neighbours(args) => neighbours::run(args),
         Bench::Floods(args) => floods::run(args),

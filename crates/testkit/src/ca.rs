@@ -61,6 +61,7 @@ pub use validate::{Outcome, Validation};
 
 use builder::Settings;
 use issue::Authority;
+pub use issue::identifier as renewal_identifier;
 use jws::Key;
 use orders::sorted;
 use rules::Rule;

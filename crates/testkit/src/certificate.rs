@@ -66,6 +66,12 @@ impl Authority {
 
     /// A leaf for these names, with a key of its own.
     pub fn issue(&self, names: &[&str], validity: Validity) -> Issued {
+        let key = KeyPair::generate().unwrap();
+        Issued { chain: self.issue_for(names, validity, &key), key: key.serialize_pem() }
+    }
+
+    /// The same for a key that is there already: the leaf, PEM.
+    pub fn issue_for(&self, names: &[&str], validity: Validity, key: &KeyPair) -> String {
         const DAY: Duration = Duration::from_secs(86_400);
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -75,9 +81,8 @@ impl Authority {
             Validity::For(time) => ((now - DAY).into(), (now + time).into()),
             Validity::Expired => ((now - 30 * DAY).into(), (now - DAY).into()),
         };
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        Issued { chain: leaf.pem(), key: key.serialize_pem() }
+        params.use_authority_key_identifier_extension = true;
+        params.signed_by(key, &self.issuer).unwrap().pem()
     }
 }
 

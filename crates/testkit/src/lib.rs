@@ -29,6 +29,7 @@
 //! | [`ca`] | [`ca::SimulatedCa`]: a CA in process, with Let's Encrypt's limits, that goes wrong on order |
 //! | [`admin`] | HTTP over the admin socket |
 //! | [`rig`] | [`AcmeRig`]: name server, CA and gateway together |
+//! | [`shelf`] | as many certificates in a store as there should be |
 //! | [`swap`] | site files edited under a steady load |
 //! | [`pebble`] | [`Pebble`] and [`ChallTestServer`]: a real CA, and a name server whose answers a test sets |
 //! | [`caddy_ca`] | [`caddy_ca::CaddyCa`]: a second real CA |
@@ -58,6 +59,7 @@ pub mod pebble;
 pub mod ports;
 pub mod process;
 pub mod rig;
+pub mod shelf;
 pub mod site;
 pub mod swap;
 pub mod visitor;
@@ -70,5 +72,6 @@ pub use gateway::{Gateway, GatewayBuilder};
 pub use origin::{HttpOrigin, ScriptedOrigin, Step};
 pub use pebble::{ChallTestServer, Pebble};
 pub use rig::{AcmeRig, AcmeRigBuilder, SimulatedRig, SimulatedRigBuilder};
+pub use shelf::Shelf;
 pub use site::Site;
 pub use wait::eventually;

@@ -127,8 +127,8 @@ fn serial() -> SerialNumber {
     SerialNumber::from_slice(&bytes)
 }
 
-/// RFC 9773 section 4.1.
-fn identifier(leaf: &[u8]) -> String {
+/// By what a CA knows a certificate whose renewal is asked about (RFC 9773 section 4.1).
+pub fn identifier(leaf: &[u8]) -> String {
     let (_, leaf) = parse_x509_certificate(leaf).unwrap();
     let key = leaf.iter_extensions().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityKeyIdentifier(authority) => authority.key_identifier.as_ref(),
