@@ -10,12 +10,12 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use vestibule_certs::Shows;
 use vestibule_listener::{Accepted, Protocol};
 use vestibule_names::HostRef;
 use vestibule_preface::{self as preface, ClientHello, Preface, PrefaceError, Progress};
 use vestibule_proxy::Scheme;
+use vestibule_tls::{Refused, TlsStream};
 
 use crate::{
     admission,
@@ -103,7 +103,7 @@ async fn clear(mut stream: TcpStream) -> Result<(Rewound<TcpStream>, Codec), End
 
 /// A finished handshake and whom it was for.
 struct Secured {
-    stream: TlsStream<Rewound<TcpStream>>,
+    stream: TlsStream<TcpStream>,
     handshake: Handshake,
     seat: Seat,
 }
@@ -157,7 +157,7 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
             return Err(Outcome::UnknownName.because(&host).of(&tenant));
         }
     };
-    let shaken = shake_hands(offer.config, Rewound::new(bytes, stream)).await;
+    let shaken = shake_hands(offer.config, bytes, stream).await;
     let (stream, visitor) = shaken.map_err(|ended| ended.of(&tenant))?;
     let handshake = Handshake { host, shows, client_policy: offer.client_policy, visitor };
     Ok(Secured { stream, handshake, seat })
@@ -166,24 +166,25 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
 /// Step 6: the handshake itself, and who the client is by it.
 async fn shake_hands(
     config: Arc<ServerConfig>,
-    stream: Rewound<TcpStream>,
-) -> Result<(TlsStream<Rewound<TcpStream>>, Option<Arc<visitor::Known>>), Ended> {
-    match TlsAcceptor::from(config).accept(stream).into_fallible().await {
-        Ok(stream) => match visitor::known(stream.get_ref().1) {
+    hello: Bytes,
+    stream: TcpStream,
+) -> Result<(TlsStream<TcpStream>, Option<Arc<visitor::Known>>), Ended> {
+    match vestibule_tls::accept(config, hello.into(), stream).await {
+        Ok(stream) => match visitor::known(stream.peer_certificates()) {
             Ok(visitor) => Ok((stream, visitor)),
             Err(error) => Err(Outcome::ClientCertificate.because(error)),
         },
-        Err((error, stream)) if visitor::is_at_fault(&error) => {
+        Err(Refused { fault, stream }) if visitor::is_at_fault(&fault) => {
             hear_out(stream).await;
-            Err(Outcome::ClientCertificate.because(error))
+            Err(Outcome::ClientCertificate.because(fault))
         }
-        Err((error, _)) => Err(Outcome::HandshakeFailed.because(error)),
+        Err(Refused { fault, .. }) => Err(Outcome::HandshakeFailed.because(fault)),
     }
 }
 
 /// A client of TLS 1.3 speaks before it can have heard that its certificate is refused (RFC 8446 section 4.4.2.4). If what
 /// it says were left unread, the kernel would reset the connection, and the alert with the reason be lost.
-async fn hear_out(mut stream: Rewound<TcpStream>) {
+async fn hear_out(mut stream: TcpStream) {
     let heard = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(HEARD_LIMIT), &mut tokio::io::sink()).await
@@ -203,14 +204,14 @@ async fn challenge(worker: &Worker, stream: TcpStream, hello_bytes: Bytes, hello
         last_words(stream, &preface::alert(NO_APPLICATION_PROTOCOL)).await;
         return Outcome::HandshakeFailed.because("a challenge that is not open");
     };
-    match TlsAcceptor::from(config).accept(Rewound::new(hello_bytes, stream)).await {
+    match vestibule_tls::accept(config, hello_bytes.into(), stream).await {
         Ok(mut stream) => {
             // Nothing is served on it (RFC 8737 section 3): the handshake was the answer.
             let closed = timeout(LAST_WORDS, stream.shutdown()).await;
             tracing::debug!(closed = ?closed.is_ok(), "a challenge was answered by a handshake");
             Outcome::Challenge.into()
         }
-        Err(error) => Outcome::HandshakeFailed.because(error),
+        Err(Refused { fault, .. }) => Outcome::HandshakeFailed.because(fault),
     }
 }
 
@@ -246,7 +247,7 @@ fn site_for(worker: &Worker, hello: &ClientHello, facts: &ConnectionFacts) -> Op
 }
 
 fn codec_of<S>(stream: &TlsStream<S>) -> Codec {
-    match stream.get_ref().1.alpn_protocol() {
+    match stream.alpn_protocol() {
         Some(b"h2") => Codec::Http2,
         _ => Codec::Http1,
     }

@@ -4,12 +4,13 @@
 //!
 //! Not here: whether a certificate is good (`vestibule_certs`), and what a backend is told of it (the header law).
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use http::HeaderValue;
-use rustls::ServerConnection;
+use rustls::pki_types::CertificateDer;
 use vestibule_certs::{Shows, Visitor};
 use vestibule_proxy::{ClientCertificate, Refusal};
+use vestibule_tls::Fault;
 
 use crate::{live::LiveSite, request::Walker};
 
@@ -25,18 +26,17 @@ pub(crate) struct Known {
 #[error("the verified certificate cannot be written as a header field")]
 pub(crate) struct Untold;
 
-/// Who has shown a certificate in this finished handshake; `None` where none was asked for, or none shown.
-pub(crate) fn known(handshake: &ServerConnection) -> Result<Option<Arc<Known>>, Untold> {
-    let Some(chain) = handshake.peer_certificates() else { return Ok(None) };
+/// Who has shown these certificates in a finished handshake; `None` where none were asked for, or none shown.
+pub(crate) fn known(chain: Option<&[CertificateDer<'static>]>) -> Result<Option<Arc<Known>>, Untold> {
+    let Some(chain) = chain else { return Ok(None) };
     let visitor = Visitor::of(chain).ok_or(Untold)?;
     let field = HeaderValue::from_str(visitor.field()).map_err(|_| Untold)?;
     Ok(Some(Arc::new(Known { field, until: visitor.until() })))
 }
 
 /// Did the handshake fail for the client's certificate: none, or none that is good?
-pub(crate) fn is_at_fault(error: &io::Error) -> bool {
-    let error = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
-    matches!(error, Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
+pub(crate) fn is_at_fault(fault: &Fault) -> bool {
+    matches!(fault, Fault::Tls(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)))
 }
 
 /// What is known of the client of a request for this site. On a TLS connection that was made under another demand, or
