@@ -25,7 +25,7 @@ use crate::{
     refusals::{Particulars, Refused},
     request::Walker,
     tenant::Seat,
-    vitals::Vitals,
+    vitals::{Codec, Vitals},
 };
 
 /// Logged for a client that left before a response began.
@@ -66,21 +66,49 @@ struct Seen {
     referer: Option<HeaderValue>,
 }
 
-impl Record {
-    pub(crate) fn new<B>(walker: Walker, request: &Request<B>) -> Self {
-        walker.vitals().request_began();
-        walker.worker().totals().began();
-        let mut wanted = false;
-        walker.worker().with_access_line(|line| wanted = line.is_wanted());
+impl Seen {
+    fn of<B>(request: &Request<B>) -> Self {
         let field = |name: HeaderName| request.headers().get(name).cloned();
-        let seen = wanted.then(|| Seen {
+        Self {
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),
             host: field(header::HOST),
             user_agent: field(header::USER_AGENT),
             referer: field(header::REFERER),
-        });
+        }
+    }
+
+    /// What no request is.
+    fn nothing() -> Self {
+        let nobody = HeaderValue::from_static("-");
+        Self {
+            method: Method::from_bytes(b"-").unwrap_or_default(),
+            target: Uri::from_static("*"),
+            version: Version::HTTP_11,
+            host: Some(nobody),
+            user_agent: None,
+            referer: None,
+        }
+    }
+}
+
+impl Record {
+    pub(crate) fn new<B>(walker: Walker, request: &Request<B>) -> Self {
+        Self::begin(walker, || Seen::of(request))
+    }
+
+    /// Of what was refused before it became a request.
+    pub(crate) fn of_nothing(walker: Walker) -> Self {
+        Self::begin(walker, Seen::nothing)
+    }
+
+    fn begin(walker: Walker, seen: impl FnOnce() -> Seen) -> Self {
+        walker.vitals().request_began();
+        walker.worker().totals().began();
+        let mut wanted = false;
+        walker.worker().with_access_line(|line| wanted = line.is_wanted());
+        let seen = wanted.then(seen);
         Self {
             id: walker.worker().next_request_id(),
             client: None,
@@ -237,6 +265,9 @@ impl http_body::Body for Tracked {
         }
         let Some(record) = &self.record else { return Poll::Ready(frame) };
         let vitals = record.walker.vitals();
+        if vitals.codec() == Codec::Http1 {
+            return Poll::Ready(frame); // its codec tells by itself what the client does not take
+        }
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|data| Piece::given(data, vitals)))))
     }
 

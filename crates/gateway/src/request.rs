@@ -14,7 +14,6 @@ use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 use crate::{
     admission, challenge,
     fault::chain,
-    intake,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
     refusals::Refused,
@@ -104,9 +103,6 @@ pub(crate) async fn walk(walker: Walker, request: Request<RequestBody>) -> Respo
     let mut record = Record::new(walker.clone(), &request);
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
-    if let Some(refusal) = walker.vitals().refusal().filter(|_| intake::is_stand_in(&request)) {
-        return turned_away(record, refusal);
-    }
     let mut response = match answer(&walker, request, &mut record).await {
         Ok(Answer::Response(response)) => response,
         Ok(Answer::Tunnel(response, tunnel, places)) => {
@@ -129,12 +125,12 @@ pub(crate) async fn walk(walker: Walker, request: Request<RequestBody>) -> Respo
     record.attach(response, head_only)
 }
 
-/// The answer to a head that was refused before it was parsed; the last one on its connection.
-fn turned_away(mut record: Record, refusal: Refusal) -> Response<Tracked> {
+/// The answer to a head that was refused before it became a request; the last one on its connection.
+pub(crate) fn turn_away(walker: Walker, refusal: Refusal) -> Response<Tracked> {
+    let mut record = Record::of_nothing(walker);
     record.refusal = Some(refusal);
     record.tell(Refused::Request(refusal), None);
-    let mut response = proxy::refuse(refusal, None, record.id);
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let response = proxy::refuse(refusal, None, record.id);
     record.attach(response, false)
 }
 

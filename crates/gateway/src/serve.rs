@@ -1,4 +1,4 @@
-//! Serves one connection with hyper until it ends: the codec is chosen by ALPN or the preface, never sniffed. One timer
+//! Serves one connection until it ends: the codec is chosen by ALPN or the preface, never sniffed. One timer
 //! per connection watches its [`Vitals`]; a drain closes it politely.
 
 use std::{
@@ -12,11 +12,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::{
-    server::conn::{http1, http2},
-    service::service_fn,
-};
-use hyper_util::rt::TokioTimer;
+use hyper::{server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep},
@@ -25,7 +22,8 @@ use vestibule_proxy as proxy;
 
 use crate::{
     fault::chain,
-    intake::Intake,
+    frames::Counted,
+    http1,
     outcome::{Ended, Outcome},
     request::{self, ConnectionFacts, Held, Walker},
     stream::Watched,
@@ -41,25 +39,26 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
-    let intake = (codec == Codec::Http1).then(|| Intake::new(wire_limits(&worker)));
-    let io = Watched::new(stream, intake, Arc::clone(&vitals));
-    let walker = Walker::new(Rc::clone(&worker), facts, vitals, held);
-    let of = walker.clone();
-    // Boxed: hyper moves the future of a request several times, and an idle connection keeps room for one.
-    let service = service_fn(move |request| {
-        let request = proxy::from_hyper(request, walker.worker().spawn());
-        let walk = Box::pin(request::walk(walker.clone(), request));
-        async { Ok::<_, Infallible>(walk.await) }
-    });
+    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), held);
     match codec {
         Codec::Http1 => {
-            let connection = Box::pin(http1_builder(&worker).serve_connection(io, service).with_upgrades());
-            Box::pin(Served::new(of, connection, http1::UpgradeableConnection::graceful_shutdown))
+            let stream = Watched::new(stream, vitals);
+            let connection = http1::Connection::new(stream, walker.clone(), wire_limits(&worker));
+            Box::pin(Served::new(walker, connection))
         }
         Codec::Http2 => {
-            let io = io.counting_frames(worker.config().limits.request_head.0);
+            let stream = Counted::new(stream, worker.config().limits.request_head.0);
+            let io = TokioIo::new(Watched::new(stream, vitals));
+            let walking = walker.clone();
+            // Boxed: hyper moves the future of a request several times.
+            let service = service_fn(move |request| {
+                let request = proxy::from_hyper(request, walking.worker().spawn());
+                let walk = Box::pin(request::walk(walking.clone(), request));
+                async { Ok::<_, Infallible>(walk.await) }
+            });
             let connection = Box::pin(http2_builder(&worker).serve_connection(io, service));
-            Box::pin(Served::new(of, connection, http2::Connection::graceful_shutdown))
+            let close = http2::Connection::graceful_shutdown;
+            Box::pin(Served::new(walker, Http2 { connection, close }))
         }
     }
 }
@@ -67,7 +66,7 @@ where
 /// A connection that is served, to its end.
 pub(crate) type Serving = Pin<Box<dyn Future<Output = Ended>>>;
 
-/// The codec answers a longer target itself, without a code.
+/// No URI is longer: the type that holds one counts in 16 bits.
 const LONGEST_TARGET: usize = 65_534;
 
 /// What a head may cost, as the settings say.
@@ -80,20 +79,6 @@ fn wire_limits(worker: &Worker) -> vestibule_wire::Limits {
         target: size(limits.request_target.0).min(LONGEST_TARGET),
     }
 }
-
-fn http1_builder(worker: &Worker) -> http1::Builder {
-    let limits = &worker.config().limits;
-    let mut builder = http1::Builder::new();
-    builder
-        .max_headers(limits.request_headers as usize)
-        .max_buf_size((limits.request_head.0 as usize).max(MIN_HTTP1_BUFFER))
-        .header_read_timeout(None) // the watchdog's: no timer per request
-        .half_close(false);
-    builder
-}
-
-/// hyper refuses smaller read buffers.
-const MIN_HTTP1_BUFFER: usize = 8 * 1024;
 
 fn http2_builder(worker: &Worker) -> http2::Builder<LocalExecutor> {
     let limits = &worker.config().limits;
@@ -136,47 +121,66 @@ where
     }
 }
 
+/// A connection as its codec drives it.
+pub(crate) trait Conversation {
+    /// Moves what can be moved; ready when it has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended>;
+
+    /// It shall take nothing new, and end after what is under way. To be polled afterwards.
+    fn close(&mut self);
+}
+
+/// One of HTTP/2, by hyper.
+struct Http2<C> {
+    connection: Pin<Box<C>>,
+    close: fn(Pin<&mut C>),
+}
+
+impl<C: Future<Output = hyper::Result<()>>> Conversation for Http2<C> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.connection.as_mut().poll(cx).map(|result| match result {
+            Ok(()) => Outcome::Closed.into(),
+            Err(error) => broken(&error).because(chain(&error)),
+        })
+    }
+
+    fn close(&mut self) {
+        (self.close)(self.connection.as_mut());
+    }
+}
+
 /// Drives a connection while watching its vitals and the drain. The timer and the drain signal are polled only when
 /// they are due, not at every wake of the connection.
 struct Served<C> {
-    connection: Pin<Box<C>>,
-    close: fn(Pin<&mut C>),
+    conversation: C,
     walker: Walker,
     watchdog: Watchdog,
 }
 
 impl<C> Served<C> {
-    fn new(walker: Walker, connection: Pin<Box<C>>, close: fn(Pin<&mut C>)) -> Self {
+    fn new(walker: Walker, conversation: C) -> Self {
         let watchdog = Watchdog::new(Rc::clone(walker.worker()), walker.vitals());
-        Self { connection, close, walker, watchdog }
+        Self { conversation, walker, watchdog }
     }
 
     fn ended(&self, ended: impl Into<Ended>) -> Ended {
         Ended { tenant: self.walker.tenant(), ..ended.into() }
     }
-
-    fn judge(&self, result: hyper::Result<()>) -> Ended {
-        match result {
-            Ok(()) if self.walker.vitals().is_tunnel() => self.ended(Outcome::Upgraded),
-            Ok(()) => self.ended(Outcome::Closed),
-            Err(error) => self.ended(broken(&error).because(chain(&error))),
-        }
-    }
 }
 
-impl<C: Future<Output = hyper::Result<()>>> Future for Served<C> {
+impl<C: Conversation + Unpin> Future for Served<C> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
-        if let Poll::Ready(result) = this.connection.as_mut().poll(cx) {
-            return Poll::Ready(this.judge(result));
+        if let Poll::Ready(ended) = this.conversation.poll(cx) {
+            return Poll::Ready(this.ended(ended));
         }
         match this.watchdog.poll(cx, this.walker.vitals()) {
             Verdict::Fine => Poll::Pending,
             Verdict::Close => {
-                (this.close)(this.connection.as_mut());
-                this.connection.as_mut().poll(cx).map(|_| this.ended(Outcome::Closed))
+                this.conversation.close();
+                this.conversation.poll(cx).map(|_| this.ended(Outcome::Closed))
             }
             Verdict::Cut(overdue) => Poll::Ready(this.ended(Outcome::from(overdue))),
         }
@@ -190,15 +194,13 @@ fn broken(error: &hyper::Error) -> Outcome {
         Some(error) if error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) => Outcome::Flooded,
         Some(error) if error.is_io() || error.is_remote() => Outcome::Vanished,
         Some(_) => Outcome::Broken,
-        // Bytes that the gate refuses are an error of reading, too.
-        None if error.is_incomplete_message() || is_of_the_network(source) => Outcome::Vanished,
+        None if is_of_the_network(source) => Outcome::Vanished,
         None => Outcome::Broken,
     }
 }
 
 fn is_of_the_network(source: Option<&(dyn std::error::Error + 'static)>) -> bool {
-    let error = source.and_then(|source| source.downcast_ref::<std::io::Error>());
-    error.is_some_and(|error| error.kind() != std::io::ErrorKind::InvalidData)
+    source.is_some_and(|source| source.is::<std::io::Error>())
 }
 
 /// What to do with a connection now.

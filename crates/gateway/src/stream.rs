@@ -1,5 +1,5 @@
 //! The two I/O wrappers of a connection: [`Rewound`] gives back the bytes that the preface looked at, [`Watched`] tells
-//! the connection's [`Vitals`] what moves, speaks hyper's I/O traits, and closes so that the last response is read.
+//! the connection's [`Vitals`] what moves, and closes so that the last response is read.
 
 use std::{
     future::Future,
@@ -11,16 +11,12 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
-use crate::{
-    intake::{Counted, Intake},
-    vitals::Vitals,
-};
+use crate::vitals::Vitals;
 
 /// A stream whose first bytes were read already and come again.
 #[derive(Debug)]
@@ -79,12 +75,10 @@ const LINGER_LIMIT: usize = 16 * 1024 * 1024;
 /// What is discarded at a time, bytes.
 const DISCARD_BUFFER: usize = 8 * 1024;
 
-/// A stream as hyper reads and writes it, under watch.
+/// A stream as a codec reads and writes it, under watch.
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
-    io: hyper_util::rt::TokioIo<Counted<S>>,
-    /// In front of the codec of HTTP/1.1.
-    intake: Option<Intake>,
+    stream: S,
     vitals: Arc<Vitals>,
     closing: Closing,
 }
@@ -100,14 +94,8 @@ enum Closing {
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, intake: Option<Intake>, vitals: Arc<Vitals>) -> Self {
-        Self { io: hyper_util::rt::TokioIo::new(Counted::new(stream)), intake, vitals, closing: Closing::Open }
-    }
-
-    /// In front of the codec of HTTP/2.
-    pub(crate) fn counting_frames(mut self, head_limit: u64) -> Self {
-        self.io.inner_mut().count_frames(head_limit);
-        self
+    pub(crate) fn new(stream: S, vitals: Arc<Vitals>) -> Self {
+        Self { stream, vitals, closing: Closing::Open }
     }
 
     fn note_written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -126,14 +114,10 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let Self { io, intake, vitals, .. } = &mut *self;
-        if let Some(intake) = intake {
-            return intake.poll_read(io, vitals, cx, buf);
-        }
-        ready!(Pin::new(io).poll_read(cx, buf))?;
-        vitals.read();
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.vitals.read();
         Poll::Ready(Ok(()))
     }
 }
@@ -145,7 +129,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
         let mut scratch = [0; DISCARD_BUFFER];
         while until.as_mut().poll(cx).is_pending() {
             let mut buf = ReadBuf::new(&mut scratch);
-            let read = ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut buf));
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
             let count = buf.filled().len();
             if read.is_err() || count == 0 || count > *left {
                 break;
@@ -156,18 +140,18 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Write for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note_written(result)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_flush(cx);
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
         self.note(result)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if matches!(self.closing, Closing::Open) {
-            let result = Pin::new(&mut self.io).poll_shutdown(cx);
+            let result = Pin::new(&mut self.stream).poll_shutdown(cx);
             ready!(self.note(result))?;
             // A tunnel ends each direction by itself: the other one is still wanted.
             self.closing = if self.vitals.is_tunnel() {
@@ -181,14 +165,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Watched<S> {
         Poll::Ready(Ok(()))
     }
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.stream.is_write_vectored()
     }
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.note_written(result)
     }
 }
@@ -221,7 +205,7 @@ mod tests {
             let (mut client, mut server) = pair().await;
             let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
             server.write_all(b"last words").await.expect("written");
-            let closing = tokio::spawn(close(Watched::new(server, None, vitals)));
+            let closing = tokio::spawn(close(Watched::new(server, vitals)));
             // More than the socket buffers hold: it can only go out if the other side reads.
             client.write_all(&vec![0; 8 * 1024 * 1024]).await.expect("taken");
             client.shutdown().await.expect("ended");
@@ -237,7 +221,7 @@ mod tests {
         let (_client, server) = pair().await;
         let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         let started = tokio::time::Instant::now();
-        close(Watched::new(server, None, vitals)).await;
+        close(Watched::new(server, vitals)).await;
         assert!(started.elapsed() >= LINGER_TIMEOUT);
     }
 
@@ -246,11 +230,11 @@ mod tests {
         let (mut client, server) = pair().await;
         let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         vitals.become_tunnel();
-        let mut watched = Watched::new(server, None, vitals);
+        let mut watched = Watched::new(server, vitals);
         client.write_all(b"still wanted").await.expect("written");
         poll_fn(|cx| Pin::new(&mut watched).poll_shutdown(cx)).await.expect("closes one side");
         let mut heard = [0; 12];
-        watched.io.inner_mut().read_exact(&mut heard).await.expect("read");
+        watched.stream.read_exact(&mut heard).await.expect("read");
         assert_eq!(&heard, b"still wanted");
     }
 }

@@ -5,15 +5,9 @@
 //! that begins between two looks is seen before it ends, and then met exactly.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
-    task::Waker,
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
-
-use vestibule_proxy::Refusal;
 
 use crate::config::Timeouts;
 
@@ -30,7 +24,7 @@ const LEAST_TAKEN: u64 = 1024;
 /// How often a closing connection is looked at.
 pub(crate) const CLOSING_LOOK: Duration = Duration::from_secs(1);
 
-/// Written by one worker only; atomics because hyper wants upgraded I/O to be `Send`.
+/// Written by one worker only; atomics because pieces of responses to HTTP/2 must be `Send`.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     origin: Instant,
@@ -46,19 +40,12 @@ pub(crate) struct Vitals {
     /// Bytes that were written since then.
     taken: AtomicU64,
     requests_open: AtomicU32,
-    answered: AtomicU64,
     /// Has there been any request?
     used: AtomicBool,
     /// Has it become a tunnel?
     tunnel: AtomicBool,
     /// Is it to end after what is open?
     close_asked: AtomicBool,
-    /// Why the head that came last was refused before it was parsed; zero when none was.
-    refused: AtomicU16,
-    /// Is there anybody in `waiting`? It spares every other request the lock.
-    awaited: AtomicBool,
-    /// Who waits for the answer to a request that asks for an upgrade.
-    waiting: Mutex<Option<Waker>>,
     codec: Codec,
 }
 
@@ -93,13 +80,9 @@ impl Vitals {
             untaken: AtomicU32::new(0),
             taken: AtomicU64::new(0),
             requests_open: AtomicU32::new(0),
-            answered: AtomicU64::new(0),
             used: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             close_asked: AtomicBool::new(false),
-            refused: AtomicU16::new(0),
-            awaited: AtomicBool::new(false),
-            waiting: Mutex::new(None),
             codec,
         }
     }
@@ -123,6 +106,11 @@ impl Vitals {
         self.used.store(true, Relaxed);
     }
 
+    /// How requests arrive.
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// For how long nothing has been asked, answered or waited to be written.
     pub(crate) fn rested_for(&self) -> Duration {
         match (self.rest_since.load(Relaxed), self.stalled_since.load(Relaxed)) {
@@ -139,7 +127,6 @@ impl Vitals {
     /// Its requests are over: from now on it carries bytes in both directions.
     pub(crate) fn become_tunnel(&self) {
         self.tunnel.store(true, Relaxed);
-        self.wake();
     }
 
     /// Has it become a tunnel?
@@ -158,43 +145,10 @@ impl Vitals {
         self.close_asked.load(Relaxed)
     }
 
-    /// A head was refused before it was parsed: the next request is its stand-in, and the last one.
-    pub(crate) fn refuse(&self, refusal: Refusal) {
-        let place = Refusal::ALL.iter().position(|known| *known == refusal).and_then(|at| u16::try_from(at + 1).ok());
-        self.refused.store(place.unwrap_or(0), Relaxed);
-    }
-
-    /// Why a head was refused, if one was.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
-        usize::from(self.refused.load(Relaxed)).checked_sub(1).and_then(|at| Refusal::ALL.get(at).copied())
-    }
-
-    /// Wakes this one, once, when a request has been answered or has become a tunnel. The codec asks for no more bytes by
-    /// itself as long as it was told that there are none.
-    pub(crate) fn wake_when_answered(&self, waker: &Waker) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        self.awaited.store(true, Relaxed);
-    }
-
-    fn wake(&self) {
-        if self.awaited.swap(false, Relaxed)
-            && let Some(waker) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            waker.wake();
-        }
-    }
-
-    /// Requests that have been answered, or given up.
-    pub(crate) fn answered(&self) -> u64 {
-        self.answered.load(Relaxed)
-    }
-
     /// A response is complete, or given up.
     pub(crate) fn request_ended(&self) {
         let open = self.requests_open.load(Relaxed).saturating_sub(1);
         self.requests_open.store(open, Relaxed);
-        self.answered.store(self.answered.load(Relaxed) + 1, Relaxed);
-        self.wake();
         if open == 0 {
             self.rest_since.store(self.mark(), Relaxed);
         }
@@ -214,7 +168,7 @@ impl Vitals {
         }
     }
 
-    /// The codec has got a piece of a response, and holds it until the client has room for it.
+    /// The codec has a piece of a response that the client has no room for yet.
     pub(crate) fn piece_given(&self) {
         if self.untaken.fetch_add(1, Relaxed) == 0 {
             self.begin_untaken();

@@ -45,6 +45,14 @@ impl BodyReader {
         Self { at }
     }
 
+    /// The same, where trailers of some names are a fault of the body: those that frame, and these.
+    pub fn forbidding(length: BodyLength, forbidden: fn(&[u8]) -> bool) -> Self {
+        match length {
+            BodyLength::Chunked => Self { at: At::Chunks(Chunks::new(forbidden), HeaderMap::new()) },
+            _ => Self::new(length),
+        }
+    }
+
     /// Was all of it read? What is left in the buffer belongs to another message.
     pub fn is_over(&self) -> bool {
         matches!(self.at, At::Over)

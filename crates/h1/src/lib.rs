@@ -8,9 +8,10 @@
 //!
 //! | module | layer |
 //! |---|---|
-//! | [`mod@response`] | the head of a response, read |
+//! | [`mod@request`] | the head of a request, read and written; chunks and trailers, written |
+//! | [`mod@response`] | the head of a response, read and written |
 //! | [`mod@body`] | the body of a message, read |
-//! | [`mod@request`] | a request, written: its head, chunks and trailers |
+//! | [`mod@hop`] | what a message says of its connection |
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -26,10 +27,17 @@
 //! # Ok::<(), vestibule_wire::Fault>(())
 //! ```
 
+mod fields;
+
 pub mod body;
+pub mod hop;
 pub mod request;
 pub mod response;
 
 pub use body::{BodyReader, Cut, Part};
-pub use request::{CHUNK_END, LAST_CHUNK, announced_trailers, write_chunk_size, write_request_head, write_trailers};
-pub use response::{AnswerTo, ResponseHead, read_response};
+pub use hop::Persistence;
+pub use request::{
+    CHUNK_END, LAST_CHUNK, RequestHead, RequestHop, announced_trailers, read_request, write_chunk_size,
+    write_request_head, write_trailers,
+};
+pub use response::{AnswerTo, Framing, Reason, ResponseHead, ResponseLine, read_response};

@@ -1,10 +1,17 @@
-//! A request, written: its head, chunks and trailers. Everything is appended to a buffer.
+//! A request: [`read_request`] takes its head off the front of some bytes; the rest writes one: its head, chunks and
+//! trailers, each appended to a buffer.
 //!
 //! What is written must have been judged: fields are written as they are, those that frame included.
 
 use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::TRAILER};
+
+use crate::fields;
+
+mod read;
+
+pub use read::{RequestHead, RequestHop, read_request};
 
 /// Behind the content of a chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
@@ -59,10 +66,7 @@ pub fn write_trailers(trailers: &HeaderMap, announced: &[HeaderValue], to: &mut 
 
 fn write_fields(fields: &HeaderMap, is_wanted: impl Fn(&HeaderName) -> bool, to: &mut Vec<u8>) {
     for (name, value) in fields.iter().filter(|(name, _)| is_wanted(name)) {
-        to.extend_from_slice(name.as_str().as_bytes());
-        to.extend_from_slice(b": ");
-        to.extend_from_slice(value.as_bytes());
-        to.extend_from_slice(b"\r\n");
+        fields::write(name.as_str().as_bytes(), value.as_bytes(), to);
     }
 }
 

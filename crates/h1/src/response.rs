@@ -1,8 +1,14 @@
-//! [`read_response`]: the head of a response, from the front of a buffer.
+//! The head of a response: [`read_response`] takes one off the front of a buffer; [`ResponseLine`] writes one.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode};
 use vestibule_wire::{self as wire, BodyLength, Fault, Limits, StatusLine};
+
+use crate::fields;
+
+mod written;
+
+pub use written::{Framing, Reason, ResponseLine};
 
 /// What was asked, as far as it decides how long the answer is (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,35 +51,20 @@ pub fn read_response(
     let Some(end) = wire::response_end(bytes, seen, limits)? else { return Ok(None) };
     *seen = 0;
     let head = bytes.split_to(end).freeze();
-    let mut headers = HeaderMap::with_capacity(room(&head, limits));
+    let mut headers = HeaderMap::with_capacity(fields::room(&head, limits));
     let mut fault = Ok(());
     let (line, message) = wire::parse_response(&head, limits, to == AnswerTo::Head, |name, value| {
         if fault.is_ok() {
-            fault = append(&mut headers, &head, name, value);
+            fault = fields::append(&mut headers, &head, name, value, |_, _| {});
         }
     })?;
     fault?;
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(line.status).map_err(|_| Fault::StatusLine)?;
-    *response.version_mut() = match line.version {
-        wire::Version::Http10 => Version::HTTP_10,
-        wire::Version::Http11 => Version::HTTP_11,
-    };
+    *response.version_mut() = fields::version(line.version);
     *response.headers_mut() = headers;
     let reason = reason(&head, &line, response.status());
     Ok(Some(ResponseHead { response, reason, body: message.body }))
-}
-
-/// Enough for all fields, so that the map is built once: it has as many as there are lines, at most.
-fn room(head: &[u8], limits: &Limits) -> usize {
-    head.iter().filter(|byte| **byte == b'\n').count().min(limits.fields)
-}
-
-fn append(headers: &mut HeaderMap, head: &Bytes, name: &[u8], value: &[u8]) -> Result<(), Fault> {
-    let name = HeaderName::from_bytes(name).map_err(|_| Fault::FieldName)?;
-    let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| Fault::FieldValue)?;
-    headers.try_append(name, value).map_err(|_| Fault::TooManyFields)?;
-    Ok(())
 }
 
 /// What is not ASCII in a reason is in nobody's encoding: such a phrase is left away (RFC 9112 section 4 lets a reader

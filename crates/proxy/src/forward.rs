@@ -9,9 +9,8 @@ use std::{
 };
 
 use http::{Method, Request, Response, StatusCode, Version, header::CONNECTION};
-use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
-use vestibule_h1::{AnswerTo, ResponseHead};
+use vestibule_h1::{AnswerTo, Reason, ResponseHead};
 use vestibule_names::UpstreamAddr;
 use vestibule_vhost::{
     Action, HeaderChanges, Route, UpstreamGroup, Vhost,
@@ -276,8 +275,8 @@ fn receive(
     rewrite_response(&mut head, &Answer { handshake: asked, changes: way.changes }).map_err(ForwardError::Breach)?;
     head.version = Version::HTTP_11;
     // Codes that are not of the standard have no other reason.
-    if let Some(reason) = answer.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
-        head.extensions.insert(reason);
+    if let Some(reason) = answer.reason {
+        head.extensions.insert(Reason(reason));
     }
     let upstream = lease.backend.addr.clone();
     let (body, tunnel) = match upgrade {

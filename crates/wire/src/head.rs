@@ -41,8 +41,6 @@ pub struct MessageHead {
     pub upgrade: bool,
     /// The status of a response; zero for a request.
     pub status: u16,
-    /// A request whose response has no body (`HEAD`).
-    pub bodiless_answer: bool,
 }
 
 /// Looks for the end of a head: past the first empty line. Every line must end in CR LF. `seen` is how far earlier calls
@@ -81,19 +79,41 @@ fn find_end(bytes: &[u8], seen: &mut usize, limit: usize) -> Result<Option<usize
 /// # Errors
 /// As soon as the bytes allow; more bytes never turn an error into success.
 pub fn read_request(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Progress<MessageHead>, Fault> {
-    let Some(end) = find_end(bytes, seen, limits.head)? else {
-        return early_request(bytes, limits).map(|()| Progress::Partial);
-    };
-    let mut lines = Lines(&bytes[..end - 2]);
-    let line = lines.next().ok_or(Fault::EmptyLine)?;
-    let (method, version) = request_line(line, limits.target)?;
-    let fields = Fields::read(lines, limits.fields, |_, _| {})?;
+    let Some(end) = request_end(bytes, seen, limits)? else { return Ok(Progress::Partial) };
+    let (_, head) = parse_request(&bytes[..end], limits, |_, _| {})?;
+    Ok(Progress::Complete(head, end))
+}
+
+/// Where the head of a request ends, if it is whole. `seen` as in [`read_request`].
+///
+/// # Errors
+/// As soon as the bytes allow: ends of lines, the limits of a head and of a target.
+pub fn request_end(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Option<usize>, Fault> {
+    match find_end(bytes, seen, limits.head)? {
+        Some(end) => Ok(Some(end)),
+        None => early_request(bytes, limits).map(|()| None),
+    }
+}
+
+/// Parses a whole head that ends where [`request_end`] said. `field` is shown the name and the value of each field, in
+/// order.
+///
+/// # Errors
+/// It is no head of a request. What was shown until then means nothing.
+pub fn parse_request<'a>(
+    head: &'a [u8],
+    limits: &Limits,
+    field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(RequestLine<'a>, MessageHead), Fault> {
+    // Without the empty line at the end.
+    let mut lines = Lines(head.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?);
+    let line = request_line(lines.next().ok_or(Fault::EmptyLine)?, limits.target)?;
+    let fields = Fields::read(lines, limits.fields, field)?;
     let body = match fields.coding {
-        Some(_) if version == Version::Http10 => return Err(Fault::Coding),
+        Some(_) if line.version == Version::Http10 => return Err(Fault::Coding),
         _ => fields.length()?.unwrap_or(BodyLength::Known(0)),
     };
-    let head = MessageHead { body, upgrade: fields.upgrade, status: 0, bodiless_answer: method == b"HEAD" };
-    Ok(Progress::Complete(head, end))
+    Ok((line, MessageHead { body, upgrade: fields.upgrade, status: 0 }))
 }
 
 /// A target beyond its limit is told before the whole head has come.
@@ -157,7 +177,7 @@ pub fn parse_response<'a>(
         None => BodyLength::UntilClose,
     };
     let (status, upgrade) = (line.status, line.status == 101);
-    Ok((line, MessageHead { body, upgrade, status, bodiless_answer: false }))
+    Ok((line, MessageHead { body, upgrade, status }))
 }
 
 /// Who speaks another protocol often says a line and waits: that is told at once. Ends of lines are another matter.
@@ -176,6 +196,17 @@ pub enum Version {
     Http10,
     /// HTTP/1.1
     Http11,
+}
+
+/// The first line of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLine<'a> {
+    /// A token; not `CONNECT`.
+    pub method: &'a [u8],
+    /// In one of the forms that a request to an origin has.
+    pub target: &'a [u8],
+    /// The protocol.
+    pub version: Version,
 }
 
 /// The first line of a response.
@@ -197,7 +228,7 @@ fn version(text: &[u8]) -> Result<Version, Fault> {
     }
 }
 
-fn request_line(line: &[u8], target_limit: usize) -> Result<(&[u8], Version), Fault> {
+fn request_line(line: &[u8], target_limit: usize) -> Result<RequestLine<'_>, Fault> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(last), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -214,7 +245,7 @@ fn request_line(line: &[u8], target_limit: usize) -> Result<(&[u8], Version), Fa
         return Err(Fault::Connect);
     }
     target::check(target)?;
-    Ok((method, version))
+    Ok(RequestLine { method, target, version })
 }
 
 fn status_line(line: &[u8]) -> Result<StatusLine<'_>, Fault> {

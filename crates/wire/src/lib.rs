@@ -1,8 +1,8 @@
 //! HTTP/1.1 messages on the wire (RFC 9112), read strictly: what two readers could take in two ways is a [`Fault`].
 //!
-//! Incremental and bounded: a [`Gate`] is shown the bytes that have come, and says how many of them may go on to whoever
-//! parses them next. It lets a head pass when it is whole and well-formed, a body as far as its length goes, and a chunk
-//! when its frame is right, so that the next reader never sees a byte that this one has not understood.
+//! Incremental and bounded: a head is looked for in what has come, and parsed once it is whole ([`request_end`],
+//! [`parse_request`]); chunks are understood piece by piece ([`Chunks`]). Whoever makes values of it (`h1`) sees no byte that
+//! was not understood here.
 //!
 //! Nothing is allocated, changed or normalised here, and nothing is known of hosts, paths or what fields mean, except
 //! for those that say how long a message is.
@@ -13,27 +13,21 @@
 //! | `target` | the forms of request targets |
 //! | `head` | the head of a message → where it ends, and how long its body is |
 //! | `chunked` | chunk frames and trailers |
-//! | `gate` | messages in a row |
-//! | `sieve` | a gate, and the bytes before it |
 //!
 //! Of HTTP/2, which has a codec that reads strictly by itself, only the heads of frames are looked at: [`frames`] counts
 //! them. Time is an argument there, too.
 
 mod chunked;
 pub mod frames;
-mod gate;
 mod head;
 mod octets;
-mod sieve;
 mod target;
 
 pub use chunked::{Chunks, EXTENSION_LIMIT, Piece, TRAILER_LIMIT, trailer_field};
-pub use gate::{Gate, Side};
 pub use head::{
-    BodyLength, Limits, MessageHead, StatusLine, Version, content_length, parse_response, read_request, read_response,
-    response_end, transfer_coding,
+    BodyLength, Limits, MessageHead, RequestLine, StatusLine, Version, content_length, parse_request, parse_response,
+    read_request, read_response, request_end, response_end, transfer_coding,
 };
-pub use sieve::{Next, Sieve};
 pub use target::is_origin_form;
 
 /// Why bytes are refused. Always the fault of who sent them.
@@ -109,9 +103,6 @@ pub enum Fault {
     /// A trailer field that frames, routes or identifies (RFC 9110 section 6.5.1), or trailers beyond their limits.
     #[error("a trailer field that may not be one")]
     Trailer,
-    /// Bytes after the last message that the connection may carry.
-    #[error("bytes after the end")]
-    AfterEnd,
 }
 
 impl Fault {

@@ -1,11 +1,12 @@
-//! A conversation with a backend in memory: what our codec reads as its answers.
+//! Conversations in memory: what our codec reads as the answers of a backend, and as the requests of a client.
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use http::{HeaderMap, Method, Request, response};
-use vestibule_h1::{AnswerTo, BodyReader, Part, ResponseHead, read_response};
+use vestibule_h1::{AnswerTo, BodyReader, Part, ResponseHead, read_request, read_response};
+use vestibule_proxy::forbids_trailer;
 use vestibule_wire::{Fault, Limits};
 
-use crate::reading::LIMITS;
+use crate::{memory::Served, reading::LIMITS};
 
 /// What the codec has read as the answer to one request.
 #[derive(Debug)]
@@ -104,4 +105,71 @@ pub(crate) fn converse(turns: Vec<Turn<'_>>) -> Vec<Result<Answered, Unanswered>
         }
     }
     answers
+}
+
+/// The requests that a client sends in these pieces, and what ended them but the end of the pieces. No upgrade is ever
+/// confirmed.
+pub(crate) fn listen(pieces: Vec<&[u8]>) -> (Vec<Served>, Option<Fault>) {
+    let mut client = Client { pieces: pieces.into_iter(), bytes: BytesMut::new() };
+    let mut requests = Vec::new();
+    let fault = loop {
+        match client.request() {
+            Ok(Some(request)) => {
+                let whole = request.body.is_some();
+                requests.push(request);
+                if !whole {
+                    break None;
+                }
+            }
+            Ok(None) => break None,
+            Err((request, fault)) => {
+                requests.extend(request);
+                break Some(fault);
+            }
+        }
+    };
+    (requests, fault)
+}
+
+/// What comes of a client.
+struct Client<'a> {
+    pieces: std::vec::IntoIter<&'a [u8]>,
+    bytes: BytesMut,
+}
+
+impl Client<'_> {
+    fn comes(&mut self) -> bool {
+        let piece = self.pieces.next();
+        self.bytes.extend_from_slice(piece.unwrap_or_default());
+        piece.is_some()
+    }
+
+    /// The next one, as far as it comes; with a fault in its body, what came before that.
+    fn request(&mut self) -> Result<Option<Served>, (Option<Served>, Fault)> {
+        let mut seen = 0;
+        let (head, length) = loop {
+            let read = if self.bytes.is_empty() { Ok(None) } else { read_request(&self.bytes, &mut seen, &LIMITS) };
+            match read.map_err(|fault| (None, fault))? {
+                Some(found) => break found,
+                None if self.comes() => {}
+                None => return Ok(None),
+            }
+        };
+        self.bytes.advance(length);
+        let mut reader = BodyReader::forbidding(head.body, forbids_trailer);
+        let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
+        let mut served = Served { head: head.request.into_parts().0, body: None };
+        loop {
+            match reader.read(&mut self.bytes) {
+                Ok(Some(Part::Data(data))) => content.extend_from_slice(&data),
+                Ok(Some(Part::Trailers(fields))) => trailers = fields,
+                Ok(None) if reader.is_over() => break,
+                Ok(None) if self.comes() => {}
+                Ok(None) => return Ok(Some(served)),
+                Err(fault) => return Err((Some(served), fault)),
+            }
+        }
+        served.body = Some((content, trailers));
+        Ok(Some(served))
+    }
 }

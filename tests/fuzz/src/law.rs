@@ -275,10 +275,10 @@ pub fn response_law(data: &[u8]) {
 }
 
 /// A response as it goes on.
-pub(crate) fn response(mut head: http::response::Parts, asked: &request::Parts) {
+pub(crate) fn response(mut head: http::response::Parts, asked: &request::Parts) -> Option<http::response::Parts> {
     let before = head.headers.clone();
     if rewrite_response(&mut head, asked).is_err() {
-        return;
+        return None;
     }
     let after = &head.headers;
     let status = head.status.as_u16();
@@ -298,6 +298,7 @@ pub(crate) fn response(mut head: http::response::Parts, asked: &request::Parts) 
     let mut twice = head.clone();
     assert!(rewrite_response(&mut twice, asked).is_ok() || switches, "what went on is refused");
     assert!(switches || sorted(&twice.headers) == once, "{once:?}");
+    Some(head)
 }
 
 /// A request that asks for nothing special.

@@ -10,9 +10,9 @@
 //! | [`site_file`], [`settings_file`] | a file | bounded findings in order of place, spans in the text, every message can be drawn |
 //! | [`names()`] | text | normal forms are fixed points, what is written is read back, both readers of hosts agree |
 //! | [`header_law`], [`response_law`] | fields | what goes on is what came, less what may not; nothing of identity; one length |
-//! | [`requests()`] | bytes of a client | the same verdict however they are cut; the codec reads what passes as we do; what is forwarded is read back as it was meant |
+//! | [`requests()`] | bytes of a client | our codec reads the same however they are cut, as a second reading and as another codec; what is forwarded is read back as it was meant |
 //! | [`chunks`] | a chunked body | as above |
-//! | [`responses()`] | bytes of a backend | our codec reads the same however they are cut, and what a second reading reads; nothing unasked is taken for an answer |
+//! | [`responses()`] | bytes of a backend | our codec reads the same however they are cut, and what a second reading reads; nothing unasked is taken for an answer; what a client gets of it is read back as it was meant |
 //! | [`frames()`] | bytes of an HTTP/2 client | the same verdict however they are cut, at exactly the limits |
 
 mod cuts;
@@ -28,6 +28,7 @@ mod reading;
 mod requests;
 mod responses;
 mod site;
+mod told;
 
 pub use frames::frames;
 pub use law::{header_law, response_law};

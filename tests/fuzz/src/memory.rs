@@ -1,5 +1,5 @@
-//! hyper's codec of the server side over memory instead of sockets: no run time, no clock, no waiting. What is not ready after so many
-//! looks never will be.
+//! Somebody else's codec, hyper's server over memory instead of sockets: a reading of its own beside ours. No run time, no
+//! clock, no waiting: what is not ready after so many looks never will be.
 
 use std::{
     cell::RefCell,
@@ -74,7 +74,7 @@ pub(crate) struct Served {
     pub(crate) body: Option<(Vec<u8>, HeaderMap)>,
 }
 
-/// What the codec of the gateway reads, and whether it was content with all of it.
+/// What it reads, and whether it was content with all of it.
 pub(crate) fn serve(bytes: &[u8]) -> (Vec<Served>, hyper::Result<()>) {
     let pieces: Vec<Vec<u8>> = cuts::pieces(bytes).into_iter().map(<[u8]>::to_vec).collect();
     let client = Client { pieces: pieces.into_iter(), rest: Vec::new() };

@@ -1,8 +1,8 @@
-//! A second reading of HTTP/1.1 messages, of bytes that the gate has let through: as simple as RFC 9112 is once nothing
-//! is left open. It holds against the codec what the gate has promised of them.
+//! A second reading of HTTP/1.1 messages, of bytes that the grammar has found to be some: as simple as RFC 9112 is once
+//! nothing is left open. It holds against the codecs what the grammar has promised of them.
 
 use vestibule_proxy::forbids_trailer;
-use vestibule_wire::{BodyLength, Fault, Gate, Limits, MessageHead, Progress, Side, read_request, read_response};
+use vestibule_wire::{BodyLength, Chunks, Fault, Limits, MessageHead, Progress, read_request, read_response};
 
 /// What a head may cost, in all targets.
 pub(crate) const LIMITS: Limits = Limits { head: 16 * 1024, fields: 100, target: 8 * 1024 };
@@ -38,7 +38,7 @@ pub(crate) struct Admitted {
     pub(crate) fault: Option<Fault>,
 }
 
-/// All bytes at once to the gate of clients. No upgrade is ever confirmed.
+/// All bytes at once, from a client. No upgrade is ever confirmed.
 pub(crate) fn admit(bytes: &[u8]) -> Admitted {
     admit_within(bytes, LIMITS)
 }
@@ -49,37 +49,45 @@ pub(crate) fn admit_forwarded(bytes: &[u8]) -> Admitted {
 }
 
 fn admit_within(bytes: &[u8], limits: Limits) -> Admitted {
-    let mut gate = Gate::new(Side::Requests, limits, forbids_trailer);
-    let mut raw: Vec<(&[u8], std::ops::Range<usize>, bool)> = Vec::new();
-    let mut at = 0;
+    let (mut messages, mut at) = (Vec::new(), 0);
     let fault = loop {
-        if gate.is_undecided() {
-            gate.stay();
-        }
-        let heads = gate.heads();
-        match gate.admit(&bytes[at..]) {
+        let (said, length) = match read_request(&bytes[at..], &mut 0, &limits) {
+            _ if at == bytes.len() => break None,
             Err(fault) => break Some(fault),
-            Ok(0) => break None,
-            Ok(count) if gate.heads() > heads => raw.push((&bytes[at..at + count], at + count..at + count, false)),
-            Ok(count) => raw.last_mut().expect("a body follows a head").1.end = at + count,
+            Ok(Progress::Partial) => break None,
+            Ok(Progress::Complete(said, length)) => (said, length),
+        };
+        let (head, rest) = bytes[at..].split_at(length);
+        at += length;
+        let (count, whole, fault) = body_in(rest, said.body);
+        messages.push(Message::new(head, &rest[..count], said, whole));
+        at += count;
+        if fault.is_some() || !whole {
+            break fault;
         }
-        at = raw.last().expect("a head passed").1.end;
-        raw.last_mut().expect("a head passed").2 = gate.is_between() || gate.is_undecided();
     };
-    let messages =
-        raw.into_iter().map(|(head, body, whole)| Message::request(head, &bytes[body], whole, &limits)).collect();
     Admitted { messages, passed: at, fault }
 }
 
-impl Message {
-    fn request(head: &[u8], body: &[u8], whole: bool, limits: &Limits) -> Self {
-        let Ok(Progress::Complete(said, end)) = read_request(head, &mut 0, limits) else {
-            panic!("a head that passed is one");
-        };
-        assert_eq!(end, head.len(), "nothing passes with a head");
-        Self::new(head, body, said, whole)
+/// How much of the bytes is a body of that length, whether that is all of it, and what is wrong with it.
+fn body_in(bytes: &[u8], length: BodyLength) -> (usize, bool, Option<Fault>) {
+    match length {
+        BodyLength::Known(length) => {
+            let here = bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+            (here, here as u64 == length, None)
+        }
+        BodyLength::UntilClose => (bytes.len(), true, None),
+        BodyLength::Chunked => {
+            let mut chunks = Chunks::new(forbids_trailer);
+            match chunks.admit(bytes) {
+                Ok(count) => (count, chunks.is_end(), None),
+                Err(fault) => (0, false, Some(fault)),
+            }
+        }
     }
+}
 
+impl Message {
     fn new(head: &[u8], body: &[u8], said: MessageHead, whole: bool) -> Self {
         let (line, fields) = split_head(head);
         let (body, trailers) = match said.body {

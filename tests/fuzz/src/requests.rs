@@ -1,14 +1,15 @@
-//! Requests of HTTP/1.1: the strict gate, and the codec behind it.
+//! Requests of HTTP/1.1: what our codec makes of them, beside a second reading, and beside another codec.
 
 use http::{Uri, Version};
-use vestibule_proxy::{Scheme, Trust, forbids_trailer, fuzzing};
-use vestibule_wire::{BodyLength, Gate, Next, Side, Sieve};
+use vestibule_proxy::{Scheme, Trust, fuzzing};
+use vestibule_wire::{BodyLength, Fault};
 
 use crate::{
     cuts,
+    exchange::listen,
     forward::{Circumstances, Load, forward},
     memory::{Served, serve},
-    reading::{Admitted, LIMITS, Message, admit, by_name, sorted},
+    reading::{Admitted, Message, admit, by_name, sorted},
 };
 
 /// In front of a chunked body, so that each byte of an input is one of chunks.
@@ -22,61 +23,45 @@ pub fn chunks(data: &[u8]) {
 /// Any bytes as all that a client of HTTP/1.1 sends.
 pub fn requests(data: &[u8]) {
     let admitted = admit(data);
+    let (at_once, fault) = listen(vec![data]);
+    assert_eq!(fault, admitted.fault, "at once");
+    all_the_same(&at_once, &admitted.messages);
     in_pieces(data, &admitted);
+    another_codec(data, &admitted);
+    for (served, message) in at_once.into_iter().zip(&admitted.messages) {
+        forwarded(served, message);
+    }
+}
+
+/// The same bytes in pieces have the same verdict; a fault may be seen before the bytes that would show another one.
+fn in_pieces(data: &[u8], admitted: &Admitted) {
+    let (heard, fault): (Vec<Served>, Option<Fault>) = listen(cuts::pieces(data));
+    assert_eq!(fault.is_some(), admitted.fault.is_some(), "{fault:?} in pieces, {:?} at once", admitted.fault);
+    all_the_same(&heard, &admitted.messages);
+}
+
+fn all_the_same(heard: &[Served], messages: &[Message]) {
+    assert_eq!(heard.len(), messages.len(), "so many requests are read");
+    for (heard, message) in heard.iter().zip(messages) {
+        same(heard, message);
+    }
+}
+
+/// Somebody else's codec reads what is right as we do.
+fn another_codec(data: &[u8], admitted: &Admitted) {
     let (served, ended) = serve(&data[..admitted.passed]);
     let messages = &admitted.messages;
-    assert!(served.len() <= messages.len(), "the codec reads {} requests in {}", served.len(), messages.len());
+    assert!(served.len() <= messages.len(), "it reads {} requests in {}", served.len(), messages.len());
     for (served, message) in served.iter().zip(messages) {
         same(served, message);
     }
     let last = served.last().map(|served| &served.head);
     if last.is_none_or(goes_on) {
-        assert_eq!(served.len(), messages.len(), "the codec stops: {ended:?}");
+        assert_eq!(served.len(), messages.len(), "it stops: {ended:?}");
         if messages.last().is_none_or(|message| message.whole) {
             let cut = admitted.fault.is_some() || admitted.passed < data.len();
-            assert!(ended.is_ok() || cut, "the codec refuses what has passed: {ended:?}");
+            assert!(ended.is_ok() || cut, "it refuses what is right: {ended:?}");
         }
-    }
-    for (served, message) in served.into_iter().zip(messages) {
-        forwarded(served, message);
-    }
-}
-
-/// The same bytes in pieces have the same verdict. A body that breaks may have come further: its faults are looked for
-/// in what is there.
-fn in_pieces(data: &[u8], whole: &Admitted) {
-    let mut sieve = Sieve::new(Gate::new(Side::Requests, LIMITS, forbids_trailer));
-    let mut passed = Vec::new();
-    let mut fault = None;
-    let mut pieces = cuts::pieces(data).into_iter();
-    while fault.is_none() {
-        if sieve.gate().is_undecided() {
-            sieve.gate().stay();
-        }
-        match sieve.decide() {
-            Err(found) => fault = Some(found),
-            Ok(Next::Pass) => passed.extend_from_slice(sieve.take(7)),
-            Ok(Next::Unseen(count)) => {
-                let Some(piece) = pieces.next() else { break };
-                let unseen = piece.len().min(usize::try_from(count).unwrap_or(usize::MAX));
-                passed.extend_from_slice(&piece[..unseen]);
-                sieve.gate().passed(unseen as u64);
-                if unseen < piece.len() {
-                    sieve.push(&piece[unseen..]);
-                }
-            }
-            Ok(Next::Read) => {
-                let Some(piece) = pieces.next() else { break };
-                sieve.push(piece);
-            }
-        }
-        assert!(sieve.capacity() <= 4 * LIMITS.head, "{} bytes are held", sieve.capacity());
-    }
-    assert!(data.starts_with(&passed), "what passes is what came");
-    assert_eq!(fault.is_some(), whole.fault.is_some(), "{fault:?} in pieces, {:?} at once", whole.fault);
-    match whole.fault {
-        Some(fault) if fault.is_in_body() => assert!(passed.len() >= whole.passed),
-        _ => assert_eq!(passed.len(), whole.passed, "{fault:?}"),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     exchange::{Answered, Turn, Unanswered, converse},
     law,
     reading::{LIMITS, Message, Said, answer, by_name, sorted},
+    told,
 };
 
 /// Between what a backend says to one request and to the next: no byte of HTTP.
@@ -88,5 +89,7 @@ fn matches(message: &Message, behind: usize, answered: Answered, kind: u8) {
         assert!(answered.spoilt, "{behind} bytes that nobody asked for, and the connection is used again");
     }
     let asked = if kind == b'U' { law::websocket() } else { law::plain() };
-    law::response(answered.head, &asked);
+    if let (Some(head), Some((content, trailers))) = (law::response(answered.head, &asked), answered.body) {
+        told::told(head, &content, &trailers, kind == b'H');
+    }
 }

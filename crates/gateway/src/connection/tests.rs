@@ -4,6 +4,7 @@
 mod challenges;
 mod first_certificate;
 mod guests;
+mod http1;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -1,8 +1,7 @@
 //! [`inspect`]: the checks before anything of a request is used.
 //!
-//! It sees what hyper parsed. What is gone by then (a Content-Length beside a Transfer-Encoding, the same Content-Length
-//! twice, the ends of lines) is the business of whoever reads the raw head before; what is judged there and here alike is
-//! judged here for HTTP/2, and for callers that read no raw heads.
+//! It sees what a codec has read. What is gone by then (the ends of lines, above all) is the business of that codec; what is
+//! judged there and here alike is judged here for HTTP/2, and for callers that read no raw heads.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header, uri::Authority};
 use vestibule_wire as wire;

@@ -1,0 +1,193 @@
+//! The codec of HTTP/1.1 over a stream in memory: requests in any pieces and cut anywhere, what is kept meanwhile, and how
+//! each connection ends. What a backend has to do with it is for the black-box tests.
+
+use tokio::io::{DuplexStream, duplex, split};
+use vestibule_proxy::Scheme;
+
+use super::*;
+use crate::request::{ConnectionFacts, Held};
+
+const SITE: &str =
+    "hosts: a.localhost\nredirect_to_https: false\nrespond: hello\nroutes: {/none: {respond: {status: 204}}}\n";
+/// More than any buffer of the codec.
+const LARGE: usize = 1 << 20;
+
+fn gate() -> Gate {
+    Gate::new(WithoutCertificate::Placeholder, &[SITE])
+}
+
+/// A client's end of a connection that is served, with so much room in between.
+fn served(gate: &Gate, room: usize) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
+    let (client, server) = duplex(room);
+    let address = ([127, 0, 0, 1], 1).into();
+    let peer = ClientAddr::new(address);
+    let facts = ConnectionFacts { client: peer, local: address, scheme: Scheme::Http, handshake: None };
+    let limits = vestibule_listener::ConnectionLimits { total: 1, per_client: 1 };
+    let permit = vestibule_listener::Permits::new(limits).acquire(peer).expect("a permit");
+    let serving = serve(Rc::clone(&gate.worker), server, Codec::Http1, facts, Held { permit, seat: None });
+    (client, tokio::task::spawn_local(serving))
+}
+
+/// What is answered to these bytes, sent so many at a time and then ended: what changes with time is left out.
+async fn answered(gate: &Gate, bytes: &[u8], piece: usize) -> (String, Outcome) {
+    let (mut client, outcome) = served(gate, LARGE);
+    for piece in bytes.chunks(piece) {
+        // Who has refused something may have closed.
+        let _ = client.write_all(piece).await;
+        tokio::task::yield_now().await;
+    }
+    let _ = client.shutdown().await;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.expect("text");
+    let lines: Vec<&str> = answer.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
+    let stable: Vec<&str> = lines.iter().map(|line| line.split(", request ").next().unwrap_or_default()).collect();
+    (stable.join("\n"), outcome.await.expect("no panic").outcome)
+}
+
+/// The status of each answer, with its length and whether it says that it is the last.
+fn shown(answer: &str) -> Vec<String> {
+    let heads = answer.split("HTTP/1.").skip(1);
+    heads
+        .map(|rest| {
+            let field = |name: &str| rest.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("-").to_owned();
+            format!("{} {} {}", &rest[2..5], field("content-length: "), field("connection: "))
+        })
+        .collect()
+}
+
+const HELLO: &str = "GET / HTTP/1.1\r\nhost: a.localhost\r\n\r\n";
+
+/// Requests in a row, each with what it is answered with.
+fn pipeline() -> (String, Vec<&'static str>) {
+    let requests = [
+        (HELLO.to_owned(), "200 5 -"),
+        ("HEAD / HTTP/1.1\r\nhost: a.localhost\r\n\r\n".to_owned(), "200 5 -"),
+        ("POST / HTTP/1.1\r\nhost: a.localhost\r\ncontent-length: 5\r\n\r\nGET /".to_owned(), "200 5 -"),
+        (
+            "POST / HTTP/1.1\r\nhost: a.localhost\r\ntransfer-encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"
+                .to_owned(),
+            "200 5 -",
+        ),
+        ("GET /none HTTP/1.1\r\nhost: a.localhost\r\n\r\n".to_owned(), "204 - -"),
+        ("GET / HTTP/1.0\r\nhost: a.localhost\r\nconnection: keep-alive\r\n\r\n".to_owned(), "200 5 keep-alive"),
+        ("GET / HTTP/1.1\r\nhost: a.localhost\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n".to_owned(), "200 5 -"),
+        ("GET / HTTP/1.1\r\nhost: a.localhost\r\ncontent-length: +1\r\n\r\n".to_owned(), "400 "),
+        (HELLO.to_owned(), ""),
+    ];
+    let (texts, answers): (Vec<String>, Vec<&str>) = requests.into_iter().unzip();
+    (texts.concat(), answers.into_iter().filter(|answer| !answer.is_empty()).collect())
+}
+
+#[test]
+fn a_pipeline_is_answered_in_order_in_whatever_pieces_it_comes() {
+    run(async {
+        let gate = gate();
+        let (text, expected) = pipeline();
+        let (whole, outcome) = answered(&gate, text.as_bytes(), text.len()).await;
+        let found = shown(&whole);
+        assert_eq!(found.len(), expected.len(), "{whole}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.starts_with(expected), "{found:?}, and not {expected:?}: {whole}");
+        }
+        assert!(found.last().expect("some").ends_with("close") && whole.contains("bad_framing"), "{whole}");
+        assert_eq!(outcome, Outcome::Closed);
+        for piece in 1..40 {
+            let (answer, outcome) = answered(&gate, text.as_bytes(), piece).await;
+            // A body that has not come when its request is answered ends the connection, which is then said.
+            let answers = shown(&answer);
+            let last = answers.last().expect("an answer");
+            assert!(last.ends_with("close"), "{piece}: {answers:?}");
+            let before = answers.len() - 1;
+            assert_eq!(answers[..before], found[..before], "{piece}");
+            assert_eq!(outcome, Outcome::Closed, "{piece}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_ends_in_one_known_way() {
+    run(async {
+        let gate = gate();
+        let text = HELLO.repeat(2);
+        for end in 0..=text.len() {
+            let (answer, outcome) = answered(&gate, &text.as_bytes()[..end], text.len()).await;
+            let whole = end / HELLO.len();
+            assert_eq!(shown(&answer).len(), whole, "{end}");
+            let expected = if end % HELLO.len() == 0 { Outcome::Closed } else { Outcome::Vanished };
+            assert_eq!(outcome, expected, "{end}");
+        }
+    });
+}
+
+#[test]
+fn a_body_that_was_not_wanted_is_skipped_if_it_is_there_and_else_ends_the_connection() {
+    run(async {
+        let gate = gate();
+        let with = |length: usize, sent: usize| {
+            let head = format!("POST / HTTP/1.1\r\nhost: a.localhost\r\ncontent-length: {length}\r\n\r\n");
+            [head.into_bytes(), vec![b'x'; sent], HELLO.as_bytes().to_vec()].concat()
+        };
+        for (length, sent, expected) in [
+            (60_000, 60_000, &["200 5 -", "200 5 -"][..]),
+            (200_000, 200_000, &["200 5 close"]),
+            (60_000, 10, &["200 5 close"]),
+        ] {
+            let (answer, outcome) = answered(&gate, &with(length, sent), LARGE).await;
+            assert_eq!(
+                (shown(&answer), outcome),
+                (expected.iter().map(ToString::to_string).collect(), Outcome::Closed)
+            );
+        }
+        let malformed =
+            "POST / HTTP/1.1\r\nhost: a.localhost\r\ntransfer-encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n";
+        let (answer, _) = answered(&gate, format!("{malformed}{HELLO}").as_bytes(), LARGE).await;
+        assert_eq!(shown(&answer), ["200 5 close"]);
+        let expecting = "POST / HTTP/1.1\r\nhost: a.localhost\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n";
+        let (answer, _) = answered(&gate, expecting.as_bytes(), LARGE).await;
+        assert_eq!(shown(&answer), ["200 5 close"], "nobody asked for the body: {answer}");
+    });
+}
+
+#[test]
+fn who_asks_and_asks_and_reads_nothing_is_not_read_any_more() {
+    run(async {
+        let gate = gate();
+        let (client, outcome) = served(&gate, 16 * 1024);
+        let (mut reading, mut writing) = split(client);
+        let flood = HELLO.repeat(20_000);
+        let writing = tokio::task::spawn_local(async move {
+            let _ = writing.write_all(flood.as_bytes()).await;
+        });
+        // Until nothing moves any more: that is no event, but all of it is in memory and on this thread.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!writing.is_finished(), "no more was taken than there is room for");
+        let mut answers = 0;
+        let mut buffer = vec![0; 64 * 1024];
+        while answers < 20_000 {
+            let count = reading.read(&mut buffer).await.expect("read");
+            answers += buffer[..count].windows(9).filter(|window| window == b"HTTP/1.1 ").count();
+            assert!(count > 0 && answers <= 20_000);
+            if answers >= 19_900 {
+                break; // one that was cut in two is not counted
+            }
+        }
+        drop(reading);
+        writing.await.expect("ends");
+        assert!(matches!(outcome.await.expect("no panic").outcome, Outcome::Closed | Outcome::Vanished));
+    });
+}
+
+#[test]
+fn a_request_whose_client_is_gone_is_given_up() {
+    run(async {
+        let gate = gate();
+        let (mut client, outcome) = served(&gate, 1024);
+        client.write_all(b"POST / HTTP/1.1\r\nhost: a.localhost\r\n").await.expect("sent");
+        drop(client);
+        assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Vanished);
+        // Nothing is left of the connections of these tests.
+        assert_eq!(gate.worker.tasks().alive(), 0);
+    });
+}

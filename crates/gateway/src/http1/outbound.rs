@@ -1,0 +1,176 @@
+//! [`Outbound`]: what is on its way to a client: heads and frames, and content behind them in the same write.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderValue};
+use tokio::io::AsyncWrite;
+use vestibule_h1::{CHUNK_END, LAST_CHUNK, Persistence, ResponseLine, write_chunk_size, write_trailers};
+
+use crate::vitals::Vitals;
+
+/// Content up to this size is copied behind what is there, so that small pieces share a write; more goes out as it is.
+const COPY_LIMIT: usize = 4 * 1024;
+/// As much is staged before it is written.
+const ROOM: usize = 16 * 1024;
+/// For a head, at a guess.
+const HEAD_GUESS: usize = 512;
+/// Behind a chunk that is the last one with content.
+const LAST_CHUNK_END: &[u8] = b"\r\n0\r\n\r\n";
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Outbound {
+    /// Written from `written` on.
+    buffer: Vec<u8>,
+    written: usize,
+    /// Behind the buffer.
+    piece: Bytes,
+    /// Behind the piece.
+    tail: &'static [u8],
+    /// Was something written that the stream may still hold?
+    unflushed: bool,
+    /// Do the vitals know that something waits for the client to take it?
+    waits: bool,
+}
+
+/// Does content end with this piece?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Yes,
+    No,
+}
+
+impl Outbound {
+    /// May more be staged?
+    pub(super) fn has_room(&self) -> bool {
+        self.piece.is_empty() && self.tail.is_empty() && self.buffer.len() - self.written < ROOM
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The head of a response whose content is perhaps so long.
+    pub(super) fn head(&mut self, line: &ResponseLine<'_>, headers: &HeaderMap, content: u64) -> Persistence {
+        let content = usize::try_from(content).ok().filter(|length| *length <= COPY_LIMIT);
+        self.buffer.reserve(HEAD_GUESS + content.unwrap_or(0));
+        line.write(headers, &mut self.buffer)
+    }
+
+    /// Content that is framed by its length, or by the end of the connection.
+    pub(super) fn plain(&mut self, data: Bytes) {
+        if data.len() <= COPY_LIMIT {
+            self.buffer.extend_from_slice(&data);
+        } else {
+            self.piece = data;
+        }
+    }
+
+    /// A chunk. No content is no chunk: it would be the last.
+    pub(super) fn chunk(&mut self, data: Bytes, last: Last) {
+        let end = match last {
+            Last::Yes => LAST_CHUNK_END,
+            Last::No => CHUNK_END,
+        };
+        if data.is_empty() {
+            if last == Last::Yes {
+                self.append(LAST_CHUNK);
+            }
+            return;
+        }
+        write_chunk_size(data.len(), &mut self.buffer);
+        if data.len() <= COPY_LIMIT {
+            self.buffer.extend_from_slice(&data);
+            self.buffer.extend_from_slice(end);
+        } else {
+            (self.piece, self.tail) = (data, end);
+        }
+    }
+
+    /// The end of chunks, with those of the trailers that were announced.
+    pub(super) fn trailers(&mut self, trailers: &HeaderMap, announced: &[HeaderValue]) {
+        write_trailers(trailers, announced, &mut self.buffer);
+    }
+
+    /// Ready when all of it is with the system; then no memory is held.
+    pub(super) fn poll_written<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        vitals: &Vitals,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_room(stream, vitals, cx))?;
+        if self.unflushed {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.unflushed = false;
+            self.buffer = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when all that was staged is written.
+    pub(super) fn poll_room<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        vitals: &Vitals,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.written < self.buffer.len() || !self.piece.is_empty() || !self.tail.is_empty() {
+            match self.poll_write_once(stream, cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.wrote(count),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    if !self.waits {
+                        self.waits = true;
+                        vitals.piece_given();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.waits {
+            self.waits = false;
+            vitals.piece_taken();
+        }
+        self.buffer.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.buffer.capacity() + self.piece.len()
+    }
+
+    fn poll_write_once<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let head = &self.buffer[self.written..];
+        let stream = Pin::new(stream);
+        if self.piece.is_empty() && self.tail.is_empty() {
+            return stream.poll_write(cx, head);
+        }
+        stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&self.piece), IoSlice::new(self.tail)])
+    }
+
+    fn wrote(&mut self, mut count: usize) {
+        self.unflushed = true;
+        let head = count.min(self.buffer.len() - self.written);
+        self.written += head;
+        count -= head;
+        let piece = count.min(self.piece.len());
+        self.piece.advance(piece);
+        self.tail = &self.tail[count - piece..];
+        if self.piece.is_empty() {
+            self.piece = Bytes::new(); // somebody counts what is held
+        }
+    }
+}
