@@ -1,15 +1,17 @@
 //! [`VhostTable`]: names → entries, immutable, cheap to change: a change copies what it touches, not the table.
 //!
-//! Exact names and wildcards lie in two tries of their own, so that looking up either needs no key to be built. It is
-//! pure: publishing is [`crate::LiveTable`]'s.
+//! It holds no names, only their prints: a keyed hash that is long enough to stand for the name. Exact names and wildcards
+//! lie in two tries of their own, so that looking up either needs no key to be built. It is pure: publishing is
+//! [`crate::LiveTable`]'s.
 
+mod print;
 mod trie;
 
-use std::{hash::RandomState, sync::Arc};
+use std::sync::Arc;
 
 use vestibule_names::{Generation, HostPattern};
 
-use self::trie::Trie;
+use self::{print::Printer, trie::Trie};
 use crate::routing::wildcard_suffix;
 
 /// An immutable table. `T` is what the gateway attaches to a vhost (certificate, counters).
@@ -20,8 +22,8 @@ pub struct VhostTable<T> {
     exact: Trie<T>,
     /// Wildcards, by their suffix.
     wildcards: Trie<T>,
-    /// Keyed once per lineage of tables. SipHash: tenants choose the names.
-    hasher: RandomState,
+    /// One for a lineage of tables.
+    printer: Printer,
 }
 
 /// One step of a change.
@@ -36,7 +38,7 @@ pub enum TableChange<T> {
 impl<T> VhostTable<T> {
     /// No names, generation 0.
     pub fn empty() -> Self {
-        Self { generation: Generation(0), exact: Trie::empty(), wildcards: Trie::empty(), hasher: RandomState::new() }
+        Self { generation: Generation(0), exact: Trie::empty(), wildcards: Trie::empty(), printer: Printer::new() }
     }
 
     /// Which publish this table is of.
@@ -46,8 +48,11 @@ impl<T> VhostTable<T> {
 
     /// Finds a host in normal form ([`vestibule_names::HostRef::key`]): exact beats wildcard. No lock, no allocation.
     pub fn resolve(&self, host_key: &str) -> Option<&Arc<T>> {
-        let wildcard = || self.wildcards.find(&self.hasher, wildcard_suffix(host_key)?);
-        self.exact.find(&self.hasher, host_key).or_else(wildcard)
+        let wildcard = || {
+            let suffix = wildcard_suffix(host_key).filter(|_| self.wildcards.len() > 0)?;
+            self.wildcards.find(self.printer.print(suffix))
+        };
+        self.exact.find(self.printer.print(host_key)).or_else(wildcard)
     }
 
     /// How many names.
@@ -67,17 +72,18 @@ impl<T> VhostTable<T> {
             generation: self.generation.next(),
             exact: self.exact.clone(),
             wildcards: self.wildcards.clone(),
-            hasher: self.hasher.clone(),
+            printer: self.printer.clone(),
         };
         for change in changes {
             let (TableChange::Put(pattern, _) | TableChange::Remove(pattern)) = &change;
+            let print = next.printer.print_of(pattern);
             let trie = match pattern {
                 HostPattern::Exact(_) | HostPattern::Address(_) => &mut next.exact,
                 HostPattern::Wildcard(_) => &mut next.wildcards,
             };
             match change {
-                TableChange::Put(pattern, value) => trie.put(&next.hasher, pattern, value),
-                TableChange::Remove(pattern) => trie.remove(&next.hasher, &pattern),
+                TableChange::Put(_, value) => trie.put(print, value),
+                TableChange::Remove(_) => trie.remove(print),
             }
         }
         next
