@@ -98,10 +98,15 @@ impl<'a> Authority<'a> {
     /// The one way to write it, which is what others are told: the host in normal form, an IPv6 address in brackets, the port
     /// as a number if one was written. `text` is what this was parsed from, and comes back when it is that already.
     pub fn normal_form(&self, text: &'a str) -> Cow<'a, str> {
-        match (&self.host, self.port) {
-            (HostRef::Name(Cow::Borrowed(name)), None) if name.len() == text.len() => Cow::Borrowed(text),
-            _ => Cow::Owned(self.to_string()),
-        }
+        let is_normal = match &self.host {
+            HostRef::Name(Cow::Borrowed(name)) => match &text.as_bytes()[name.len()..] {
+                [] | [b':', b'0'] | [b':', b'1'..=b'9', ..] => true,
+                // A trailing dot, or a zero in front of the port.
+                _ => false,
+            },
+            HostRef::Name(Cow::Owned(_)) | HostRef::Address(_) => false,
+        };
+        if is_normal { Cow::Borrowed(text) } else { Cow::Owned(self.to_string()) }
     }
 }
 

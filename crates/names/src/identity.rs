@@ -53,8 +53,22 @@ impl fmt::Display for Generation {
 /// The number by which a request is found in logs; shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RequestId(pub u64);
+
+impl RequestId {
+    /// As it is shown.
+    pub fn digits(self) -> [u8; 16] {
+        let mut left = self.0;
+        let mut digits = [0; 16];
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(left & 0xf) as usize];
+            left >>= 4;
+        }
+        digits
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        self.digits().iter().try_for_each(|digit| fmt::Write::write_char(f, char::from(*digit)))
     }
 }

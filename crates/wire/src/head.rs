@@ -2,7 +2,7 @@
 //!
 //! Not here: what the target, `Host` or any other field means.
 
-use memchr::memchr;
+use memchr::{Memchr, memchr, memchr_iter};
 
 use crate::{
     Fault, Progress,
@@ -46,24 +46,28 @@ pub struct MessageHead {
 /// Looks for the end of a head: past the first empty line. Every line must end in CR LF. `seen` is how far earlier calls
 /// with the same bytes got; it is moved on.
 fn find_end(bytes: &[u8], seen: &mut usize, limit: usize) -> Result<Option<usize>, Fault> {
-    while let Some(at) = memchr(b'\n', &bytes[*seen..]) {
-        let end = *seen + at;
-        let line = &bytes[*seen..end];
-        let Some(line) = line.strip_suffix(b"\r") else { return Err(Fault::LineEnd) };
-        if memchr(b'\r', line).is_some() {
-            return Err(Fault::LineEnd);
-        }
-        if *seen == 0 && line.is_empty() {
-            return Err(Fault::EmptyLine);
-        }
-        if end + 1 > limit {
-            return Err(Fault::HeadTooLarge);
-        }
+    let start = *seen;
+    let mut lines = 0;
+    // Every line has a CR in front of its LF: whatever there is more stands alone. Counted once, not looked for in each.
+    let check = |to: usize, lines| {
+        if memchr_iter(b'\r', &bytes[start..to]).count() == lines { Ok(()) } else { Err(Fault::LineEnd) }
+    };
+    for at in memchr_iter(b'\n', &bytes[start..]) {
+        let end = start + at;
+        let Some(line) = bytes[*seen..end].strip_suffix(b"\r") else { return Err(Fault::LineEnd) };
+        let is_first = *seen == 0;
+        lines += 1;
         *seen = end + 1;
-        if line.is_empty() {
-            return Ok(Some(end + 1));
+        if *seen > limit || line.is_empty() {
+            check(*seen, lines)?;
+            return match () {
+                () if is_first && line.is_empty() => Err(Fault::EmptyLine),
+                () if *seen > limit => Err(Fault::HeadTooLarge),
+                () => Ok(Some(*seen)),
+            };
         }
     }
+    check(*seen, lines)?;
     if bytes.len() >= limit {
         return Err(Fault::HeadTooLarge);
     }
@@ -106,7 +110,7 @@ pub fn parse_request<'a>(
     field: impl FnMut(&'a [u8], &'a [u8]),
 ) -> Result<(RequestLine<'a>, MessageHead), Fault> {
     // Without the empty line at the end.
-    let mut lines = Lines(head.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?);
+    let mut lines = Lines::of(head.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?);
     let line = request_line(lines.next().ok_or(Fault::EmptyLine)?, limits.target)?;
     let fields = Fields::read(lines, limits.fields, field)?;
     let body = match fields.coding {
@@ -163,7 +167,7 @@ pub fn parse_response<'a>(
     field: impl FnMut(&'a [u8], &'a [u8]),
 ) -> Result<(StatusLine<'a>, MessageHead), Fault> {
     // Without the empty line at the end.
-    let mut lines = Lines(head.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?);
+    let mut lines = Lines::of(head.strip_suffix(b"\r\n").ok_or(Fault::LineEnd)?);
     let line = status_line(lines.next().ok_or(Fault::EmptyLine)?)?;
     let fields = Fields::read(lines, limits.fields, field)?;
     let said = fields.length()?;
@@ -257,7 +261,7 @@ fn status_line(line: &[u8]) -> Result<StatusLine<'_>, Fault> {
         [b' ', a, b, c, b' ', reason @ ..] => ([*a, *b, *c], reason),
         _ => return Err(Fault::StatusLine),
     };
-    if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' || !octets::all(reason, octets::VALUE) {
+    if !digits.iter().all(u8::is_ascii_digit) || digits[0] == b'0' || !octets::is_value(reason) {
         return Err(Fault::StatusLine);
     }
     let status = digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
@@ -265,15 +269,25 @@ fn status_line(line: &[u8]) -> Result<StatusLine<'_>, Fault> {
 }
 
 /// Lines without their ends, of bytes that end with the end of a line.
-struct Lines<'a>(&'a [u8]);
+struct Lines<'a> {
+    bytes: &'a [u8],
+    start: usize,
+    ends: Memchr<'a>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, start: 0, ends: memchr_iter(b'\n', bytes) }
+    }
+}
 
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let end = memchr(b'\n', self.0)?;
-        let (line, rest) = self.0.split_at(end + 1);
-        self.0 = rest;
+        let end = self.ends.next()? + 1;
+        let line = &self.bytes[self.start..end];
+        self.start = end;
         line.strip_suffix(b"\r\n")
     }
 }
@@ -332,15 +346,13 @@ fn once<'a>(slot: &mut Option<&'a [u8]>, value: &'a [u8], doubled: Fault) -> Res
 
 /// One field line: a token, a colon right behind it, a value without control bytes.
 pub(crate) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    if matches!(line.first(), Some(b' ' | b'\t')) {
-        return Err(Fault::Folded);
-    }
-    let colon = memchr(b':', line).ok_or(Fault::FieldName)?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if !is_token(name) {
-        return Err(Fault::FieldName);
-    }
-    if !octets::all(value, octets::VALUE) {
+    let (name, rest) = line.split_at(octets::token_length(line));
+    let value = match (name, rest) {
+        ([_, ..], [b':', value @ ..]) => value,
+        ([], [b' ' | b'\t', ..]) => return Err(Fault::Folded),
+        _ => return Err(Fault::FieldName),
+    };
+    if !octets::is_value(value) {
         return Err(Fault::FieldValue);
     }
     Ok((name, trimmed(value)))

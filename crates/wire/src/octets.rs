@@ -2,12 +2,10 @@
 
 /// RFC 9110 section 5.6.2: `tchar`.
 pub(crate) const TOKEN: u8 = 1;
-/// RFC 9110 section 5.5: `field-content`, with `obs-text`, and the tab.
-pub(crate) const VALUE: u8 = 2;
 /// RFC 3986: what a target may hold, percent signs included; no fragment.
-pub(crate) const TARGET: u8 = 4;
+pub(crate) const TARGET: u8 = 2;
 /// What the path of a target may hold.
-pub(crate) const PATH: u8 = 8;
+pub(crate) const PATH: u8 = 4;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -19,9 +17,6 @@ const fn classes() -> [u8; 256] {
         let mut class = 0;
         if it.is_ascii_alphanumeric() || contains(b"!#$%&'*+-.^_`|~", it) {
             class |= TOKEN;
-        }
-        if it == b'\t' || (it >= b' ' && it != 0x7f) {
-            class |= VALUE;
         }
         // Browsers send `| ^ ` { }` unencoded in queries; they have one meaning only, and are forwarded as they are.
         if it.is_ascii_alphanumeric() || contains(b"-._~:/?[]@!$&'()*+,;=%|^`{}", it) {
@@ -51,6 +46,16 @@ const fn contains(set: &[u8], byte: u8) -> bool {
 /// Is every byte of this class?
 pub(crate) fn all(text: &[u8], class: u8) -> bool {
     text.iter().all(|byte| CLASSES[usize::from(*byte)] & class != 0)
+}
+
+/// How many bytes of a token stand in front.
+pub(crate) fn token_length(text: &[u8]) -> usize {
+    text.iter().position(|byte| CLASSES[usize::from(*byte)] & TOKEN == 0).unwrap_or(text.len())
+}
+
+/// RFC 9110 section 5.5: `field-content`, with `obs-text`, and the tab. All bytes are looked at, many at once.
+pub(crate) fn is_value(text: &[u8]) -> bool {
+    text.iter().fold(true, |so_far, byte| so_far & (*byte == b'\t' || (*byte >= b' ' && *byte != 0x7f)))
 }
 
 /// A token of at least one byte.
