@@ -9,6 +9,7 @@ mod swap;
 mod visitors;
 
 use std::{
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -79,6 +80,17 @@ fn run_swap(args: &SwapArgs) -> Outcome {
 fn release_build() -> Outcome<PathBuf> {
     succeed(&mut workspace::cargo(&["build", "--quiet", "--locked", "--release", "--package", "vestibule"]))?;
     Ok(workspace::target_dir()?.join("release/vestibule"))
+}
+
+/// Our own clients must not be what is measured: a build without optimisation becomes one with.
+fn optimised() -> Outcome {
+    if !cfg!(debug_assertions) {
+        return Ok(());
+    }
+    succeed(&mut workspace::cargo(&["build", "--quiet", "--locked", "--profile", "tools", "--package", "xtask"]))?;
+    let binary = workspace::target_dir()?.join("tools/xtask");
+    let error = Command::new(binary).args(std::env::args_os().skip(1)).exec();
+    Err(format!("cannot become an optimised build: {error}").into())
 }
 
 /// All threads of a process, and what they start.

@@ -12,6 +12,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use tokio::{
@@ -84,8 +85,16 @@ impl Trust {
 
     /// A configuration that speaks these versions, without ALPN.
     pub fn config(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        self.config_with(rustls::crypto::aws_lc_rs::default_provider(), versions)
+    }
+
+    /// The same with other cryptography: what it offers is what `provider` has.
+    pub fn config_with(
+        &self,
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ClientConfig {
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(versions).unwrap();
         let builder = builder.with_root_certificates(Arc::clone(&self.roots));
         match &self.shows {
             None => builder.with_no_client_auth(),

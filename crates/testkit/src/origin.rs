@@ -34,7 +34,11 @@ mod tests {
         let sink = client.answer(sink).await.unwrap().json();
         assert_eq!(sink["count"], 3);
         assert!(sink["sha256"].as_str().unwrap().starts_with("ba7816bf"), "{sink}");
+        let count = client.request("/count").method("POST").body(whole("abcd")).unwrap();
+        assert_eq!(client.answer(count).await.unwrap().text(), "4");
         assert_eq!(client.get("/bytes/100000").await.unwrap().body.len(), 100_000);
+        let part = client.get("/whole/1000").await.unwrap();
+        assert_eq!((part.body.len(), part.header("content-length")), (1_000, Some("1000")));
         let trailers = client.request("/trailers").header("te", "trailers").body(no_body()).unwrap();
         assert_eq!(client.answer(trailers).await.unwrap().trailers.unwrap()["x-checksum"], "42");
         assert_eq!(client.get("/status/204").await.unwrap().status, 204);

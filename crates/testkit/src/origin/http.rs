@@ -6,8 +6,10 @@
 //! | `/gate` | answers after [`HttpOrigin::open_gate`] |
 //! | `/events` | server-sent events: one at once, the others after the gate, one for each opening |
 //! | `/bytes/N` | N bytes, streamed |
+//! | `/whole/N` | N bytes, at most 1 MiB, with a length |
 //! | `/drawn/N/SEED` | N bytes of [`Content`], streamed |
 //! | `/sink` | reads the body; its length, SHA-256 and trailers as JSON |
+//! | `/count` | reads the body; its length |
 //! | `/trailers` | a chunked body with a trailer, for a client that says `TE: trailers` (RFC 9110 section 6.5.1) |
 //! | `/status/N` | that status, no body |
 //! | `/reject` | 403 at once, the request's body unread |
@@ -43,6 +45,9 @@ use super::listener::{Listener, OriginAddr};
 use crate::{drawn::Content, wait::eventually};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// No body in one piece is longer.
+const WHOLE_LIMIT: u64 = 1 << 20;
 
 /// See the table of this module.
 #[derive(Debug)]
@@ -162,11 +167,16 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         }
         ("events", _) => events(&state),
         ("bytes", Some(count)) => Response::new(streamed(count)),
+        ("whole", Some(count)) => {
+            let count = usize::try_from(count.min(WHOLE_LIMIT)).unwrap();
+            Response::new(Full::new(Bytes::from(vec![b'v'; count])).boxed_unsync())
+        }
         ("drawn", Some(count)) => {
             let seed = segments.next().and_then(|text| text.parse().ok()).unwrap_or_default();
             Response::new(drawn(Content::new(seed, count)))
         }
         ("sink", _) => sink(request.into_body()).await?,
+        ("count", _) => count(request.into_body()).await?,
         ("trailers", _) => with_trailers(),
         ("status", Some(code)) => status(u16::try_from(code).unwrap_or(500)),
         ("reject", _) => status(403),
@@ -252,6 +262,14 @@ fn drawn(content: Content) -> Body {
         (!piece.is_empty()).then(|| (Ok(Frame::data(Bytes::from(piece))), content))
     });
     StreamBody::new(pieces).boxed_unsync()
+}
+
+async fn count(mut body: Incoming) -> Result<Response<Body>, hyper::Error> {
+    let mut count = 0;
+    while let Some(frame) = body.frame().await {
+        count += frame?.data_ref().map_or(0, Bytes::len);
+    }
+    Ok(Response::new(whole(count.to_string())))
 }
 
 async fn sink(mut body: Incoming) -> Result<Response<Body>, hyper::Error> {

@@ -16,7 +16,7 @@ use vestibule_testkit::{Connection, HttpOrigin, Protocol, wait::within};
 use super::attack::{self, Attack, Crowd, Scale, Target, Toll};
 use crate::bench::{
     peers::{
-        config::Terms,
+        config::{Job, Terms},
         peer::{Peer, Running},
         stage::{HOST, START_LIMIT, Stage},
     },
@@ -82,7 +82,7 @@ pub(super) async fn measure(
     let origin = HttpOrigin::start().await;
     let address = origin.to_string().parse().map_err(|error| format!("the origin is at {origin}: {error}"))?;
     let stage = Stage::before(vestibule.to_owned(), address).map_err(|error| error.to_string())?;
-    let mut running = peer.launch(&stage, Terms::Shipped).await?;
+    let mut running = peer.launch(&stage, Job::Files, Terms::Shipped).await?;
     let visitor = visitor(&stage, &running).await?;
     let target = Target { trust: stage.trust().clone(), address: running.address };
     let asked = origin.requests();

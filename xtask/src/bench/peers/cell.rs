@@ -17,10 +17,13 @@ pub(super) struct Sample {
     /// The same for the slowest of a hundred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) p99_ms: Option<f64>,
+    /// The same for the slowest of a thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) p999_ms: Option<f64>,
     /// Resident memory of the proxy right after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rss_kib: Option<f64>,
-    /// What an idle connection adds to it.
+    /// What an idle or a slow connection adds to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kib_per_connection: Option<f64>,
 }
@@ -52,6 +55,7 @@ impl Cell {
             cpu_us_per_request: of(|sample| sample.cpu_us_per_request),
             p50_ms: of(|sample| sample.p50_ms),
             p99_ms: of(|sample| sample.p99_ms),
+            p999_ms: of(|sample| sample.p999_ms),
             rss_kib: of(|sample| sample.rss_kib),
             kib_per_connection: of(|sample| sample.kib_per_connection),
         })

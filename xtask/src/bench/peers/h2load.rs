@@ -1,13 +1,27 @@
-//! The report of h2load: totals from its output, percentiles from its log of requests, which it does not compute.
+//! h2load: its command line, and its report: totals from its output, percentiles from its log of requests, which it does
+//! not compute.
 
-use super::load::Loaded;
+use std::path::Path;
 
-/// Totals. Anything but 2xx, a request that failed, or another protocol than `protocol` makes them worthless.
-pub(super) fn parse(output: &str, log: &str, protocol: &str) -> Result<Loaded, String> {
+use super::{load::Loaded, open::latency::Latency};
+
+/// h2load sets its own lists over those of the OpenSSL settings, which wrk obeys.
+const TLS: &str = "--tls13-ciphers=TLS_AES_128_GCM_SHA256 --groups=X25519";
+/// What it must have agreed on.
+const PROTOCOL: &str = "h2";
+
+/// The command line: 8 connections with 32 streams each.
+pub(super) fn command(seconds: u32, log: &Path, url: &str) -> Vec<String> {
+    let line = format!("h2load {TLS} -t1 -c8 -m32 -D{seconds} --log-file={} {url}", log.display());
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Totals. Anything but 2xx, a request that failed, or another protocol makes them worthless.
+pub(super) fn parse(output: &str, log: &str) -> Result<Loaded, String> {
     let line = |start: &str| output.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
     let agreed = line("Application protocol:").ok_or("h2load never finished a handshake")?;
-    if agreed != protocol {
-        return Err(format!("spoke {agreed}, not {protocol}"));
+    if agreed != PROTOCOL {
+        return Err(format!("spoke {agreed}, not {PROTOCOL}"));
     }
     let totals = line("requests:").ok_or("h2load reported no requests")?;
     let codes = line("status codes:").ok_or("h2load reported no status codes")?;
@@ -25,8 +39,7 @@ pub(super) fn parse(output: &str, log: &str, protocol: &str) -> Result<Loaded, S
         return Err(format!("of {done} answers, not all are good: {totals}; {codes}"));
     }
     let span = finished.split(',').next().and_then(micros).ok_or_else(|| format!("no duration in {finished:?}"))?;
-    let (p50_us, p99_us) = percentiles(log)?;
-    Ok(Loaded { requests: done, bytes: None, micros: span, p50_us, p99_us })
+    Ok(Loaded { requests: done, bytes: None, micros: span, latency: latency(log)? })
 }
 
 /// `12 done, 3 failed` → the number before the word.
@@ -45,13 +58,11 @@ fn micros(text: &str) -> Option<u64> {
     (number >= 0.0).then_some((number * unit) as u64)
 }
 
-/// Lines of start, status and duration in microseconds; gives the median and the slowest of a hundred.
-fn percentiles(log: &str) -> Result<(u64, u64), String> {
+/// From lines of start, status and duration in microseconds.
+fn latency(log: &str) -> Result<Latency, String> {
     let durations: Option<Vec<u64>> = log.lines().map(|line| line.split('\t').nth(2)?.parse().ok()).collect();
-    let mut durations = durations.ok_or("the log of h2load is not as expected")?;
-    durations.sort_unstable();
-    let at = |percent: usize| durations.get(durations.len().saturating_sub(1) * percent / 100).copied();
-    at(50).zip(at(99)).ok_or_else(|| "the log of h2load is empty".to_owned())
+    let durations = durations.ok_or("the log of h2load is not as expected")?;
+    Latency::of(durations).ok_or_else(|| "the log of h2load is empty".to_owned())
 }
 
 #[cfg(test)]
@@ -70,11 +81,12 @@ mod tests {
     #[test]
     fn reports() {
         let check = |protocol: &str, requests: &str, codes: &str, expected: Result<Loaded, &str>| {
-            let parsed = parse(&output(protocol, requests, codes), LOG, "h2");
+            let parsed = parse(&output(protocol, requests, codes), LOG);
             assert_eq!(parsed, expected.map_err(str::to_owned), "{protocol} {requests} {codes}");
         };
         let fine = "3 done, 3 succeeded, 0 failed, 0 errored, 0 timeout";
-        let good = Loaded { requests: 3, bytes: None, micros: 117_320, p50_us: 200, p99_us: 200 };
+        let good =
+            Loaded { requests: 3, bytes: None, micros: 117_320, latency: Latency { p50: 200, p99: 300, p999: 300 } };
         check("h2", fine, "4 2xx, 0 3xx, 0 4xx, 0 5xx", Ok(good));
         check("http/1.1", fine, "3 2xx, 0 3xx, 0 4xx, 0 5xx", Err("spoke http/1.1, not h2"));
         check(
@@ -88,7 +100,7 @@ mod tests {
             ["1 failed, 0 errored, 0 timeout", "0 failed, 1 errored, 0 timeout", "0 failed, 0 errored, 1 timeout"];
         for broken in broken {
             let text = output("h2", &format!("3 done, 2 succeeded, {broken}"), "3 2xx, 0 3xx, 0 4xx, 0 5xx");
-            assert!(parse(&text, LOG, "h2").is_err(), "{broken}");
+            assert!(parse(&text, LOG).is_err(), "{broken}");
         }
         check("h2", "", "3 2xx", Err("no \"done\" in \"5 total, 5 started,\""));
     }
@@ -104,8 +116,8 @@ mod tests {
 
     #[test]
     fn logs() {
-        assert_eq!(percentiles(LOG), Ok((200, 200)));
-        assert!(percentiles("").is_err());
-        assert!(percentiles("one line").is_err());
+        assert_eq!(latency(LOG), Ok(Latency { p50: 200, p99: 300, p999: 300 }));
+        assert!(latency("").is_err());
+        assert!(latency("one line").is_err());
     }
 }

@@ -13,10 +13,10 @@ use super::{
 const CONNECTIONS: u32 = 1_000;
 
 /// Opens them one after the other, each with one request, and leaves them open.
-pub(super) async fn measure(stage: &Stage, running: &mut Running) -> Result<Sample, String> {
+pub(super) async fn measure(stage: &Stage, running: &mut Running, protocol: Protocol) -> Result<Sample, String> {
     let address = running.address;
     let open = || async {
-        let mut connection = Connection::secure(stage.trust(), address, HOST, Protocol::Http1)
+        let mut connection = Connection::secure(stage.trust(), address, HOST, protocol)
             .await
             .map_err(|error| format!("cannot connect: {error}"))?;
         let answer = connection.get(Workload::Idle.path()).await.map_err(|error| format!("no answer: {error}"))?;

@@ -1,27 +1,27 @@
-//! [`Peer`]: a proxy, started with its configuration on its core and seen to do the job.
+//! [`Peer`]: a proxy, started with its configuration on its core.
 
 use std::{
     fs,
     net::SocketAddr,
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
+use rustix::process::geteuid;
 use serde::Serialize;
 use tempfile::TempDir;
 use vestibule_testkit::{
-    Connection, Protocol,
     backend::free_port,
     process::{Process, Program},
-    wait::within,
 };
 
 use super::{
-    config::{self, Terms},
+    config::{self, Job, Setup, Terms},
+    metrics::Metrics,
     proc::{Usage, processor_time},
-    stage::{HOST, START_LIMIT, Stage, listening},
-    workload::Workload,
+    stage::{HOST, Stage, listening},
 };
 use crate::{
     bench::PROXY_CORE,
@@ -30,6 +30,8 @@ use crate::{
 
 /// Debian's `nobody`, as whom Apache serves when we are root; it refuses to serve as root.
 const NOBODY: u32 = 65_534;
+/// A user who need not exist: the tenant whose site it is with everything on, when we are root.
+const TENANT: u32 = 100_000;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -54,6 +56,10 @@ pub(in crate::bench) struct Running {
     pub(in crate::bench) address: SocketAddr,
     /// As it says itself.
     pub(in crate::bench) version: String,
+    /// Where its figures are, with everything on.
+    pub(super) metrics: Metrics,
+    /// Its access log, with everything on.
+    pub(super) access_log: PathBuf,
     _dir: TempDir,
 }
 
@@ -80,24 +86,32 @@ impl Peer {
         }
     }
 
-    /// Starts it for a load and sees that it does the whole job.
-    pub(in crate::bench) async fn start(self, stage: &Stage) -> Result<Running, String> {
-        let running = self.launch(stage, Terms::Load).await?;
-        running.does_the_job(stage).await?;
-        Ok(running)
-    }
-
     /// Starts it and sees that it listens.
-    pub(in crate::bench) async fn launch(self, stage: &Stage, terms: Terms) -> Result<Running, String> {
+    pub(in crate::bench) async fn launch(self, stage: &Stage, job: Job, terms: Terms) -> Result<Running, String> {
         let program = self.program(stage).ok_or("not installed")?;
         let dir = tempfile::Builder::new().prefix("vestibule-bench").tempdir().map_err(|error| error.to_string())?;
-        let address = free_port();
-        let words =
-            self.configure(stage, terms, dir.path(), address).map_err(|error| format!("cannot configure: {error}"))?;
+        let (address, metrics) = (free_port(), free_port());
+        let setup = Setup {
+            terms,
+            job,
+            dir: dir.path(),
+            certificates: stage.dir(),
+            names: stage.names(),
+            listen: address,
+            metrics,
+            origin: stage.origin(job),
+        };
+        let words = self.configure(&setup).map_err(|error| format!("cannot configure: {error}"))?;
         let mut process = self.pinned(&program, words, dir.path()).start(self.name(), dir.path());
         listening(&mut process, address).await?;
         let version = version(&program, self);
-        Ok(Running { process, address, version, _dir: dir })
+        let metrics = match self {
+            Self::Vestibule => Metrics::Socket(dir.path().join("state/admin.sock")),
+            Self::Nginx | Self::Haproxy | Self::Caddy | Self::Apache => Metrics::Address(metrics),
+        };
+        metrics.ready().await?;
+        let access_log = dir.path().join(if self == Self::Haproxy { "haproxy.stdout" } else { "access.log" });
+        Ok(Running { process, address, version, metrics, access_log, _dir: dir })
     }
 
     fn program(self, stage: &Stage) -> Option<PathBuf> {
@@ -110,14 +124,13 @@ impl Peer {
 
     /// Writes the configuration and gives the arguments. Each stays one process that does not leave the foreground, so
     /// that it ends with us in every case.
-    fn configure(self, stage: &Stage, terms: Terms, dir: &Path, address: SocketAddr) -> std::io::Result<Vec<String>> {
+    fn configure(self, setup: &Setup<'_>) -> std::io::Result<Vec<String>> {
         let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
-        let (certificate, origin, shown) = (stage.dir(), stage.origin, dir.display());
+        let (dir, shown, address) = (setup.dir, setup.dir.display(), setup.listen);
         Ok(match self {
             Self::Vestibule => {
-                fs::create_dir(dir.join("sites.d"))?;
-                fs::write(dir.join("sites.d/bench.yaml"), config::site(certificate, origin))?;
-                fs::write(dir.join("vestibule.yaml"), config::settings(terms))?;
+                write_sites(setup)?;
+                fs::write(dir.join("vestibule.yaml"), config::settings(setup))?;
                 let clear = free_port();
                 words(format!(
                     "run --http {clear} --https {address} --workers 1 --settings {shown}/vestibule.yaml \
@@ -125,21 +138,22 @@ impl Peer {
                 ))
             }
             Self::Nginx => {
-                fs::write(dir.join("nginx.conf"), config::nginx(terms, dir, certificate, address, origin))?;
+                fs::write(dir.join("nginx.conf"), config::nginx(setup))?;
                 words(format!("-p {shown} -e {shown}/error.log -c nginx.conf"))
             }
             Self::Haproxy => {
-                fs::write(dir.join("haproxy.cfg"), config::haproxy(terms, certificate, address, origin))?;
+                fs::write(dir.join("hosts.map"), config::haproxy_map(setup))?;
+                fs::write(dir.join("haproxy.cfg"), config::haproxy(setup))?;
                 words(format!("-db -f {shown}/haproxy.cfg"))
             }
             Self::Caddy => {
-                fs::write(dir.join("Caddyfile"), config::caddy(certificate, address, origin))?;
+                fs::write(dir.join("Caddyfile"), config::caddy(setup))?;
                 words(format!("run --adapter caddyfile --config {shown}/Caddyfile"))
             }
             Self::Apache => {
-                fs::write(dir.join("apache.conf"), config::apache(dir, certificate, address, origin))?;
-                if rustix::process::geteuid().is_root() {
-                    std::os::unix::fs::chown(dir, Some(NOBODY), Some(NOBODY))?;
+                fs::write(dir.join("apache.conf"), config::apache(setup))?;
+                if geteuid().is_root() {
+                    chown(dir, Some(NOBODY), Some(NOBODY))?;
                 }
                 words(format!("-X -d {shown} -f apache.conf"))
             }
@@ -158,7 +172,7 @@ impl Peer {
             .env_remove("NOTIFY_SOCKET")
             .env_remove("LISTEN_FDS")
             .dir(dir);
-        if self == Self::Apache && rustix::process::geteuid().is_root() { pinned.user(NOBODY) } else { pinned }
+        if self == Self::Apache && geteuid().is_root() { pinned.user(NOBODY) } else { pinned }
     }
 }
 
@@ -180,38 +194,20 @@ impl Running {
     pub(in crate::bench) fn processor_time(&self) -> Duration {
         processor_time(self.process.pid())
     }
+}
 
-    /// Right lengths, forwarded headers, upstream connections that are used again.
-    async fn does_the_job(&self, stage: &Stage) -> Result<(), String> {
-        // Some listen before they can answer.
-        let answers = || async { Some(self.get(stage, "/1k").await?.0 == 200).filter(|good| *good) };
-        within(START_LIMIT, answers).await.ok_or("does not answer as it should")?;
-        for workload in [Workload::H1, Workload::Medium, Workload::Large] {
-            let (status, body) = self.get(stage, workload.path()).await.ok_or("ended a connection")?;
-            if status != 200 || body.len() as u64 != workload.body_bytes() {
-                return Err(format!("answered {status} with {} bytes to {}", body.len(), workload.path()));
-            }
-        }
-        let (_, body) = self.get(stage, "/seen").await.ok_or("ended a connection")?;
-        let seen = String::from_utf8_lossy(&body);
-        let mut words = seen.split(' ');
-        let requests = words.next().and_then(|count| count.parse::<u32>().ok()).unwrap_or_default();
-        if requests < 2 {
-            return Err(format!("does not keep upstream connections: {seen:?}"));
-        }
-        let host = format!("{HOST}:{}", self.address.port());
-        if words.eq(["127.0.0.1", "https", HOST]) || seen.ends_with(&format!(" 127.0.0.1 https {host}")) {
-            Ok(())
-        } else {
-            Err(format!("does not forward what it should: {seen:?}"))
+/// With everything on they are a tenant's, if we may give files away.
+fn write_sites(setup: &Setup<'_>) -> std::io::Result<()> {
+    let dir = setup.dir.join("sites.d");
+    fs::create_dir(&dir)?;
+    for (name, text) in config::sites(setup) {
+        let file = dir.join(name);
+        fs::write(&file, text)?;
+        if setup.terms == Terms::Everything && geteuid().is_root() {
+            chown(file, Some(TENANT), Some(TENANT))?;
         }
     }
-
-    async fn get(&self, stage: &Stage, path: &str) -> Option<(u16, Vec<u8>)> {
-        let mut connection = Connection::secure(stage.trust(), self.address, HOST, Protocol::Http1).await.ok()?;
-        let answer = connection.get(path).await.ok()?;
-        Some((answer.status.as_u16(), answer.body.to_vec()))
-    }
+    Ok(())
 }
 
 /// The first line in which it names a number.

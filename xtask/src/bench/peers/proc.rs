@@ -14,8 +14,8 @@ struct Stat {
 /// Of a proxy: all its processes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::bench) struct Usage {
-    /// User and system time so far, in clock ticks.
-    pub(in crate::bench) ticks: u64,
+    /// User and system time so far: [`processor_time`].
+    pub(in crate::bench) cpu: Duration,
     /// Resident memory; pages shared between processes count in each.
     pub(in crate::bench) resident_kib: u64,
 }
@@ -31,40 +31,39 @@ impl Usage {
             stats.extend(stat.as_deref().and_then(parse).map(|stat| (pid, stat)));
         }
         let page_kib = u64::try_from(rustix::param::page_size() / 1024).ok()?;
-        sum(root, &stats, page_kib)
+        sum(root, &stats, page_kib, |pid, stat| exact(pid).unwrap_or_else(|| duration(stat.ticks)))
     }
 }
 
-/// Processor time of one process, to the nanosecond where the kernel says it (`schedstat` of its threads; those that have
-/// ended are not in it), else in clock ticks.
+/// Processor time of a process and everything below it, to the nanosecond where the kernel says it, else in clock ticks.
 pub(in crate::bench) fn processor_time(pid: u32) -> Duration {
+    Usage::of(pid).unwrap_or_default().cpu
+}
+
+/// `schedstat` of the threads of one process; those that have ended are not in it.
+fn exact(pid: u32) -> Option<Duration> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let nanos = threads.filter_map(|thread| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
         text.split(' ').next()?.parse::<u64>().ok()
     });
-    match nanos.sum() {
-        0 => Duration::from_secs_f64(Usage::of(pid).map_or(0.0, |usage| microseconds(usage.ticks) / 1e6)),
-        nanos => Duration::from_nanos(nanos),
-    }
+    Some(nanos.sum()).filter(|nanos| *nanos > 0).map(Duration::from_nanos)
 }
 
-/// Microseconds of so many clock ticks.
-pub(in crate::bench) fn microseconds(ticks: u64) -> f64 {
+/// Of so many clock ticks.
+fn duration(ticks: u64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "ticks of a run are few")]
-    let per_tick = 1_000_000.0 / rustix::param::clock_ticks_per_second() as f64;
-    #[expect(clippy::cast_precision_loss, reason = "ticks of a run are few")]
-    let ticks = ticks as f64;
-    ticks * per_tick
+    let (ticks, per_second) = (ticks as f64, rustix::param::clock_ticks_per_second() as f64);
+    Duration::from_secs_f64(ticks / per_second)
 }
 
-fn sum(root: u32, stats: &BTreeMap<u32, Stat>, page_kib: u64) -> Option<Usage> {
+fn sum(root: u32, stats: &BTreeMap<u32, Stat>, page_kib: u64, time: impl Fn(u32, &Stat) -> Duration) -> Option<Usage> {
     stats.get(&root)?;
     let mut usage = Usage::default();
     let mut family = vec![root];
     while let Some(pid) = family.pop() {
         let stat = stats.get(&pid)?;
-        usage.ticks += stat.ticks;
+        usage.cpu += time(pid, stat);
         usage.resident_kib += stat.resident_pages * page_kib;
         family
             .extend(stats.iter().filter(|(child, stat)| stat.parent == pid && **child != pid).map(|(child, _)| *child));
@@ -106,8 +105,10 @@ mod tests {
         let stat = |parent, ticks| Stat { parent, ticks, resident_pages: 10 };
         let stats =
             BTreeMap::from([(1, stat(0, 1_000)), (5, stat(1, 1)), (6, stat(5, 2)), (7, stat(6, 4)), (8, stat(1, 8))]);
-        assert_eq!(sum(5, &stats, 4), Some(Usage { ticks: 7, resident_kib: 120 }));
-        assert_eq!(sum(9, &stats, 4), None);
+        let time = |_, stat: &Stat| Duration::from_millis(stat.ticks);
+        let expected = Usage { cpu: Duration::from_millis(7), resident_kib: 120 };
+        assert_eq!(sum(5, &stats, 4, time), Some(expected));
+        assert_eq!(sum(9, &stats, 4, time), None);
     }
 
     #[test]

@@ -6,52 +6,12 @@ use serde::Serialize;
 
 use super::{
     cell::{Cell, Sample},
+    config::Terms,
+    figures::{FIGURES, Figure},
+    goals::Goals,
     peer::Peer,
     workload::Workload,
 };
-
-/// A figure: how it is called, shown and compared.
-struct Column {
-    title: &'static str,
-    key: &'static str,
-    of: fn(&Sample) -> Option<f64>,
-    better: Better,
-    digits: usize,
-}
-
-/// Which end of a figure is the good one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Better {
-    Lower,
-    Higher,
-}
-
-const COLUMNS: &[Column] = &[
-    Column {
-        title: "req/s",
-        key: "requests_per_second",
-        of: |s| s.requests_per_second,
-        better: Better::Higher,
-        digits: 0,
-    },
-    Column {
-        title: "CPU us/req",
-        key: "cpu_us_per_request",
-        of: |s| s.cpu_us_per_request,
-        better: Better::Lower,
-        digits: 1,
-    },
-    Column { title: "p50 ms", key: "p50_ms", of: |s| s.p50_ms, better: Better::Lower, digits: 2 },
-    Column { title: "p99 ms", key: "p99_ms", of: |s| s.p99_ms, better: Better::Lower, digits: 2 },
-    Column { title: "RSS KiB", key: "rss_kib", of: |s| s.rss_kib, better: Better::Lower, digits: 0 },
-    Column {
-        title: "KiB/conn",
-        key: "kib_per_connection",
-        of: |s| s.kib_per_connection,
-        better: Better::Lower,
-        digits: 1,
-    },
-];
 
 /// Everything measured.
 #[derive(Serialize)]
@@ -59,27 +19,36 @@ pub(super) struct Results {
     seconds: u32,
     rounds: u32,
     versions: BTreeMap<Peer, String>,
-    /// By workload, in the order of measurement.
+    /// In the order of measurement.
     #[serde(rename = "workloads")]
     pub(super) rows: Vec<Row>,
+    /// Held against the rows when all of them are there.
+    pub(super) goals: Goals,
 }
 
 /// One workload.
 #[derive(Serialize)]
 pub(super) struct Row {
-    workload: String,
-    title: &'static str,
-    peers: Vec<Entry>,
+    #[serde(skip)]
+    pub(super) workload: Workload,
+    name: String,
+    #[serde(skip)]
+    pub(super) terms: Terms,
+    everything_on: bool,
+    /// For people.
+    pub(super) title: String,
+    pub(super) peers: Vec<Entry>,
 }
 
 /// One peer under one workload.
 #[derive(Serialize)]
-struct Entry {
-    peer: Peer,
+pub(super) struct Entry {
+    pub(super) peer: Peer,
+    /// Why there are no figures.
     #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<String>,
+    pub(super) failed: Option<String>,
     #[serde(flatten)]
-    figures: Sample,
+    pub(super) figures: Sample,
     /// Each figure divided by that of the best peer other than ourselves.
     ratio_to_best_peer: BTreeMap<&'static str, f64>,
 }
@@ -87,18 +56,23 @@ struct Entry {
 impl Results {
     /// Of loads so long, repeated so often.
     pub(super) fn new(seconds: u32, rounds: u32) -> Self {
-        Self { seconds, rounds, versions: BTreeMap::new(), rows: Vec::new() }
+        Self { seconds, rounds, versions: BTreeMap::new(), rows: Vec::new(), goals: Goals::default() }
     }
 
     /// Notes which version was measured.
     pub(super) fn name(&mut self, peer: Peer, version: &str) {
         self.versions.insert(peer, version.to_owned());
     }
+
+    /// The row of that workload, if it was measured.
+    pub(super) fn row(&self, workload: Workload, terms: Terms) -> Option<&Row> {
+        self.rows.iter().find(|row| row.workload == workload && row.terms == terms)
+    }
 }
 
 impl Row {
     /// Takes the medians and compares them.
-    pub(super) fn new(workload: Workload, cells: BTreeMap<Peer, Cell>) -> Self {
+    pub(super) fn new(workload: Workload, terms: Terms, cells: BTreeMap<Peer, Cell>) -> Self {
         let medians: Vec<(Peer, Result<Sample, String>)> =
             cells.iter().map(|(peer, cell)| (*peer, cell.median())).collect();
         let others = medians.iter().filter(|(peer, _)| *peer != Peer::Vestibule);
@@ -109,19 +83,33 @@ impl Row {
             figures: median.clone().unwrap_or_default(),
             ratio_to_best_peer: median.as_ref().map(|sample| ratios(sample, &others)).unwrap_or_default(),
         };
-        Self { workload: workload.name(), title: workload.title(), peers: medians.iter().map(entry).collect() }
+        let everything_on = terms == Terms::Everything;
+        let title =
+            if everything_on { format!("{}, everything on", workload.title()) } else { workload.title().into() };
+        let peers = medians.iter().map(entry).collect();
+        Self { workload, name: workload.name(), terms, everything_on, title, peers }
+    }
+
+    /// The figures of one peer, if there are any.
+    pub(super) fn of(&self, peer: Peer) -> Option<&Sample> {
+        self.peers.iter().find(|entry| entry.peer == peer && entry.failed.is_none()).map(|entry| &entry.figures)
+    }
+
+    /// Requests a second of the slowest proxy that did the job.
+    pub(super) fn slowest(&self) -> Option<f64> {
+        let good = self.peers.iter().filter(|entry| entry.failed.is_none());
+        good.filter_map(|entry| entry.figures.requests_per_second).reduce(f64::min)
+    }
+
+    /// How it is called in the JSON and in names of files.
+    pub(super) fn name(&self) -> String {
+        if self.everything_on { format!("{}-everything", self.name) } else { self.name.clone() }
     }
 }
 
 fn ratios(sample: &Sample, others: &[&Sample]) -> BTreeMap<&'static str, f64> {
-    let ratio = |column: &Column| {
-        let best = others.iter().filter_map(|other| (column.of)(other)).reduce(match column.better {
-            Better::Lower => f64::min,
-            Better::Higher => f64::max,
-        })?;
-        Some((column.key, (column.of)(sample)? / best)).filter(|(_, ratio)| ratio.is_finite())
-    };
-    COLUMNS.iter().filter_map(ratio).collect()
+    let ratio = |figure: &&Figure| Some((figure.key, figure.ratio(sample, others.iter().copied())?));
+    FIGURES.iter().filter_map(ratio).collect()
 }
 
 impl fmt::Display for Results {
@@ -135,19 +123,19 @@ impl fmt::Display for Results {
             self.seconds, self.rounds
         )?;
         for row in &self.rows {
-            write!(f, "\n{}\n{row}", row.title)?;
+            write!(f, "\n{}: {}\n{row}", row.name(), row.title)?;
         }
-        Ok(())
+        write!(f, "{}", self.goals)
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |column: &&Column| self.peers.iter().any(|entry| (column.of)(&entry.figures).is_some());
-        let columns: Vec<&Column> = COLUMNS.iter().filter(told).collect();
+        let told = |figure: &&&Figure| self.peers.iter().any(|entry| figure.of(&entry.figures).is_some());
+        let figures: Vec<_> = FIGURES.iter().filter(told).collect();
         write!(f, "  {:<10}", "")?;
-        for column in &columns {
-            write!(f, "{:>20}", column.title)?;
+        for figure in &figures {
+            write!(f, "{:>17}", figure.title)?;
         }
         for entry in &self.peers {
             write!(f, "\n  {:<10}", entry.peer.name())?;
@@ -155,19 +143,18 @@ impl fmt::Display for Row {
                 write!(f, "  FAILED: {reason}")?;
                 continue;
             }
-            for column in &columns {
-                write!(f, "{:>20}", shown(entry, column))?;
+            for figure in &figures {
+                write!(f, "{:>17}", shown(entry, figure))?;
             }
         }
         writeln!(f)
     }
 }
 
-fn shown(entry: &Entry, column: &Column) -> String {
-    let Some(figure) = (column.of)(&entry.figures) else { return "-".to_owned() };
-    let digits = column.digits;
-    let ratio = entry.ratio_to_best_peer.get(column.key).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-    format!("{figure:.digits$} ({ratio:>5})")
+fn shown(entry: &Entry, figure: &Figure) -> String {
+    let Some(value) = figure.of(&entry.figures) else { return "-".to_owned() };
+    let ratio = entry.ratio_to_best_peer.get(figure.key).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+    format!("{} ({ratio:>5})", figure.shown(value))
 }
 
 #[cfg(test)]
@@ -186,6 +173,7 @@ mod tests {
     fn we_are_compared_with_the_best_of_the_others_and_failures_are_said() {
         let row = Row::new(
             Workload::H1,
+            Terms::Load,
             BTreeMap::from([
                 (Peer::Vestibule, cell(Ok(20.0))),
                 (Peer::Nginx, cell(Ok(40.0))),
@@ -203,6 +191,7 @@ mod tests {
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
         };
         assert_eq!(squeeze(&row.to_string()), squeeze(expected));
+        assert_eq!(row.slowest(), Some(25_000.0));
         let json = serde_json::to_value(&row).unwrap();
         assert_eq!(json["peers"][0]["ratio_to_best_peer"]["cpu_us_per_request"], 0.8);
         assert_eq!(json["peers"][3]["failed"], "not installed");
