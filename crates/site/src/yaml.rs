@@ -6,6 +6,7 @@
 //! documents), ends the reading where it stands. Nothing is ever expanded, so no file grows beyond its own size.
 
 mod build;
+mod plain;
 mod refuse;
 mod syntax;
 mod tree;

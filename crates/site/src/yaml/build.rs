@@ -5,7 +5,7 @@ use serde_yaml::{Budget, DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolic
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 
 use super::{
-    DEPTH_LIMIT, Document, EVENT_LIMIT, MapKey, Node, TEXT_LIMIT, Value, refuse,
+    DEPTH_LIMIT, Document, EVENT_LIMIT, MapKey, Node, TEXT_LIMIT, Value, plain, refuse,
     tree::{KeyPiece, Piece, Raw, RawKey},
 };
 use crate::findings::Findings;
@@ -13,6 +13,11 @@ use crate::findings::Findings;
 /// Reads the text; what is wrong with it goes to the findings.
 pub(crate) fn parse(bytes: &[u8], findings: &mut Findings) -> Document {
     let Some(text) = readable(bytes, findings) else { return Document::Unreadable };
+    plain::parse(text).map_or_else(|| read(text, findings), Document::Root)
+}
+
+/// Reads any text, by the library.
+pub(super) fn read(text: &str, findings: &mut Findings) -> Document {
     if let Some(directive) = refuse::directive(text) {
         findings.push(directive);
         return Document::Unreadable;
