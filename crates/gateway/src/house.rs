@@ -348,10 +348,11 @@ fn take_turns(house: &House, look: &dyn Fn(&SiteId) -> Change) {
 }
 
 fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
-    let Batch { mut changes, complete } = batch;
-    while !changes.is_empty() {
-        let rest = changes.split_off(changes.len().min(STEP_LIMIT));
-        publish(house, |sites| (sites.apply(std::mem::replace(&mut changes, rest)), ()));
+    let Batch { changes, complete } = batch;
+    let mut changes = changes.into_iter();
+    while changes.len() > 0 {
+        let step = changes.by_ref().take(STEP_LIMIT).collect();
+        publish(house, |sites| (sites.apply(step), ()));
     }
     if complete && !house.ready.is_live() {
         if house.sites().is_empty() {

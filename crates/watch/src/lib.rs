@@ -85,7 +85,8 @@ pub struct Batch {
     pub changes: Vec<Change>,
     /// True when all files were looked at: for the first scan (which is told even when there is no file) and for
     /// rescans. A file that was never told may still be there, in a folder that cannot be listed: before it is
-    /// forgotten, ask [`confirm`]. A scan of more bytes than should be held at once comes as several batches, and the last is complete.
+    /// forgotten, ask [`confirm`]. A scan of more bytes than should be held at once, and the first one of many files, come as
+    /// several batches, and the last is complete.
     pub complete: bool,
 }
 

@@ -279,8 +279,9 @@ fn read_to_limit(fd: OwnedFd, stat: &Stat, limit: u64) -> Result<Vec<u8>, OpenEr
     if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
         return Err(OpenError::TooLarge { limit });
     }
-    let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // Room for one byte more than there should be: the end is found without another buffer. It may grow while it is read.
+    let size = u64::try_from(stat.st_size).unwrap_or(0).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     File::from(fd).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(OpenError::TooLarge { limit });

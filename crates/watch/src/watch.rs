@@ -24,6 +24,8 @@ use crate::{
 
 /// A scan of more bytes than this comes in several batches.
 const BATCH_BYTES_LIMIT: usize = 64 << 20;
+/// The first scan of many files comes in batches of so many: they are parsed while the next ones are read.
+const FIRST_FILES_LIMIT: usize = 1_000;
 /// A rescan is repeated at the earliest after this many times its own duration: it costs at most 2% of a core.
 const RESCAN_SHARE: u32 = 50;
 /// Between two rescans while not every folder is watched.
@@ -187,11 +189,14 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
     fn deliver(&mut self, survey: Survey, scope: Scope) -> Next {
         let Survey { dirty, mut missing } = survey;
         let mut dirty = dirty.into_iter().peekable();
+        // Later, what was renamed belongs into one batch.
+        let files_limit = if self.tree.known.is_empty() { FIRST_FILES_LIMIT } else { usize::MAX };
         loop {
             let mut changes = Vec::new();
             let mut fresh = HashSet::new();
             let mut bytes = 0;
             while bytes < BATCH_BYTES_LIMIT
+                && changes.len() < files_limit
                 && let Some(candidate) = dirty.next()
             {
                 if self.inbox.is_stopped() {
