@@ -20,14 +20,17 @@
 //! Resumption never crosses sites: tickets are sealed under keys of the process, with the site and its tenant as
 //! associated data (`tickets`). A site that asks for client certificates gives no tickets and takes none (`clients`).
 //!
-//! What this crate deliberately does not do: it opens no socket, spawns nothing, and never reads `sites.d`. Only
+//! What this crate deliberately does not do: it opens no socket, spawns nothing that outlives a call (a
+//! store of many certificates is read by several threads), and never reads `sites.d`. Only
 //! [`Vault::open`], [`Vault::prepare`], [`Vault::client_config`], [`Identity::refresh`] and the calls of the store touch
-//! the disk; of what a handshake calls, only the first [`Identity::offer_for`] for a host of the store does.
+//! the disk; of what a handshake calls, only [`Identity::offer_for`] for a host of the store does: at first, and when its key has made
+//! room for others since.
 //!
 //! | module | in reading order |
 //! |---|---|
 //! | `vault` | [`Vault`]: open, prepare, upstream configurations |
 //! | `identity` | [`Identity`]: the live certificates of one site, sign, load, refresh, swap |
+//! | `warm` | which certificates of the store are in memory, within a bound |
 //! | `placeholder` | what is shown before there is a certificate |
 //! | `challenge` | what answers `acme-tls/1` |
 //! | `store` | [`store::Store`]: what CAs issued, on disk; orders that can be resumed |
@@ -61,6 +64,7 @@ mod tickets;
 mod tls;
 mod upstream;
 mod vault;
+mod warm;
 
 #[cfg(test)]
 mod testing;

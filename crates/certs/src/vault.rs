@@ -24,6 +24,7 @@ use crate::{
     tickets::TicketKeys,
     tls,
     upstream::ClientConfigs,
+    warm::{WARM_LIMIT, Warm},
 };
 
 /// What CAs issued, within the vault's folder.
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) template: ServerConfig,
     pub(crate) tickets: Arc<TicketKeys>,
+    pub(crate) warm: Warm,
     pub(crate) gateway_uid: u32,
     clients: ClientConfigs,
 }
@@ -130,6 +132,10 @@ impl Vault {
     }
 
     pub(crate) fn open_at(dir: &Path, now: SystemTime) -> Result<Self, VaultError> {
+        Self::open_with(dir, now, WARM_LIMIT)
+    }
+
+    pub(crate) fn open_with(dir: &Path, now: SystemTime, warm_limit: usize) -> Result<Self, VaultError> {
         private_folder::open(dir)?;
         let provider = tls::crypto_provider();
         let shared = Shared {
@@ -137,6 +143,7 @@ impl Vault {
             store: Store::open(&dir.join(STORE_FOLDER))?,
             template: tls::server_template(&provider).map_err(VaultError::Tls)?,
             tickets: Arc::new(TicketKeys::new(Instant::now()).map_err(|_| VaultError::NoRandomness)?),
+            warm: Warm::new(warm_limit),
             gateway_uid: gateway_uid(),
             clients: ClientConfigs::default(),
             placeholder: Placeholder::default(),

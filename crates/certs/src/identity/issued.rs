@@ -1,9 +1,9 @@
 //! What the store's certificates give a site: which of its hosts is shown which issuance, and the way of a key from the
 //! disk into a handshake.
 //!
-//! Nothing is resolved before somebody asks, and no key is in memory before a handshake wants it. What is resolved stays
-//! until `refresh`: a certificate changes for a site at one moment, not host by host. Not here: private names, which have
-//! local certificates as in any other site.
+//! Nothing is resolved before somebody asks, and no key is in memory before a handshake wants it; one that nobody wants makes
+//! room for others (`warm`). What is resolved stays until `refresh`: a certificate changes for a site at one moment, not host
+//! by host. Not here: private names, which have local certificates as in any other site.
 //!
 //! One that runs out while it is shown is shown on: a client that looks away is served, and a browser says what is wrong.
 //! One that had run out for longer than [`EXPIRED_GRACE`] when it was first looked for is as none: a name that comes back
@@ -11,11 +11,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use rustls::ServerConfig;
 use vestibule_names::HostPattern;
 
 use super::{Identity, IdentityError, Offer, Origin, Refresh, Shows};
@@ -24,6 +23,7 @@ use crate::{
     local_ca::written,
     placeholder,
     store::{Entry, NotLoaded},
+    warm::Place,
 };
 
 /// How long after its end a certificate still counts for a site that has not shown it yet: a gateway that starts anew, or a
@@ -49,7 +49,14 @@ pub(super) struct Resolved {
 /// An issuance, shared by the hosts of the site that it is shown for.
 struct Live {
     entry: Arc<Entry>,
-    config: OnceLock<Arc<ServerConfig>>,
+    place: Arc<Place>,
+}
+
+impl Live {
+    /// Not in memory yet.
+    fn new(entry: &Arc<Entry>) -> Arc<Self> {
+        Arc::new(Self { entry: Arc::clone(entry), place: Arc::default() })
+    }
 }
 
 impl Identity {
@@ -84,27 +91,28 @@ impl Identity {
     pub(super) fn issued_offer(&self, place: usize, now: SystemTime) -> Result<Offer, IdentityError> {
         match &self.resolved(|| now).places[place] {
             None => self.placeholder(now),
-            Some(live) => match live.config.get() {
-                Some(config) => Ok(self.offer(Arc::clone(config))),
+            Some(live) => match live.place.config() {
+                Some(config) => Ok(self.offer(config)),
                 None => self.load(place, now),
             },
         }
     }
 
-    /// Reads key and chain from the disk: a first handshake waits for that. A damaged pair makes room for the one before.
+    /// Reads key and chain from the disk: the handshake waits for that. A damaged pair makes room for the one before.
     #[cold]
     fn load(&self, place: usize, now: SystemTime) -> Result<Offer, IdentityError> {
         let _loading = self.lock();
         loop {
             let resolved = self.resolved(|| now);
             let Some(live) = &resolved.places[place] else { return self.placeholder(now) };
-            if let Some(config) = live.config.get() {
-                return Ok(self.offer(Arc::clone(config)));
+            if let Some(config) = live.place.config() {
+                return Ok(self.offer(config));
             }
             match self.shared.store.load(&live.entry) {
                 Ok(certified) => {
-                    let config = live.config.get_or_init(|| self.configuration(certified));
-                    return Ok(self.offer(Arc::clone(config)));
+                    let config = self.configuration(certified);
+                    self.shared.warm.keep(&live.place, Arc::clone(&config));
+                    return Ok(self.offer(config));
                 }
                 Err(NotLoaded::Passing(source)) => {
                     return Err(IdentityError::Store { site: self.request.site.clone(), source });
@@ -185,8 +193,7 @@ impl Identity {
             if !counts {
                 return None;
             }
-            let fresh = || Arc::new(Live { entry: Arc::clone(&entry), config: OnceLock::new() });
-            Some(Arc::clone(known.entry(entry.number()).or_insert_with(fresh)))
+            Some(Arc::clone(known.entry(entry.number()).or_insert_with(|| Live::new(&entry))))
         };
         Resolved { places: self.request.hosts.iter().map(&mut place).collect() }
     }
@@ -196,10 +203,8 @@ impl Resolved {
     /// The same issuances, to be configured anew.
     pub(super) fn afresh(&self) -> Self {
         let mut known: HashMap<u64, Arc<Live>> = HashMap::new();
-        let mut afresh = |live: &Arc<Live>| {
-            let fresh = || Arc::new(Live { entry: Arc::clone(&live.entry), config: OnceLock::new() });
-            Arc::clone(known.entry(live.entry.number()).or_insert_with(fresh))
-        };
+        let mut afresh =
+            |live: &Arc<Live>| Arc::clone(known.entry(live.entry.number()).or_insert_with(|| Live::new(&live.entry)));
         Self { places: self.places.iter().map(|place| place.as_ref().map(&mut afresh)).collect() }
     }
 

@@ -273,3 +273,55 @@ fn two_sites_of_a_tenant_share_the_key_of_a_wildcard() {
     let load = |name| scene.vault.store().load(&entry(name)).unwrap();
     assert!(Arc::ptr_eq(&load("a.example.com"), &load("b.example.com")));
 }
+
+/// A site that asks for three certificates where two may be in memory.
+#[test]
+fn a_certificate_that_makes_room_is_read_again_and_is_what_the_store_has_by_then() {
+    let (hosts, dir) = (["a.example.com", "b.example.com", "c.example.com"], tempfile::tempdir().unwrap());
+    let now = SystemTime::now();
+    let vault = Vault::open_with(&dir.path().join("certs"), now, 2).unwrap();
+    let scene = Scene { dir, vault, ca: Authority::new("Test CA"), now };
+    let issued = hosts.map(|host| scene.import(&[host]));
+    let site = scene.site(&hosts, StoreNames::Public);
+    let config = |host| site.offer_for(host).unwrap().config;
+    let shown = |host| scene.fingerprint(&site, host).unwrap();
+
+    let first = config(hosts[0]);
+    assert!(Arc::ptr_eq(&first, &config(hosts[0])), "in memory");
+    for (host, issued) in hosts.iter().zip(&issued).cycle().take(9) {
+        assert_eq!(shown(host), issued.fingerprint);
+    }
+    assert!(!Arc::ptr_eq(&first, &config(hosts[0])), "it made room, and was read again");
+
+    // Renewed while it is not in memory.
+    let (_, _) = (shown(hosts[1]), shown(hosts[2]));
+    let renewed = scene.import(&[hosts[0]]);
+    assert_eq!(shown(hosts[0]), issued[0].fingerprint, "until the refresh");
+    let (_, _) = (shown(hosts[1]), shown(hosts[2]));
+    assert!(matches!(site.refresh(), Refresh::Swapped));
+    assert_eq!(shown(hosts[0]), renewed.fingerprint);
+
+    // Its files vanish while it is not in memory: the one before is shown, and nobody else notices.
+    let (_, _) = (shown(hosts[1]), shown(hosts[2]));
+    std::fs::remove_file(scene.file(&renewed, "chain.pem")).unwrap();
+    assert_eq!(shown(hosts[0]), issued[0].fingerprint);
+    assert_eq!([shown(hosts[1]), shown(hosts[2])], [issued[1].fingerprint.clone(), issued[2].fingerprint.clone()]);
+    assert_eq!(scene.vault.store().broken().len(), 1);
+}
+
+#[test]
+fn a_session_is_resumed_though_its_certificate_made_room_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    let vault = Vault::open_with(&dir.path().join("certs"), now, 1).unwrap();
+    let scene = Scene { dir, vault, ca: Authority::new("Test CA"), now };
+    let _issued = ["a.example.com", "b.example.com"].map(|host| scene.import(&[host]));
+    let site = scene.site(&["a.example.com", "b.example.com"], StoreNames::Public);
+    let client = client(&[scene.ca.der().clone()], &TLS13);
+    let visit = |host: &str| Session::open(&client, &site.offer_for(host).unwrap().config, host).unwrap();
+    assert!(!visit("a.example.com").is_resumed());
+    let before = site.offer_for("a.example.com").unwrap().config;
+    visit("b.example.com");
+    assert!(!Arc::ptr_eq(&before, &site.offer_for("a.example.com").unwrap().config), "it made room");
+    assert!(visit("a.example.com").is_resumed());
+}
