@@ -155,6 +155,11 @@ pub struct SiteOptions {
     pub dns: Option<SiteDns>,
 }
 
+impl SiteOptions {
+    /// Of a site that says nothing, as most do.
+    pub(crate) const NONE: Self = Self { challenge: None, profile: None, key_type: None, dns: None };
+}
+
 /// Which provider of DNS-01 a site uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SiteDns {

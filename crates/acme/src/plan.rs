@@ -75,7 +75,10 @@ pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast
 pub(crate) use terms::proofs;
 pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, RenewalWindow, Sight, Work};
 
-use crate::{Timestamp, config::Config};
+use crate::{
+    Timestamp,
+    config::{Config, SiteOptions},
+};
 use ca::Ca;
 use calendar::Cert;
 use clock::Ended;
@@ -116,6 +119,8 @@ pub struct Planner {
     /// Names that a wildcard could cover, by that wildcard.
     by_wildcard: HashMap<(TenantId, Arc<str>), BTreeSet<NameIx>>,
     sites: BTreeMap<SiteId, Site>,
+    /// The options of all sites that say nothing.
+    plain: Arc<SiteOptions>,
     certs: Slab<CertIx, Cert>,
     by_issuance: HashMap<IssuanceId, CertIx>,
     /// Live issuances by tenant and name as text.

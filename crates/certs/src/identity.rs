@@ -63,8 +63,9 @@ pub struct Identity {
     issued: ArcSwapOption<Resolved>,
     /// Who is let in, when not everybody is. It stays as it is: see [`Identity::refresh_guests`].
     guests: Option<Box<Guests>>,
-    /// Taken to sign, to load and to refresh, never by a handshake that finds a good certificate.
-    change: Mutex<Change>,
+    /// Taken to sign, to load and to refresh, never by a handshake that finds a good certificate. Only files leave something in
+    /// it.
+    change: Mutex<Option<Box<Change>>>,
 }
 
 /// The live certificate, and its configuration once a handshake has asked for it.
@@ -159,7 +160,7 @@ impl Identity {
 
     /// The site's own files are good.
     pub(crate) fn with_files(self, pair: CheckedPair, now: SystemTime) -> Self {
-        self.take(pair, now, &mut self.lock());
+        self.take(pair, now, self.lock().get_or_insert_default());
         self
     }
 
@@ -245,7 +246,7 @@ impl Identity {
         if !matches!(self.request.origin, Origin::Files { .. }) {
             facts.issuer = "local CA".to_owned();
         }
-        facts.last_refusal.clone_from(&self.lock().refusal);
+        facts.last_refusal = self.lock().as_ref().and_then(|change| change.refusal.clone());
         facts
     }
 
@@ -264,6 +265,7 @@ impl Identity {
         }
         let Some(files) = self.request.files(self.shared.gateway_uid) else { return Refresh::Unchanged };
         let mut change = self.lock();
+        let change = change.get_or_insert_default();
         let stamps = files.look();
         let unchanged = change.seen.as_ref().is_some_and(|seen| seen.settled && seen.stamps == stamps);
         if unchanged && change.refusal.is_none() {
@@ -279,7 +281,7 @@ impl Identity {
                 for warning in &pair.warnings {
                     tracing::warn!(site = %self.request.site, code = %warning.code, "{}", warning.message);
                 }
-                self.take(pair, now, &mut change);
+                self.take(pair, now, change);
                 Refresh::Swapped
             }
             Err(diagnostics) => {
@@ -345,7 +347,7 @@ impl Identity {
     }
 
     /// A panic while the lock was held leaves nothing half done: each field is written whole.
-    fn lock(&self) -> MutexGuard<'_, Change> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Change>>> {
         self.change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

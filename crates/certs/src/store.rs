@@ -238,8 +238,12 @@ impl Store {
 
     /// Every live issuance that is the latest for at least one of its names.
     pub fn current(&self) -> Vec<Issued> {
-        let entries = self.index().current();
-        entries.iter().map(|entry| entry.issued()).collect()
+        self.shared().iter().map(|issued| Issued::clone(issued)).collect()
+    }
+
+    /// The same, as the store has it in memory.
+    pub fn shared(&self) -> Vec<Arc<Issued>> {
+        self.index().current().iter().map(|entry| entry.shared()).collect()
     }
 
     /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant, even if it has run out.

@@ -49,7 +49,7 @@ use crate::{
 };
 use vestibule_acme::config::SiteOptions;
 
-/// What is known of one site file.
+/// What is known of one site file. Small, because there are many: what few have is boxed.
 struct Record {
     /// Of the file as it is; the version that is live may only be the same owner's.
     owner: TenantId,
@@ -63,11 +63,11 @@ struct Record {
     /// What could be understood of the names of a file that is broken.
     asked_for: Box<[HostPattern]>,
     /// The version that is live, while it waits for a name of somebody else.
-    waiting: Option<Version>,
+    waiting: Option<Box<Version>>,
     /// The file as it is, when its certificate files alone keep it from going live.
-    unproven_file: Option<Unproven>,
+    unproven_file: Option<Box<Unproven>>,
     /// The same of its last good version.
-    unproven_good: Option<Unproven>,
+    unproven_good: Option<Box<Unproven>>,
 }
 
 impl Record {
@@ -251,7 +251,7 @@ impl Sites {
     /// Notes a version as the last good one, unless the ledger has just that.
     fn remember(&self, id: SiteId, version: Version, step: &mut Step) {
         if let Some(ledger) = &self.surroundings.ledger
-            && (step.forgotten.remove(&id) || ledger.good(&id).as_ref() != Some(&version))
+            && (step.forgotten.remove(&id) || !ledger.has_good(&id, &version))
         {
             step.ledger.push(Entry::Good(id, version));
         }
@@ -341,7 +341,7 @@ impl Sites {
     fn wake(&mut self, step: &mut Step) {
         while let Some(id) = step.woken.pop_front() {
             match self.records.get_mut(&id).and_then(|record| record.waiting.take()) {
-                Some(version) => self.contain(&id, step, |sites, step| sites.revive(&id, version, step)),
+                Some(version) => self.contain(&id, step, |sites, step| sites.revive(&id, *version, step)),
                 None => step.settled(self.claims.forgo_room(&id)),
             }
         }
@@ -372,7 +372,7 @@ impl Sites {
             }
             Err(diagnostics) => {
                 if is_file {
-                    record.waiting = Some(version.clone());
+                    record.waiting = Some(Box::new(version.clone()));
                     record.state = if record.live.is_some() { SiteState::Partial } else { SiteState::Broken };
                 }
                 record.unproven_good = Unproven::of(version, files, &diagnostics);

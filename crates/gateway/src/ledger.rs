@@ -3,6 +3,7 @@
 //! a `kill -9` at any point loses nothing that was live.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_vhost::{Claim, UnixTime};
 
@@ -30,11 +31,15 @@ const CACHE_LIMIT: usize = 8 * 1024 * 1024;
 pub(crate) struct Ledger {
     database: Option<Database>,
     path: PathBuf,
+    /// The last good versions as of the last commit, once somebody has asked: a start asks for each.
+    read: RefCell<Option<GoodTable>>,
     /// What could not be written yet, the latest of each: bounded by what there is.
     backlog: BTreeMap<Subject, Entry>,
     #[cfg(test)]
     failing: bool,
 }
+
+type GoodTable = ReadOnlyTable<&'static str, (u32, &'static [u8])>;
 
 /// A version of a site file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +118,7 @@ impl Ledger {
         Ok(Self {
             database: Some(open(&path)?),
             path,
+            read: RefCell::default(),
             backlog: BTreeMap::new(),
             #[cfg(test)]
             failing: false,
@@ -125,6 +131,7 @@ impl Ledger {
         if self.backlog.is_empty() {
             return Ok(());
         }
+        self.read.take(); // it would hold on to what the commit replaces
         let database = match self.database.take() {
             Some(database) => database,
             None => open(&self.path)?,
@@ -188,17 +195,32 @@ impl Ledger {
 
     /// The last good version of a site. A disk that cannot be read must not stop a change: then none is known.
     pub(crate) fn good(&self, site: &SiteId) -> Option<Version> {
-        match self.backlog.get(&Subject::Site(site.clone())) {
-            Some(Entry::Good(_, version)) => return Some(version.clone()),
-            Some(_) => return None,
-            None => {}
+        self.look(site, |owner, text| Version { owner, text: text.to_vec() })
+    }
+
+    /// Is this the last good version of a site?
+    pub(crate) fn has_good(&self, site: &SiteId, version: &Version) -> bool {
+        self.look(site, |owner, text| owner == version.owner && text == version.text) == Some(true)
+    }
+
+    fn look<T>(&self, site: &SiteId, see: impl FnOnce(TenantId, &[u8]) -> T) -> Option<T> {
+        if !self.backlog.is_empty() {
+            match self.backlog.get(&Subject::Site(site.clone())) {
+                Some(Entry::Good(_, version)) => return Some(see(version.owner, &version.text)),
+                Some(_) => return None,
+                None => {}
+            }
         }
         let database = self.database.as_ref()?;
         let read = || -> Result<_, redb::Error> {
-            let table = database.begin_read()?.open_table(GOOD)?;
+            let mut open = self.read.borrow_mut();
+            let table = match &mut *open {
+                Some(table) => table,
+                None => open.insert(database.begin_read()?.open_table(GOOD)?),
+            };
             Ok(table.get(site.as_str())?.map(|row| {
                 let (owner, text) = row.value();
-                Version { owner: TenantId(owner), text: text.to_vec() }
+                see(TenantId(owner), text)
             }))
         };
         self.told(read()).flatten()

@@ -1,7 +1,7 @@
 //! [`LiveSite`]: what a name in the table leads to, and the [`Counters`] that outlive its edits.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
@@ -47,9 +47,13 @@ impl LiveSite {
     }
 }
 
-/// Counts of one site, kept over edits and written by every worker.
+/// Counts of one site, kept over edits and written by every worker. Most sites of a large box are hardly ever asked for:
+/// there is nothing behind it before the first request.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct Counters(OnceLock<Box<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
     requests: AtomicU64,
     by_class: [AtomicU64; 5],
     bytes_sent: AtomicU64,
@@ -58,30 +62,36 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    fn counts(&self) -> &Counts {
+        self.0.get_or_init(Box::default)
+    }
+
     /// Counts a finished response.
     pub(crate) fn finished(&self, status: u16, bytes_sent: u64) {
-        self.requests.fetch_add(1, Relaxed);
-        if let Some(class) = usize::from(status / 100).checked_sub(1).and_then(|class| self.by_class.get(class)) {
+        let counts = self.counts();
+        counts.requests.fetch_add(1, Relaxed);
+        if let Some(class) = usize::from(status / 100).checked_sub(1).and_then(|class| counts.by_class.get(class)) {
             class.fetch_add(1, Relaxed);
         }
-        self.bytes_sent.fetch_add(bytes_sent, Relaxed);
+        counts.bytes_sent.fetch_add(bytes_sent, Relaxed);
     }
 
     pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Relaxed)
+        self.0.get().map_or(0, |counts| counts.requests.load(Relaxed))
     }
 
     /// Responses of a class: 1 for 1xx to 5 for 5xx.
     pub(crate) fn of_class(&self, class: usize) -> u64 {
-        self.by_class.get(class.wrapping_sub(1)).map_or(0, |count| count.load(Relaxed))
+        let count = |counts: &Box<Counts>| counts.by_class.get(class.wrapping_sub(1)).map(|count| count.load(Relaxed));
+        self.0.get().and_then(count).unwrap_or(0)
     }
 
     pub(crate) fn bytes_sent(&self) -> u64 {
-        self.bytes_sent.load(Relaxed)
+        self.0.get().map_or(0, |counts| counts.bytes_sent.load(Relaxed))
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Relaxed)
+        self.0.get().map_or(0, |counts| counts.in_flight.load(Relaxed))
     }
 
     /// Has the site been asked for anything?
@@ -90,7 +100,7 @@ impl Counters {
     }
 
     pub(crate) fn tunnels(&self) -> u32 {
-        self.tunnels.load(Relaxed)
+        self.0.get().map_or(0, |counts| counts.tunnels.load(Relaxed))
     }
 
     /// Takes a place among the requests in flight, if one is free.
@@ -105,8 +115,8 @@ impl Counters {
 
     fn count(&self, kind: Kind) -> &AtomicU32 {
         match kind {
-            Kind::Request => &self.in_flight,
-            Kind::Tunnel => &self.tunnels,
+            Kind::Request => &self.counts().in_flight,
+            Kind::Tunnel => &self.counts().tunnels,
         }
     }
 }
@@ -160,6 +170,7 @@ mod tests {
     #[test]
     fn odd_statuses_are_counted_without_a_class() {
         let counters = Counters::default();
+        assert!(!counters.are_used() && counters.0.get().is_none(), "what was only asked about costs nothing");
         for status in [0, 99, 200, 503, 600, 999] {
             counters.finished(status, 1);
         }

@@ -192,7 +192,7 @@ async fn answer(walker: &Walker, request: Request<RequestBody>, record: &mut Rec
     let covered = if path == ASTERISK { "/" } else { path.as_str() };
     let route = Arc::clone(site.vhost.route(covered).ok_or(Refusal::NoRoute)?);
     record.route = Some(Arc::clone(&route));
-    record.place = Some(site.counters.begin_request(site.vhost.limits.requests_in_flight).ok_or(Refusal::SiteBusy)?);
+    record.place = Some(site.counters.begin_request(site.vhost.limits().requests_in_flight).ok_or(Refusal::SiteBusy)?);
     match &route.action {
         Action::Redirect(to) => {
             Ok(local_redirect(to, &route, &authority, &path, request.uri().query()).map(Answer::Response)?)
@@ -383,10 +383,10 @@ fn fixed_response(fixed: &vestibule_vhost::Respond, route: &Route) -> Response<B
 }
 
 fn change_headers(headers: &mut HeaderMap, route: &Route) {
-    for name in &route.headers.response_remove {
+    for name in &route.headers().response_remove {
         headers.remove(name);
     }
-    for (name, value) in &route.headers.response_set {
+    for (name, value) in &route.headers().response_set {
         headers.insert(name.clone(), value.clone());
     }
 }
@@ -402,7 +402,7 @@ async fn forward(
     record: &mut Record,
 ) -> Result<Answer, Declined> {
     let tunnel_places = if proxy::asks_for_websocket(&request) {
-        let place = site.counters.begin_tunnel(site.vhost.limits.tunnels).ok_or(Refusal::SiteBusy)?;
+        let place = site.counters.begin_tunnel(site.vhost.limits().tunnels).ok_or(Refusal::SiteBusy)?;
         Some((place, site.tenant.begin_tunnel().map_err(Limit::refusal)?))
     } else {
         None

@@ -109,9 +109,9 @@ impl Proxy {
         route: &'a Arc<Route>,
         caller: Caller<'a>,
     ) -> impl Future<Output = Result<Forwarded, ForwardError>> + use<'a> {
-        let terms = Terms { timeouts: &vhost.timeouts, limits: &vhost.limits, route, path, caller: &caller };
+        let terms = Terms { timeouts: vhost.timeouts(), limits: vhost.limits(), route, path, caller: &caller };
         let parcel = prepare(request, &terms);
-        self.carry(parcel, &vhost.timeouts, route, caller.account)
+        self.carry(parcel, vhost.timeouts(), route, caller.account)
     }
 
     /// Idle and open upstream connections of this worker (the open ones include the idle).
@@ -146,7 +146,7 @@ impl Proxy {
     ) -> Result<Forwarded, ForwardError> {
         let Action::Upstream(group) = &route.action else { return Err(ForwardError::NoUpstream) };
         let Parcel { request, to, effect, upgrade } = parcel?;
-        let way = Way { timeouts, group, changes: &route.headers, account };
+        let way = Way { timeouts, group, changes: route.headers(), account };
         let (lease, head) = self.send(request, to, effect, way).await?;
         receive(lease, head, upgrade, way)
     }
@@ -255,7 +255,8 @@ fn prepare(mut request: Request<RequestBody>, terms: &Terms<'_>) -> Result<Parce
     let (path, stripped) = strip(terms.path, &terms.route.path, terms.route.prefix);
     head.uri = rewrite_target(std::mem::take(&mut head.uri), path).map_err(ForwardError::Refused)?;
     let asked = upgrade.as_ref().map(|(asked, _)| asked);
-    let order = Order { caller: terms.caller, stripped, changes: &terms.route.headers, handshake: asked, body: length };
+    let order =
+        Order { caller: terms.caller, stripped, changes: terms.route.headers(), handshake: asked, body: length };
     rewrite_request(&mut head, &order).map_err(ForwardError::Refused)?;
     let to = if head.method == Method::HEAD { AnswerTo::Head } else { AnswerTo::Other };
     let effect = if head.method.is_idempotent() { Effect::Idempotent } else { Effect::Unknown };

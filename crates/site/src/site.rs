@@ -188,10 +188,17 @@ pub struct Timeouts {
     /// Of a WebSocket (tunnel) with no byte in either direction. 1 h.
     pub tunnel_idle: Duration,
 }
+impl Timeouts {
+    /// The defaults.
+    pub const STANDARD: Self = {
+        let minute = Duration::from_secs(60);
+        let (connect, request_body) = (Duration::from_secs(5), Duration::from_secs(30));
+        Self { connect, response: minute, upstream_idle: minute, request_body, tunnel_idle: Duration::from_secs(3600) }
+    };
+}
 impl Default for Timeouts {
     fn default() -> Self {
-        let s = Duration::from_secs;
-        Self { connect: s(5), response: s(60), upstream_idle: s(60), request_body: s(30), tunnel_idle: s(3600) }
+        Self::STANDARD
     }
 }
 
@@ -205,8 +212,12 @@ pub struct Limits {
     /// Open tunnels (WebSockets) of this site. Default 10,000.
     pub tunnels: u32,
 }
+impl Limits {
+    /// The defaults.
+    pub const STANDARD: Self = Self { request_body: None, requests_in_flight: 10_000, tunnels: 10_000 };
+}
 impl Default for Limits {
     fn default() -> Self {
-        Self { request_body: None, requests_in_flight: 10_000, tunnels: 10_000 }
+        Self::STANDARD
     }
 }

@@ -17,8 +17,10 @@ use vestibule_site::{
 
 use self::headers::HeaderLayers;
 use crate::{
-    Action, ClientCa, HeaderChanges, Redirect, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls, Vhost,
+    Action, CertificateFiles, ClientCa, HeaderChanges, Redirect, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls,
+    Vhost,
     routing::{HostIndex, RouteIndex},
+    vhost::Terms,
 };
 
 /// What compiling gave.
@@ -48,11 +50,10 @@ pub fn compile(site: &Site, id: SiteId, tenant: TenantId, granted: &[HostPattern
         tenant,
         hosts: granted.to_vec(),
         tls: tls_policy(&site.tls.value),
-        client_ca: site.client_ca.as_ref().map(client_ca),
+        client_ca: site.client_ca.as_ref().map(|asked| Box::new(client_ca(asked))),
         redirect_to_https: site.redirect_to_https,
         canonical,
-        timeouts: site.timeouts,
-        limits: site.limits,
+        terms: Terms::other_than_standard(site.timeouts, site.limits),
         host_index: HostIndex::new(granted),
         routes: RouteIndex::new(routes),
     });
@@ -111,7 +112,7 @@ impl<'a> Walk<'a> {
         Some(Route { path: route.path.value.clone(), action: action?, prefix: route.prefix, headers: headers? })
     }
 
-    fn headers(&mut self, headers: &'a site::Headers, span: Span) -> Option<Arc<HeaderChanges>> {
+    fn headers(&mut self, headers: &'a site::Headers, span: Span) -> Option<Option<Arc<HeaderChanges>>> {
         match self.layers.merge(headers) {
             Ok(merged) => Some(merged),
             Err(problem) => {
@@ -124,8 +125,8 @@ impl<'a> Walk<'a> {
     fn action(&mut self, action: &site::Action, span: Span) -> Option<Action> {
         match action {
             site::Action::Upstream(group) => self.upstream(group, span).map(Action::Upstream),
-            site::Action::Redirect(redirect) => self.redirect(redirect, span).map(Action::Redirect),
-            site::Action::Respond(respond) => self.respond(respond, span).map(Action::Respond),
+            site::Action::Redirect(redirect) => self.redirect(redirect, span).map(Box::new).map(Action::Redirect),
+            site::Action::Respond(respond) => self.respond(respond, span).map(Box::new).map(Action::Respond),
         }
     }
 
@@ -194,7 +195,9 @@ fn tls_policy(tls: &Tls) -> TlsPolicy {
         Tls::Auto => TlsPolicy::Auto,
         Tls::Acme => TlsPolicy::Acme,
         Tls::Internal => TlsPolicy::Internal,
-        Tls::Files { chain, key } => TlsPolicy::Files { chain: chain.value.clone(), key: key.value.clone() },
+        Tls::Files { chain, key } => {
+            TlsPolicy::Files(Box::new(CertificateFiles { chain: chain.value.clone(), key: key.value.clone() }))
+        }
         Tls::Off => TlsPolicy::Off,
     }
 }

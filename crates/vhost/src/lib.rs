@@ -24,4 +24,6 @@ pub use compile::{Compiled, compile};
 pub use live::{LiveTable, TableReader};
 pub use redirect::Redirect;
 pub use table::{TableChange, VhostTable};
-pub use vhost::{Action, ClientCa, HeaderChanges, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls, Vhost};
+pub use vhost::{
+    Action, CertificateFiles, ClientCa, HeaderChanges, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls, Vhost,
+};

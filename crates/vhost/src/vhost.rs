@@ -9,7 +9,8 @@ pub use vestibule_site::site::{ClientCertificate, Limits, Prefix, RedirectToHttp
 pub use crate::redirect::Redirect;
 use crate::routing::{HostIndex, RouteIndex};
 
-/// The compiled form of one site: only what the walks need, nothing that could fail later.
+/// The compiled form of one site: only what the walks need, nothing that could fail later. A box has many, and most of them
+/// say little: what few sites have is behind a pointer.
 #[derive(Debug)]
 pub struct Vhost {
     /// Which site file.
@@ -21,19 +22,34 @@ pub struct Vhost {
     /// How TLS is served.
     pub tls: TlsPolicy,
     /// Whose certificates visitors show, if they are asked for any. Such a site is served over TLS alone.
-    pub client_ca: Option<ClientCa>,
+    pub client_ca: Option<Box<ClientCa>>,
     /// What clear HTTP gets.
     pub redirect_to_https: RedirectToHttps,
     /// The name to which the others redirect: always one that this site serves.
     pub canonical: Option<Hostname>,
-    /// Waits.
-    pub timeouts: Timeouts,
-    /// Limits.
-    pub limits: Limits,
+    /// `None`: the standard ones.
+    pub(crate) terms: Option<Arc<Terms>>,
     /// Finds a host among `hosts`.
     pub(crate) host_index: HostIndex,
     /// Found by [`Vhost::route`].
     pub(crate) routes: RouteIndex,
+}
+
+/// Waits and limits of a site.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+}
+
+impl Terms {
+    const STANDARD: Self = Self { timeouts: Timeouts::STANDARD, limits: Limits::STANDARD };
+
+    /// Nothing for the standard ones.
+    pub(crate) fn other_than_standard(timeouts: Timeouts, limits: Limits) -> Option<Arc<Self>> {
+        let terms = Self { timeouts, limits };
+        (terms != Self::STANDARD).then(|| Arc::new(terms))
+    }
 }
 
 /// How TLS is served.
@@ -46,14 +62,18 @@ pub enum TlsPolicy {
     /// The local CA.
     Internal,
     /// The site's own files.
-    Files {
-        /// PEM, leaf first.
-        chain: PathBuf,
-        /// PEM.
-        key: PathBuf,
-    },
+    Files(Box<CertificateFiles>),
     /// None: the site is served on clear HTTP only.
     Off,
+}
+
+/// A site's own certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM, leaf first.
+    pub chain: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
 }
 
 /// Whose certificates visitors show.
@@ -74,8 +94,9 @@ pub struct Route {
     pub action: Action,
     /// What happens to the prefix.
     pub prefix: Prefix,
-    /// Header changes of site and route, merged (the route wins); shared by the routes that add none of their own.
-    pub headers: Arc<HeaderChanges>,
+    /// Header changes of site and route, merged (the route wins); shared by the routes that add none of their own. `None`:
+    /// nothing is changed; see [`Route::headers`].
+    pub headers: Option<Arc<HeaderChanges>>,
 }
 
 /// Where a route leads.
@@ -84,9 +105,9 @@ pub enum Action {
     /// To backends. Routes of one site that name the same group share it.
     Upstream(Arc<UpstreamGroup>),
     /// Elsewhere.
-    Redirect(Redirect),
+    Redirect(Box<Redirect>),
     /// To a fixed answer.
-    Respond(Respond),
+    Respond(Box<Respond>),
 }
 
 /// Backends that serve the same thing.
@@ -131,7 +152,30 @@ pub struct HeaderChanges {
     pub response_set: Vec<(HeaderName, HeaderValue)>,
 }
 
+impl Route {
+    /// Header changes of site and route.
+    pub fn headers(&self) -> &HeaderChanges {
+        static NONE: HeaderChanges = HeaderChanges {
+            request_remove: Vec::new(),
+            request_set: Vec::new(),
+            response_remove: Vec::new(),
+            response_set: Vec::new(),
+        };
+        self.headers.as_deref().unwrap_or(&NONE)
+    }
+}
+
 impl Vhost {
+    /// Waits.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.terms.as_deref().unwrap_or(&Terms::STANDARD).timeouts
+    }
+
+    /// Limits.
+    pub fn limits(&self) -> &Limits {
+        &self.terms.as_deref().unwrap_or(&Terms::STANDARD).limits
+    }
+
     /// The longest route that covers this normalised path, by whole segments.
     pub fn route(&self, normalised_path: &str) -> Option<&Arc<Route>> {
         self.routes.covering(normalised_path).next()
@@ -170,8 +214,7 @@ impl Vhost {
             client_ca: self.client_ca.clone(),
             redirect_to_https: self.redirect_to_https,
             canonical,
-            timeouts: self.timeouts,
-            limits: self.limits,
+            terms: self.terms.clone(),
             host_index,
             routes: self.routes.clone(),
         }

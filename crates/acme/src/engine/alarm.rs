@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -60,9 +61,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             return;
         }
         let now = self.clock.time();
-        let near: HashMap<IssuanceId, Issued> = self
+        let near: HashMap<IssuanceId, Arc<Issued>> = self
             .store
-            .current()
+            .shared()
             .into_iter()
             .filter(|issued| self.alarm.is_near(issued, now))
             .map(|issued| (issued.id.clone(), issued))
@@ -76,7 +77,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                 continue;
             }
             let why = status.failure.map(|(_, sentence, _)| sentence);
-            self.tell(&Event::Expiring { issued: issued.clone(), why });
+            self.tell(&Event::Expiring { issued: Issued::clone(issued), why });
         }
     }
 }

@@ -155,12 +155,11 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let now = self.clock.now();
         let status = self.planner.status_of(&name, now);
         let wanted = status.as_ref().and_then(|status| self.sites.get(&status.site));
-        let options = wanted.map(|wanted| &wanted.options);
-        let defaults = SiteOptions::default();
+        let options = wanted.map_or(&SiteOptions::NONE, |wanted| wanted.options());
         // A name that nobody holds is asked about by the operator.
         let tenant = wanted.map_or(TenantId::OPERATOR, |wanted| wanted.tenant);
         let names = std::slice::from_ref(&name);
-        let (challenges, provider) = plan::proofs(ca, tenant, names, options.unwrap_or(&defaults));
+        let (challenges, provider) = plan::proofs(ca, tenant, names, options);
         Subject {
             challenges,
             provider: if provider.is_some() { Provider::Present } else { Provider::Missing },

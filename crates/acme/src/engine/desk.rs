@@ -134,7 +134,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let Engine { config, vault, door, dns, hooks, cas, clock, inbox } = engine;
         let store = vault.store().clone();
         let records = store.records().into_iter().map(|(key, value)| Record { key, value: Some(value) }).collect();
-        let planner = Planner::restore(config.clone(), records, &store.current(), clock.now());
+        let planner = Planner::restore_shared(config.clone(), records, store.shared(), clock.now());
         Self {
             planner,
             chance: Chance::new(),
@@ -196,7 +196,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         for change in self.inbox.changes(BATCH) {
             match change {
                 Change::Want(site, wanted) => {
-                    self.planner.want(&site, wanted.tenant, &wanted.names, &wanted.options, now);
+                    self.planner.want(&site, wanted.tenant, &wanted.names, wanted.options(), now);
                     self.sites.insert(site, wanted);
                 }
                 Change::Unwant(site) => {

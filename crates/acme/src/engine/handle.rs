@@ -30,7 +30,7 @@ impl Handle {
 
     /// The names a site wants; see [`crate::Planner::want`]. Returns at once.
     pub fn want(&self, site: SiteId, tenant: TenantId, names: Vec<HostPattern>, options: SiteOptions) {
-        self.inbox.change(Change::Want(site, Wanted { tenant, names, options }));
+        self.inbox.change(Change::Want(site, Wanted::new(tenant, names, options)));
     }
 
     /// A site is gone. Returns at once.

@@ -65,7 +65,19 @@ pub(super) enum Change {
 pub(super) struct Wanted {
     pub(super) tenant: TenantId,
     pub(super) names: Vec<HostPattern>,
-    pub(super) options: SiteOptions,
+    /// `None`: it says nothing.
+    pub(super) options: Option<Box<SiteOptions>>,
+}
+
+impl Wanted {
+    pub(super) fn new(tenant: TenantId, names: Vec<HostPattern>, options: SiteOptions) -> Self {
+        let options = (options != SiteOptions::NONE).then(|| Box::new(options));
+        Self { tenant, names, options }
+    }
+
+    pub(super) fn options(&self) -> &SiteOptions {
+        self.options.as_deref().unwrap_or(&SiteOptions::NONE)
+    }
 }
 
 /// Where an answer goes.
@@ -218,7 +230,7 @@ mod tests {
     }
 
     fn want(site: &str, tenant: u32) -> Change {
-        let wanted = Wanted { tenant: TenantId(tenant), names: Vec::new(), options: SiteOptions::default() };
+        let wanted = Wanted::new(TenantId(tenant), Vec::new(), SiteOptions::default());
         Change::Want(SiteId::new(site), wanted)
     }
 

@@ -113,7 +113,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     fn wanted(&self) -> HashMap<&HostPattern, (TenantId, &SiteOptions)> {
         let of_site = self.sites.values();
-        of_site.flat_map(|wanted| wanted.names.iter().map(|name| (name, (wanted.tenant, &wanted.options)))).collect()
+        of_site.flat_map(|wanted| wanted.names.iter().map(|name| (name, (wanted.tenant, wanted.options())))).collect()
     }
 }
 

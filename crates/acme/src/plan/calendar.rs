@@ -28,7 +28,8 @@ const YOUNGEST: Duration = Duration::from_secs(3600);
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Cert {
-    pub(super) issued: Issued,
+    /// The store has the same one.
+    pub(super) issued: Arc<Issued>,
     /// Grows from one issuance to the next: of two that cover a name, the later one counts.
     pub(super) rank: u64,
     /// The names as text, as [`super::name::Name::text`].
@@ -73,10 +74,10 @@ pub(super) enum Phase {
 }
 
 impl Cert {
-    pub(super) fn new(issued: &Issued, rank: u64) -> Self {
+    pub(super) fn new(issued: &Arc<Issued>, rank: u64) -> Self {
         let (start, end) = (Timestamp::from(issued.not_before), Timestamp::from(issued.not_after));
         Self {
-            issued: issued.clone(),
+            issued: Arc::clone(issued),
             rank,
             texts: issued.draft.names.iter().map(|name| Arc::from(name.to_string())).collect(),
             covers: Vec::new(),

@@ -5,8 +5,11 @@
 //!
 //! A clock that goes forward needs nothing: all that is then due is done.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use vestibule_certs::store::{IssuanceId, Issued};
 
@@ -110,7 +113,7 @@ impl Planner {
                 covered.into_iter().flatten().all(|ix| self.certs[*ix].issued.id < issued.id)
             });
             if newest {
-                self.take_in(&issued, now);
+                self.take_in(&Arc::new(issued), now);
             }
         }
     }

@@ -23,11 +23,11 @@ impl Planner {
     /// An issuance came into the store by another way (an import).
     pub fn adopted(&mut self, issued: &Issued, now: Timestamp) {
         self.tick(now);
-        self.take_in(issued, now);
+        self.take_in(&Arc::new(issued.clone()), now);
     }
 
     /// Takes an issuance in: it covers what it can, and its calendar starts.
-    pub(super) fn take_in(&mut self, issued: &Issued, now: Timestamp) -> Option<CertIx> {
+    pub(super) fn take_in(&mut self, issued: &Arc<Issued>, now: Timestamp) -> Option<CertIx> {
         if Timestamp::from(issued.not_after) <= now {
             self.ended.keep(issued);
             return None;

@@ -2,7 +2,7 @@
 
 mod gone;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use vestibule_certs::store::CaId;
 use vestibule_names::{HostPattern, TenantId};
@@ -204,7 +204,7 @@ impl Planner {
             let name = &mut self.names[ix];
             name.fate.learned = name.fate.learned.filter(|learned| Some(*learned) != preferred);
         }
-        let taken = self.take_in(&obtained.issued, now);
+        let taken = self.take_in(&Arc::new(obtained.issued.clone()), now);
         // A certificate that does not do for its own order must not be ordered again at once, for ever.
         for &ix in &flight.names {
             self.cover(ix, now);

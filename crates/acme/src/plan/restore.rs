@@ -30,6 +30,11 @@ impl Planner {
     /// From the configuration, the durable records of before, and what the store holds. Records that cannot be read are
     /// left out; if none can be read though there are issuances, budgets start empty rather than full.
     pub fn restore(config: Config, records: Vec<Record>, issued: &[Issued], now: Timestamp) -> Self {
+        Self::restore_shared(config, records, issued.iter().cloned().map(Arc::new).collect(), now)
+    }
+
+    /// The same, sharing what the store has in memory.
+    pub fn restore_shared(config: Config, records: Vec<Record>, mut issued: Vec<Arc<Issued>>, now: Timestamp) -> Self {
         let mut planner = Self {
             cas: config.cas.iter().cloned().map(Ca::new).collect(),
             config: Arc::new(config),
@@ -38,6 +43,7 @@ impl Planner {
             by_name: BTreeMap::new(),
             by_wildcard: HashMap::new(),
             sites: BTreeMap::new(),
+            plain: Arc::default(),
             certs: Slab::new(),
             by_issuance: HashMap::new(),
             by_covered: HashMap::new(),
@@ -61,11 +67,10 @@ impl Planner {
         planner.read_all(records, now);
         planner.cas.iter_mut().for_each(|ca| ca.went_back(now)); // the clock may have run ahead in an earlier run
         if planner.journal.stored.is_empty() && !issued.is_empty() {
-            planner.assume_the_worst(issued, now);
+            planner.assume_the_worst(&issued, now);
         }
-        let mut by_age: Vec<&Issued> = issued.iter().collect();
-        by_age.sort_by(|a, b| a.id.cmp(&b.id));
-        for issued in by_age {
+        issued.sort_by(|a, b| a.id.cmp(&b.id));
+        for issued in &issued {
             let tenant = issued.draft.tenant;
             if planner.take_in(issued, now).is_none() {
                 let ended =
@@ -149,8 +154,8 @@ impl Planner {
     }
 
     /// Nothing is known of what was spent: orders start empty, and the certificates that are known count from when they came.
-    fn assume_the_worst(&mut self, issued: &[Issued], now: Timestamp) {
-        let mut by_time: Vec<&Issued> = issued.iter().collect();
+    fn assume_the_worst(&mut self, issued: &[Arc<Issued>], now: Timestamp) {
+        let mut by_time: Vec<&Arc<Issued>> = issued.iter().collect();
         by_time.sort_by_key(|issued| issued.obtained);
         for issued in by_time {
             let obtained = Timestamp::from(issued.obtained).min(now);

@@ -37,7 +37,8 @@ impl Number for CertIx {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Slab<I, T> {
-    places: Vec<Option<T>>,
+    /// Each value by itself: what grows is a list of pointers, and no value is ever copied to make room for others.
+    places: Vec<Option<Box<T>>>,
     free: Vec<I>,
 }
 
@@ -48,26 +49,26 @@ impl<I: Number, T> Slab<I, T> {
 
     pub(super) fn insert(&mut self, value: T) -> I {
         if let Some(number) = self.free.pop() {
-            self.places[number.place()] = Some(value);
+            self.places[number.place()] = Some(Box::new(value));
             return number;
         }
         let place = u32::try_from(self.places.len()).expect("memory ends long before four thousand million names");
-        self.places.push(Some(value));
+        self.places.push(Some(Box::new(value)));
         I::from_place(place)
     }
 
     pub(super) fn remove(&mut self, number: I) -> Option<T> {
         let value = self.places.get_mut(number.place())?.take()?;
         self.free.push(number);
-        Some(value)
+        Some(*value)
     }
 
     pub(super) fn find(&self, number: I) -> Option<&T> {
-        self.places.get(number.place())?.as_ref()
+        self.places.get(number.place())?.as_deref()
     }
 
     pub(super) fn numbers(&self) -> Vec<I> {
-        let taken = |(place, value): (usize, &Option<T>)| value.as_ref().map(|_| I::from_place(place as u32));
+        let taken = |(place, value): (usize, &Option<Box<T>>)| value.as_ref().map(|_| I::from_place(place as u32));
         self.places.iter().enumerate().filter_map(taken).collect()
     }
 }

@@ -31,7 +31,7 @@ impl Planner {
     ) {
         self.tick(now);
         let before = self.sites.remove(site);
-        let options = Arc::new(options.clone());
+        let options = if *options == *self.plain { Arc::clone(&self.plain) } else { Arc::new(options.clone()) };
         let mut wanted = BTreeSet::new();
         for pattern in names {
             wanted.insert(self.name_for(tenant, pattern, now));
@@ -43,6 +43,7 @@ impl Planner {
             let sites = &mut self.names[ix].sites;
             let old = sites.first().map(|(_, options)| options.clone());
             sites.retain(|(other, _)| other != site);
+            sites.reserve_exact(1); // hardly ever is there another
             sites.push((site.clone(), options.clone()));
             sites.sort_by(|a, b| a.0.cmp(&b.0));
             let changed = old.is_some() && old.as_ref() != sites.first().map(|(_, options)| options);

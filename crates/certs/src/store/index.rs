@@ -6,30 +6,20 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, Weak},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use rustls::sign::CertifiedKey;
 use vestibule_names::{HostPattern, Hostname, TenantId};
 
-use super::{Broken, CaId, Draft, IssuanceId, Issued, KeyType, records::seconds};
+use super::{Broken, CaId, IssuanceId, Issued};
 
-/// An issuance, packed.
+/// An issuance.
 #[derive(Debug)]
 pub(crate) struct Entry {
     number: u64,
-    tenant: TenantId,
-    names: Box<[HostPattern]>,
-    ca: CaId,
-    profile: Option<Arc<str>>,
-    key_type: KeyType,
-    renews: Option<IssuanceId>,
-    not_before: u64,
-    not_after: u64,
-    obtained: u64,
-    ari: Option<Box<str>>,
-    issuer: Arc<str>,
-    fingerprint: Box<str>,
+    /// The planner of renewals has the same one.
+    issued: Arc<Issued>,
     /// Shared by all who show it, and gone with the last of them.
     pub(super) loaded: Mutex<Weak<CertifiedKey>>,
 }
@@ -38,7 +28,9 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 struct Generations {
     latest: Arc<Entry>,
-    before: Vec<Arc<Entry>>,
+    /// `None`: none.
+    #[expect(clippy::box_collection, reason = "most names have none for most of the time: a word instead of three")]
+    before: Option<Box<Vec<Arc<Entry>>>>,
 }
 
 type Key = (TenantId, HostPattern);
@@ -52,12 +44,11 @@ pub(super) struct Index {
     floors: HashMap<Key, u64>,
     broken: Vec<Broken>,
     cas: HashSet<CaId>,
-    texts: HashSet<Arc<str>>,
 }
 
 impl Entry {
     pub(super) fn id(&self) -> IssuanceId {
-        IssuanceId::numbered(self.number, &self.names[0])
+        self.issued.id.clone()
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -66,66 +57,56 @@ impl Entry {
 
     /// When it runs out.
     pub(crate) fn counts_until(&self) -> SystemTime {
-        instant(self.not_after)
+        self.issued.not_after
     }
 
     pub(super) fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        &self.issued.fingerprint
+    }
+
+    pub(super) fn shared(&self) -> Arc<Issued> {
+        Arc::clone(&self.issued)
     }
 
     pub(crate) fn issued(&self) -> Issued {
-        Issued {
-            id: self.id(),
-            draft: Draft {
-                tenant: self.tenant,
-                names: self.names.to_vec(),
-                ca: self.ca.clone(),
-                profile: self.profile.as_deref().map(str::to_owned),
-                key_type: self.key_type,
-                renews: self.renews.clone(),
-            },
-            not_before: instant(self.not_before),
-            not_after: instant(self.not_after),
-            obtained: instant(self.obtained),
-            ari: self.ari.as_deref().map(str::to_owned),
-            issuer: self.issuer.to_string(),
-            fingerprint: self.fingerprint.to_string(),
-        }
+        Issued::clone(&self.issued)
     }
 
     fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.names.iter().map(|name| (self.tenant, name.clone()))
+        self.issued.draft.names.iter().map(|name| (self.issued.draft.tenant, name.clone()))
     }
 }
 
 impl Generations {
     /// From the latest to the oldest.
     fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        std::iter::once(&self.latest).chain(&self.before)
+        std::iter::once(&self.latest).chain(self.before.iter().flat_map(|before| before.iter()))
     }
 
     fn insert(&mut self, entry: Arc<Entry>) {
         if entry.number > self.latest.number {
-            self.before.insert(0, std::mem::replace(&mut self.latest, entry));
+            self.before.get_or_insert_default().insert(0, std::mem::replace(&mut self.latest, entry));
         } else {
-            let place = self.before.partition_point(|other| other.number > entry.number);
-            self.before.insert(place, entry);
+            let before = self.before.get_or_insert_default();
+            let place = before.partition_point(|other| other.number > entry.number);
+            before.insert(place, entry);
         }
     }
 
     /// Without those; `None` when nothing is left.
     fn without(self, gone: impl Fn(&Entry) -> bool) -> Option<Self> {
-        let mut left = std::iter::once(self.latest).chain(self.before).filter(|entry| !gone(entry));
+        let before = self.before.map(|before| *before).unwrap_or_default();
+        let mut left = std::iter::once(self.latest).chain(before).filter(|entry| !gone(entry));
         let latest = left.next()?;
         let mut before: Vec<_> = left.collect();
         before.shrink_to_fit();
-        Some(Self { latest, before })
+        Some(Self { latest, before: (!before.is_empty()).then(|| Box::new(before)) })
     }
 }
 
 impl Index {
     /// Takes an issuance in. Several may come in any order.
-    pub(super) fn insert(&mut self, issued: &Issued) {
+    pub(super) fn insert(&mut self, issued: Issued) {
         let entry = Arc::new(self.pack(issued));
         for key in entry.keys() {
             if self.floors.get(&key).is_some_and(|floor| entry.number <= *floor) {
@@ -134,48 +115,20 @@ impl Index {
             match self.names.get_mut(&key) {
                 Some(generations) => generations.insert(Arc::clone(&entry)),
                 None => {
-                    self.names.insert(key, Generations { latest: Arc::clone(&entry), before: Vec::new() });
+                    self.names.insert(key, Generations { latest: Arc::clone(&entry), before: None });
                 }
             }
         }
         self.entries.insert(entry.number, entry);
     }
 
-    /// What repeats in most issuances is kept once.
-    fn pack(&mut self, issued: &Issued) -> Entry {
-        let draft = &issued.draft;
-        let ca = match self.cas.get(&draft.ca) {
-            Some(ca) => ca.clone(),
-            None => {
-                self.cas.insert(draft.ca.clone());
-                draft.ca.clone()
-            }
-        };
-        Entry {
-            number: issued.id.number().unwrap_or_default(),
-            tenant: draft.tenant,
-            names: draft.names.clone().into(),
-            ca,
-            profile: draft.profile.as_deref().map(|profile| self.text(profile)),
-            key_type: draft.key_type,
-            renews: draft.renews.clone(),
-            not_before: seconds(issued.not_before),
-            not_after: seconds(issued.not_after),
-            obtained: seconds(issued.obtained),
-            ari: issued.ari.as_deref().map(Box::from),
-            issuer: self.text(&issued.issuer),
-            fingerprint: Box::from(&*issued.fingerprint),
-            loaded: Mutex::default(),
+    /// As small as it can be. The CA's name is kept once.
+    fn pack(&mut self, mut issued: Issued) -> Entry {
+        match self.cas.get(&issued.draft.ca) {
+            Some(ca) => issued.draft.ca = ca.clone(),
+            None => drop(self.cas.insert(issued.draft.ca.clone())),
         }
-    }
-
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let text: Arc<str> = Arc::from(text);
-        self.texts.insert(Arc::clone(&text));
-        text
+        Entry { number: issued.id.number().unwrap_or_default(), issued: Arc::new(issued), loaded: Mutex::default() }
     }
 
     /// The latest that covers the name, exactly or by a wildcard; one that has run out only if both have.
@@ -195,13 +148,16 @@ impl Index {
     pub(super) fn has_before(&self, retired: &Issued) -> bool {
         let (draft, number) = (&retired.draft, retired.id.number().unwrap_or_default());
         let mut before = self.entries.range(..number).map(|(_, entry)| entry);
-        before.any(|entry| entry.tenant == draft.tenant && entry.names.iter().any(|name| draft.names.contains(name)))
+        before.any(|entry| {
+            entry.issued.draft.tenant == draft.tenant
+                && entry.issued.draft.names.iter().any(|name| draft.names.contains(name))
+        })
     }
 
     /// Has this tenant a certificate of this CA for just this name?
     pub(super) fn has_of(&self, tenant: TenantId, name: &HostPattern, ca: &CaId) -> bool {
         let generations = self.names.get(&(tenant, name.clone()));
-        generations.is_some_and(|generations| generations.iter().any(|entry| entry.ca == *ca))
+        generations.is_some_and(|generations| generations.iter().any(|entry| entry.issued.draft.ca == *ca))
     }
 
     /// The issuance with this id.
@@ -218,7 +174,7 @@ impl Index {
     /// The issuance of this tenant with this leaf, if it is the latest of one of its names.
     pub(super) fn by_fingerprint(&self, tenant: TenantId, names: &[HostPattern], leaf: &str) -> Option<Arc<Entry>> {
         let latest = names.iter().filter_map(|name| Some(&self.names.get(&(tenant, name.clone()))?.latest));
-        latest.filter(|entry| *entry.fingerprint == *leaf).map(Arc::clone).next()
+        latest.filter(|entry| entry.fingerprint() == leaf).map(Arc::clone).next()
     }
 
     /// Those that are the latest for one of their names at least, in order.
@@ -301,8 +257,4 @@ fn wildcard_over(name: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Exact(name) = name else { return None };
     let (_, parent) = name.as_str().split_once('.')?;
     Some(HostPattern::Wildcard(Hostname::parse(parent).ok()?))
-}
-
-fn instant(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -124,7 +124,7 @@ impl Store {
     }
 
     fn enter_service(&self, issued: &Issued, landed: Landed) {
-        self.index_mut().insert(issued);
+        self.index_mut().insert(issued.clone());
         if landed == Landed::Visible {
             return;
         }

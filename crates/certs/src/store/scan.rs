@@ -1,7 +1,7 @@
 //! What is on disk when the store opens: live issuances by their `meta.json`, orders to be resumed, what was retired,
 //! and leftovers of a kill, which are swept. Whatever is not as it was written is told and passed over.
 
-use std::{ffi::OsStr, path::Path};
+use std::{ffi::OsStr, num::NonZero, path::Path, thread};
 
 use rcgen::KeyPair;
 
@@ -13,6 +13,9 @@ use super::{
     pending::Open,
     records::{self, OrderRecord},
 };
+
+/// Directories that one thread reads before another one is worth its start.
+const DIRECTORIES_EACH: usize = 1_000;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -32,10 +35,10 @@ pub(super) fn scan(layout: &Layout, disk: &Disk) -> Result<Found, StoreError> {
             found.index.retire(issued.id.number().unwrap_or_default(), issued.keys());
         }
     }
-    for id in directories(layout, disk, Place::Live, &mut found)? {
-        let path = layout.directory(Place::Live, &id);
-        if let Some(issued) = found.take(&path, issued(disk, &path, id))? {
-            found.index.insert(&issued);
+    let ids = directories(layout, disk, Place::Live, &mut found)?;
+    for (id, read) in on_all_cores(ids, |id| issued(disk, &layout.directory(Place::Live, id), id.clone())) {
+        if let Some(issued) = found.take(&layout.directory(Place::Live, &id), read)? {
+            found.index.insert(issued);
         }
     }
     for id in directories(layout, disk, Place::Pending, &mut found)? {
@@ -45,6 +48,31 @@ pub(super) fn scan(layout: &Layout, disk: &Disk) -> Result<Found, StoreError> {
         }
     }
     Ok(found)
+}
+
+/// Reads each, on as many threads as there are cores and work for; all have ended when this returns. A start waits for it, and
+/// most of it is waiting for the kernel.
+fn on_all_cores<T: Send>(ids: Vec<IssuanceId>, read: impl Fn(&IssuanceId) -> T + Sync) -> Vec<(IssuanceId, T)> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.min(ids.len() / DIRECTORIES_EACH);
+    if threads < 2 {
+        let read = |id| {
+            let read = read(&id);
+            (id, read)
+        };
+        return ids.into_iter().map(read).collect();
+    }
+    let reads = thread::scope(|scope| {
+        let part = |ids| {
+            let read = &read;
+            scope.spawn(move || <[IssuanceId]>::iter(ids).map(read).collect::<Vec<_>>())
+        };
+        let parts: Vec<_> = ids.chunks(ids.len().div_ceil(threads)).map(part).collect();
+        let reads =
+            parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        reads.collect::<Vec<_>>()
+    });
+    ids.into_iter().zip(reads).collect()
 }
 
 impl Found {

@@ -63,7 +63,7 @@ impl Sites {
         let waits = settlement.granted.len() < site.hosts.len();
         step.settled(settlement);
         self.swap(id, owner, Next { vhost, identity, options: options(site) }, step);
-        self.record(id, owner).waiting = waits.then(|| version.clone());
+        self.record(id, owner).waiting = waits.then(|| Box::new(version.clone()));
         Ok(remarks)
     }
 
@@ -120,7 +120,7 @@ impl Sites {
             return None;
         }
         let origin = self.surroundings.origin(vhost);
-        let client_ca = vhost.client_ca.as_ref().map(client_ca);
+        let client_ca = vhost.client_ca.as_deref().map(client_ca);
         let hosts = vhost.hosts.clone();
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts, origin, client_ca };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());

@@ -132,10 +132,10 @@ impl Sites {
         self.wake(&mut step);
         let Some(id) = unseated else { return step };
         let waiting = self.records.get_mut(&id).and_then(|record| record.waiting.take());
-        let good = || self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(&id));
+        let good = || self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(&id)).map(Box::new);
         let mut loss = Step::default();
         if let Some(version) = waiting.or_else(good) {
-            self.contain(&id, &mut loss, |sites, loss| sites.revive(&id, version, loss));
+            self.contain(&id, &mut loss, |sites, loss| sites.revive(&id, *version, loss));
         }
         self.cut_off(&id, &mut loss);
         self.wake(&mut loss);

@@ -37,7 +37,7 @@ impl Surroundings {
     pub(super) fn origin(&self, vhost: &Vhost) -> Origin {
         let is_public = |host: &HostPattern| !host.is_private();
         match &vhost.tls {
-            TlsPolicy::Files { chain, key } => Origin::Files { chain: chain.clone(), key: key.clone() },
+            TlsPolicy::Files(files) => Origin::Files { chain: files.chain.clone(), key: files.key.clone() },
             TlsPolicy::Auto if self.acme.is_some() && vhost.hosts.iter().any(is_public) => {
                 Origin::Store { names: StoreNames::Public }
             }
@@ -52,7 +52,7 @@ impl Surroundings {
         let policy = match vhost.tls {
             TlsPolicy::Auto => StoreNames::Public,
             TlsPolicy::Acme => StoreNames::All,
-            TlsPolicy::Internal | TlsPolicy::Files { .. } | TlsPolicy::Off => return Vec::new(),
+            TlsPolicy::Internal | TlsPolicy::Files(_) | TlsPolicy::Off => return Vec::new(),
         };
         let named = options.is_some_and(|options| options.dns.is_some());
         let wanted = |host: &&HostPattern| {
@@ -93,7 +93,7 @@ impl Surroundings {
             found.extend(challenge_routes(site));
             if let Some(mut unknown) = unfit_provider(site, version.owner, acme) {
                 // An operator's change of the settings takes no site off that was good before.
-                if self.ledger.as_ref().is_some_and(|ledger| ledger.good(id).as_ref() == Some(version)) {
+                if self.ledger.as_ref().is_some_and(|ledger| ledger.has_good(id, version)) {
                     unknown.severity = Severity::Warning;
                 }
                 found.push(unknown);

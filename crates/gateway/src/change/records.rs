@@ -15,17 +15,18 @@ use crate::admin::{Caller, model::SiteState};
 /// Every site by its name, and by its owner. Owners change in [`Records::of`] and nowhere else.
 #[derive(Default)]
 pub(super) struct Records {
-    by_site: BTreeMap<SiteId, Record>,
+    /// Boxed: names that come in order leave each node of the tree half empty.
+    by_site: BTreeMap<SiteId, Box<Record>>,
     by_owner: BTreeMap<TenantId, BTreeSet<SiteId>>,
 }
 
 impl Records {
     pub(super) fn get(&self, id: &SiteId) -> Option<&Record> {
-        self.by_site.get(id)
+        self.by_site.get(id).map(|record| &**record)
     }
 
     pub(super) fn get_mut(&mut self, id: &SiteId) -> Option<&mut Record> {
-        self.by_site.get_mut(id)
+        self.by_site.get_mut(id).map(|record| &mut **record)
     }
 
     pub(super) fn contains_key(&self, id: &SiteId) -> bool {
@@ -37,7 +38,7 @@ impl Records {
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Record> {
-        self.by_site.values()
+        self.by_site.values().map(|record| &**record)
     }
 
     /// What this caller may see, in order of name, after a given one.
@@ -48,10 +49,14 @@ impl Records {
     ) -> Box<dyn Iterator<Item = (&'a SiteId, &'a Record)> + 'a> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         match caller {
-            Caller::Operator => Box::new(self.by_site.range::<SiteId, _>((start, Bound::Unbounded))),
+            Caller::Operator => {
+                let all = self.by_site.range::<SiteId, _>((start, Bound::Unbounded));
+                Box::new(all.map(|(id, record)| (id, &**record)))
+            }
             Caller::Tenant(tenant) => {
                 let own = self.by_owner.get(&tenant).map(|sites| sites.range::<SiteId, _>((start, Bound::Unbounded)));
-                Box::new(own.into_iter().flatten().filter_map(|id| self.by_site.get_key_value(id)))
+                let record = |id| self.by_site.get_key_value(id).map(|(id, record)| (id, &**record));
+                Box::new(own.into_iter().flatten().filter_map(record))
             }
         }
     }
@@ -70,23 +75,25 @@ impl Records {
             }
             self.by_owner.entry(owner).or_default().insert(id.clone());
         }
-        let record = self.by_site.entry(id.clone()).or_insert_with(|| Record {
-            owner,
-            state: SiteState::Broken,
-            live: None,
-            options: None,
-            counters: Arc::default(),
-            reports: Box::default(),
-            asked_for: Box::default(),
-            waiting: None,
-            unproven_file: None,
-            unproven_good: None,
+        let record = self.by_site.entry(id.clone()).or_insert_with(|| {
+            Box::new(Record {
+                owner,
+                state: SiteState::Broken,
+                live: None,
+                options: None,
+                counters: Arc::default(),
+                reports: Box::default(),
+                asked_for: Box::default(),
+                waiting: None,
+                unproven_file: None,
+                unproven_good: None,
+            })
         });
         record.owner = owner;
         record
     }
 
-    pub(super) fn remove(&mut self, id: &SiteId) -> Option<Record> {
+    pub(super) fn remove(&mut self, id: &SiteId) -> Option<Box<Record>> {
         let record = self.by_site.remove(id)?;
         self.disown(id, record.owner);
         Some(record)

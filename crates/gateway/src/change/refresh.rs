@@ -79,7 +79,7 @@ impl Sites {
     pub(super) fn attend(&mut self, id: &SiteId) {
         let waits = self.records.get(id).is_some_and(|record| {
             let shows_files =
-                |live: &LiveSite| matches!(live.vhost.tls, TlsPolicy::Files { .. }) || live.vhost.client_ca.is_some();
+                |live: &LiveSite| matches!(live.vhost.tls, TlsPolicy::Files(_)) || live.vhost.client_ca.is_some();
             record.live.as_deref().is_some_and(shows_files)
                 || record.unproven_file.is_some()
                 || record.unproven_good.is_some()

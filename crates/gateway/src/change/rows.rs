@@ -359,7 +359,7 @@ fn told_policy(name: &HostPattern, site: &SiteId, tls: &TlsPolicy) -> (&'static 
         ),
         TlsPolicy::Auto | TlsPolicy::Acme => ("good", format!("the site {site} holds {name}")),
         TlsPolicy::Internal => ("bad", format!("the site {site} has `tls: internal`: no CA is asked for it")),
-        TlsPolicy::Files { .. } => ("bad", format!("the site {site} brings certificate files of its own")),
+        TlsPolicy::Files(_) => ("bad", format!("the site {site} brings certificate files of its own")),
         TlsPolicy::Off => ("bad", format!("the site {site} has `tls: off`")),
     }
 }
@@ -430,7 +430,7 @@ fn cert_row(id: &SiteId, live: &LiveSite) -> Option<CertRow> {
             TlsPolicy::Auto => "auto",
             TlsPolicy::Acme => "acme",
             TlsPolicy::Internal => "internal",
-            TlsPolicy::Files { .. } => "files",
+            TlsPolicy::Files(_) => "files",
             TlsPolicy::Off => "off",
         }
         .to_owned(),

@@ -40,10 +40,10 @@ impl Files {
 
 impl Unproven {
     /// `None` unless every error is one of certificate files, and the site names some.
-    pub(super) fn of(version: Version, files: Option<Files>, diagnostics: &[Diagnostic]) -> Option<Self> {
+    pub(super) fn of(version: Version, files: Option<Files>, diagnostics: &[Diagnostic]) -> Option<Box<Self>> {
         let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
         let only_files = errors.all(|error| error.code.entry().number.starts_with("V05"));
-        files.filter(|_| only_files).map(|files| Self { version, files })
+        files.filter(|_| only_files).map(|files| Box::new(Self { version, files }))
     }
 
     /// Do its files look different now?

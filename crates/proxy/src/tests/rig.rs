@@ -23,7 +23,7 @@ use tokio::{
 };
 use vestibule_names::{ClientAddr, RequestId, RoutePath, TenantId, UpstreamAddr, UpstreamScheme, UpstreamTarget};
 use vestibule_vhost::{
-    Action, HeaderChanges, Route, UpstreamGroup, UpstreamTls,
+    Action, Route, UpstreamGroup, UpstreamTls,
     vhost::{Limits, Prefix, Timeouts},
 };
 
@@ -76,7 +76,7 @@ impl Plan {
                 path: RoutePath::root(),
                 action: Action::Upstream(Arc::new(group)),
                 prefix: Prefix::Keep,
-                headers: Arc::new(HeaderChanges::default()),
+                headers: None,
             },
             roots: Arc::new(|_: Option<&Path>| panic!("no TLS in this test")),
             account: Account::new(TenantId::OPERATOR, AccountLimits::UNLIMITED),

@@ -99,7 +99,7 @@ impl Claims {
         let mut decision = Decision::default();
         for (_, name, answer) in answers {
             match answer {
-                Answer::Kept => decision.granted.push(name.value.clone()),
+                Answer::Kept => decision.granted.push(self.held.shared(&name.value)),
                 Answer::Take(claim) => {
                     decision.granted.push(name.value.clone());
                     decision.taken.push((name.value.clone(), claim));

@@ -14,8 +14,8 @@ use super::{Claim, UnixTime};
 #[derive(Debug, Default)]
 pub(super) struct Held {
     claims: HashMap<HostPattern, Claim>,
-    /// What each site serves: without names in their grace. No entry is empty.
-    by_site: HashMap<SiteId, BTreeSet<HostPattern>>,
+    /// What each site serves: without names in their grace.
+    by_site: HashMap<SiteId, Names>,
     /// How many names each tenant holds, those in their grace included. No entry is zero.
     counts: HashMap<TenantId, u32>,
     /// Names in their grace, by its end.
@@ -24,9 +24,52 @@ pub(super) struct Held {
     zones: BTreeMap<Box<str>, HostPattern>,
 }
 
+/// The names of one site. Most have one, and a set of one name would cost ten times the name.
+#[derive(Debug)]
+enum Names {
+    One(HostPattern),
+    Several(BTreeSet<HostPattern>),
+}
+
+impl Names {
+    fn insert(&mut self, name: HostPattern) {
+        match self {
+            Self::One(only) if *only == name => {}
+            Self::One(only) => *self = Self::Several(BTreeSet::from([only.clone(), name])),
+            Self::Several(names) => {
+                names.insert(name);
+            }
+        }
+    }
+
+    /// Without that name; `None` when nothing is left.
+    fn without(self, name: &HostPattern) -> Option<Self> {
+        match self {
+            Self::One(only) => (only != *name).then_some(Self::One(only)),
+            Self::Several(mut names) => {
+                names.remove(name);
+                (!names.is_empty()).then_some(Self::Several(names))
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &HostPattern> {
+        let (one, several) = match self {
+            Self::One(name) => (Some(name), None),
+            Self::Several(names) => (None, Some(names)),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+}
+
 impl Held {
     pub(super) fn of(&self, pattern: &HostPattern) -> Option<&Claim> {
         self.claims.get(pattern)
+    }
+
+    /// The name as it is held: whoever keeps it shares its text, which a site file has written once more.
+    pub(super) fn shared(&self, pattern: &HostPattern) -> HostPattern {
+        self.claims.get_key_value(pattern).map_or(pattern, |(held, _)| held).clone()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&HostPattern, &Claim)> {
@@ -34,7 +77,7 @@ impl Held {
     }
 
     pub(super) fn of_site(&self, site: &SiteId) -> impl Iterator<Item = &HostPattern> + use<'_> {
-        self.by_site.get(site).into_iter().flatten()
+        self.by_site.get(site).into_iter().flat_map(Names::iter)
     }
 
     pub(super) fn sites(&self) -> impl Iterator<Item = &SiteId> {
@@ -64,9 +107,12 @@ impl Held {
     pub(super) fn enter(&mut self, pattern: HostPattern, claim: Claim) {
         self.remove(&pattern);
         match claim.until {
-            None => {
-                self.by_site.entry(claim.site.clone()).or_default().insert(pattern.clone());
-            }
+            None => match self.by_site.entry(claim.site.clone()) {
+                Entry::Occupied(mut names) => names.get_mut().insert(pattern.clone()),
+                Entry::Vacant(place) => {
+                    place.insert(Names::One(pattern.clone()));
+                }
+            },
             Some(until) => {
                 self.graces.insert((until, pattern.clone()));
             }
@@ -80,11 +126,10 @@ impl Held {
 
     pub(super) fn remove(&mut self, pattern: &HostPattern) -> Option<Claim> {
         let claim = self.claims.remove(pattern)?;
-        if let Entry::Occupied(mut names) = self.by_site.entry(claim.site.clone()) {
-            names.get_mut().remove(pattern);
-            if names.get().is_empty() {
-                names.remove();
-            }
+        if let Some((site, names)) = self.by_site.remove_entry(&claim.site)
+            && let Some(left) = names.without(pattern)
+        {
+            self.by_site.insert(site, left);
         }
         if let Some(until) = claim.until {
             self.graces.remove(&(until, pattern.clone()));
@@ -118,8 +163,8 @@ impl Held {
         let (graced, served): (Vec<_>, Vec<_>) = self.claims.iter().partition(|(_, claim)| claim.until.is_some());
         assert_eq!(graced.len(), self.graces.len());
         assert!(graced.iter().all(|(name, claim)| self.graces.contains(&(claim.until.unwrap(), (*name).clone()))));
-        assert_eq!(served.len(), self.by_site.values().map(BTreeSet::len).sum::<usize>());
-        assert!(served.iter().all(|(name, claim)| self.by_site[&claim.site].contains(*name)));
+        assert_eq!(served.len(), self.by_site.values().map(|names| names.iter().count()).sum::<usize>());
+        assert!(served.iter().all(|(name, claim)| self.by_site[&claim.site].iter().any(|held| held == *name)));
         assert_eq!(self.claims.len(), self.counts.values().map(|count| *count as usize).sum::<usize>());
         assert_eq!(self.zones.len(), self.claims.keys().filter(|name| name.base().is_some()).count());
     }

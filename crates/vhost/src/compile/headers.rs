@@ -48,10 +48,14 @@ impl<'a> HeaderLayers<'a> {
         Self { site, shared: None, merged: 0 }
     }
 
-    pub(super) fn merge(&mut self, route: &'a Headers) -> Result<Arc<HeaderChanges>, HeaderProblem> {
+    /// `None`: nothing is changed.
+    pub(super) fn merge(&mut self, route: &'a Headers) -> Result<Option<Arc<HeaderChanges>>, HeaderProblem> {
         let is_plain = *route == Headers::default();
+        if is_plain && *self.site == Headers::default() {
+            return Ok(None);
+        }
         if let (true, Some(shared)) = (is_plain, &self.shared) {
-            return Ok(Arc::clone(shared));
+            return Ok(Some(Arc::clone(shared)));
         }
         if self.merged > MERGED_LIMIT {
             return Err(HeaderProblem::TooMany);
@@ -77,7 +81,7 @@ impl<'a> HeaderLayers<'a> {
         if is_plain {
             self.shared = Some(Arc::clone(&merged));
         }
-        Ok(merged)
+        Ok(Some(merged))
     }
 }
 

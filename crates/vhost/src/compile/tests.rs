@@ -86,7 +86,8 @@ fn a_site_becomes_a_vhost() {
     assert_eq!(compiled.diagnostics, []);
     let vhost = compiled.vhost.unwrap();
     assert_eq!(vhost.hosts, granted);
-    assert_eq!(vhost.tls, TlsPolicy::Files { chain: PathBuf::from("/c.pem"), key: PathBuf::from("/k.pem") });
+    let files = CertificateFiles { chain: PathBuf::from("/c.pem"), key: PathBuf::from("/k.pem") };
+    assert_eq!(vhost.tls, TlsPolicy::Files(Box::new(files)));
     assert_eq!(vhost.canonical.as_ref().unwrap().as_str(), "www.a.test");
     assert!(vhost.serves("x.a.test") && !vhost.serves("lost.test"));
 
@@ -122,7 +123,7 @@ fn the_route_wins_over_the_site_header_by_header() {
         response_remove: names(&["server"]),
     };
     let vhost = compile_all(&site).vhost.unwrap();
-    let merged = &vhost.route("/r").unwrap().headers;
+    let merged = vhost.route("/r").unwrap().headers();
     let text = |set: &[(http::HeaderName, HeaderValue)]| {
         set.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect::<Vec<_>>()
     };
@@ -130,7 +131,7 @@ fn the_route_wins_over_the_site_header_by_header() {
     assert_eq!(merged.request_remove, ["x-c", "x-e"]);
     assert_eq!(text(&merged.response_set), [""; 0]);
     assert_eq!(merged.response_remove, ["server", "x-powered-by"]);
-    let plain = |path| &vhost.route(path).unwrap().headers;
+    let plain = |path| vhost.route(path).unwrap().headers.as_ref().unwrap();
     assert_eq!(text(&plain("/").request_set), ["x-a=site", "x-b=site", "x-c=site"]);
     assert!(Arc::ptr_eq(plain("/"), plain("/s")), "routes without headers share the site's");
 }
@@ -192,7 +193,7 @@ fn a_site_that_asks_for_client_certificates_has_tls() {
     let (file, certificate) = (at("/ca.pem".into()), vestibule_site::site::ClientCertificate::Optional);
     asking.client_ca = Some(site::ClientCa { file, certificate });
     let vhost = compile_all(&asking).vhost.unwrap();
-    assert_eq!(vhost.client_ca, Some(ClientCa { file: "/ca.pem".into(), certificate }));
+    assert_eq!(vhost.client_ca, Some(Box::new(ClientCa { file: "/ca.pem".into(), certificate })));
     assert_eq!(vhost.keeping(|_| true).client_ca, vhost.client_ca);
     asking.tls = at(Tls::Off);
     let refused = compile_all(&asking);

@@ -6,13 +6,13 @@ use crate::{Action, Respond, vhost::Prefix};
 
 fn index(paths: &[&str]) -> RouteIndex {
     let route = |path: &&str| {
-        let action = Action::Respond(Respond {
+        let action = Action::Respond(Box::new(Respond {
             status: StatusCode::OK,
             body: Arc::from(""),
             content_type: HeaderValue::from_static("text/plain"),
-        });
+        }));
         let path = RoutePath::parse(path).unwrap();
-        Arc::new(Route { path, action, prefix: Prefix::Keep, headers: Arc::default() })
+        Arc::new(Route { path, action, prefix: Prefix::Keep, headers: None })
     };
     RouteIndex::new(paths.iter().map(route).collect())
 }

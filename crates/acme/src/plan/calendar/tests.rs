@@ -39,7 +39,7 @@ fn cert(lifetime: Duration) -> Cert {
         issuer: String::new(),
         fingerprint: String::new(),
     };
-    Cert::new(&issued, 1)
+    Cert::new(&Arc::new(issued), 1)
 }
 
 fn window(start: Timestamp, end: Timestamp) -> RenewalWindow {
@@ -131,7 +131,7 @@ fn fingerprints_keep_parts_apart_and_fractions_are_spread() {
     let fractions: Vec<f64> = (0..1000)
         .map(|number| {
             let mut cert = cert(DAY);
-            cert.issued.id = IssuanceId::new(&format!("{number:010}-a.com"));
+            Arc::make_mut(&mut cert.issued).id = IssuanceId::new(&format!("{number:010}-a.com"));
             cert.fraction()
         })
         .collect();
