@@ -82,8 +82,16 @@ fn advise(format: LogFormat, advice: &str) {
     }
 }
 
+/// Huge pages are for memory that is used as a whole. A gateway's is many small things that come and go, and the allocator
+/// asks for huge pages all the same: then much is resident that nothing is in (decision 17).
+fn keep_pages_small() {
+    // A kernel that does not know of them has none.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// Runs until it is told to end.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    keep_pages_small();
     let surroundings = Surroundings::detect();
     let loaded = Loaded::find(&flags.place, &surroundings)?.accepted()?;
     for unknown in &decide::unknown_users(&loaded.settings) {
