@@ -1,7 +1,7 @@
 //! The request walk: authority → challenge of a CA → site → tenant's budget → certificate, and the client's → TLS and canonical
 //! redirects → route → budget → answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri};
@@ -98,31 +98,38 @@ impl Walker {
     }
 }
 
-/// Walks one request; never fails: whatever is refused becomes a response.
-pub(crate) async fn walk(walker: Walker, request: Request<RequestBody>) -> Response<Tracked> {
+/// Walks one request; never fails: whatever is refused becomes a response. No `async fn`, which would keep room for the
+/// request twice: here, and where it is taken from.
+pub(crate) fn walk(
+    walker: Walker,
+    mut request: Request<RequestBody>,
+) -> impl Future<Output = Response<Tracked>> + use<> {
     let mut record = Record::new(walker.clone(), &request);
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
-    let mut response = match answer(&walker, request, &mut record).await {
-        Ok(Answer::Response(response)) => response,
-        Ok(Answer::Tunnel(response, tunnel, places)) => {
-            return open_tunnel(&walker, record, response, tunnel, places);
-        }
-        Err(Declined { refusal, why }) => {
-            record.refusal = Some(refusal);
-            record.tell(Refused::Request(refusal), why.as_deref());
-            record.seat = None; // what is refused is in flight no more
-            if let (Some(limit), Some(site)) = (Limit::behind(refusal), &record.site) {
-                admission::hold_back(&walker, &site.tenant, limit).await;
+    async move {
+        let mut response = match answer(&walker, &mut request, &mut record).await {
+            Ok(Answer::Response(response)) => response,
+            Ok(Answer::Tunnel(response, tunnel, places)) => {
+                return open_tunnel(&walker, record, response, tunnel, places);
             }
-            proxy::refuse(refusal, accept.as_ref(), record.id)
+            Err(Declined { refusal, why }) => {
+                drop(request); // nobody wants its body
+                record.refusal = Some(refusal);
+                record.tell(Refused::Request(refusal), why.as_deref());
+                record.seat = None; // what is refused is in flight no more
+                if let (Some(limit), Some(site)) = (Limit::behind(refusal), &record.site) {
+                    Box::pin(admission::hold_back(&walker, &site.tenant, limit)).await;
+                }
+                proxy::refuse(refusal, accept.as_ref(), record.id)
+            }
+        };
+        if record.shows == Shows::Placeholder {
+            // A browser that remembers it could not come back before there is a certificate (RFC 6797 section 8.4).
+            response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
         }
-    };
-    if record.shows == Shows::Placeholder {
-        // A browser that remembers it could not come back before there is a certificate (RFC 6797 section 8.4).
-        response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
+        record.attach(response, head_only)
     }
-    record.attach(response, head_only)
 }
 
 /// The answer to a head that was refused before it became a request; the last one on its connection.
@@ -158,25 +165,25 @@ type TunnelPlaces = (Place, Seat);
 
 /// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA are answered
 /// before anything of a tenant's has a say, and before any limit.
-async fn answer(walker: &Walker, request: Request<RequestBody>, record: &mut Record) -> Result<Answer, Declined> {
-    proxy::inspect(&request)?;
+async fn answer(walker: &Walker, request: &mut Request<RequestBody>, record: &mut Record) -> Result<Answer, Declined> {
+    proxy::inspect(request)?;
     if walker.facts().scheme == Scheme::Https
         && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
     {
         return Err(Refusal::BadRequest.into());
     }
-    let asked = asked_authority(&request)?.to_owned();
+    let asked = asked_authority(request)?.to_owned();
     let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
     let trust = walker.worker().trust(walker.facts().client);
     let told = proxy::told(request.headers(), trust);
     record.client = told.client;
     let path = judged_path(request.uri());
     if let Ok(path) = &path
-        && let Some(response) = challenged(walker, &request, &authority, path, record)?
+        && let Some(response) = challenged(walker, request, &authority, path, record)?
     {
         return Ok(Answer::Response(response));
     }
-    within_limits(walker.worker(), &request)?;
+    within_limits(walker.worker(), request)?;
     let site = site_of(walker, &authority)
         .map_err(|refusal| Declined { refusal, why: Some(authority.host.key().into_owned()) })?;
     record.site = Some(Arc::clone(&site));
@@ -208,9 +215,27 @@ async fn answer(walker: &Walker, request: Request<RequestBody>, record: &mut Rec
                 account: site.tenant.account(),
                 certificate,
             };
-            forward(walker, request, &path, &site, &route, caller, record).await
+            let places = tunnel_places(&site, request)?;
+            let request = std::mem::take(request);
+            let forwarded = walker.worker().proxy().forward(request, &path, &site.vhost, &route, caller).await;
+            let forwarded =
+                forwarded.map_err(|error| Declined { refusal: error.refusal(), why: Some(chain(&error)) })?;
+            record.upstream = Some(forwarded.upstream);
+            Ok(match (forwarded.tunnel, places) {
+                (Some(tunnel), Some(places)) => Answer::Tunnel(forwarded.response, tunnel, places),
+                _ => Answer::Response(forwarded.response),
+            })
         }
     }
+}
+
+/// Step 7c: a route that leads to backends, and a request that may become a tunnel.
+fn tunnel_places(site: &LiveSite, request: &Request<RequestBody>) -> Result<Option<TunnelPlaces>, Refusal> {
+    if !proxy::asks_for_websocket(request) {
+        return Ok(None);
+    }
+    let place = site.counters.begin_tunnel(site.vhost.limits().tunnels).ok_or(Refusal::SiteBusy)?;
+    Ok(Some((place, site.tenant.begin_tunnel().map_err(Limit::refusal)?)))
 }
 
 fn within_limits<B>(worker: &Worker, request: &Request<B>) -> Result<(), Refusal> {
@@ -389,31 +414,6 @@ fn change_headers(headers: &mut HeaderMap, route: &Route) {
     for (name, value) in &route.headers().response_set {
         headers.insert(name.clone(), value.clone());
     }
-}
-
-/// Step 7c: a route that leads to backends.
-async fn forward(
-    walker: &Walker,
-    request: Request<RequestBody>,
-    path: &str,
-    site: &LiveSite,
-    route: &Arc<Route>,
-    caller: Caller<'_>,
-    record: &mut Record,
-) -> Result<Answer, Declined> {
-    let tunnel_places = if proxy::asks_for_websocket(&request) {
-        let place = site.counters.begin_tunnel(site.vhost.limits().tunnels).ok_or(Refusal::SiteBusy)?;
-        Some((place, site.tenant.begin_tunnel().map_err(Limit::refusal)?))
-    } else {
-        None
-    };
-    let forwarded = walker.worker().proxy().forward(request, path, &site.vhost, route, caller).await;
-    let forwarded = forwarded.map_err(|error| Declined { refusal: error.refusal(), why: Some(chain(&error)) })?;
-    record.upstream = Some(forwarded.upstream);
-    Ok(match (forwarded.tunnel, tunnel_places) {
-        (Some(tunnel), Some(places)) => Answer::Tunnel(forwarded.response, tunnel, places),
-        _ => Answer::Response(forwarded.response),
-    })
 }
 
 /// Step 8: after a 101 the connection lives on as a tunnel of its own; its record ends with it.

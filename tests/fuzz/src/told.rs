@@ -40,7 +40,7 @@ fn one_way(head: &response::Parts, content: &[u8], trailers: &HeaderMap, framing
         reason: head.extensions.get::<Reason>(),
         framing,
         persistence: Persistence::Keep,
-        date: b"Sun, 06 Nov 1994 08:49:37 GMT",
+        date: |to| to.extend_from_slice(b"Sun, 06 Nov 1994 08:49:37 GMT"),
     };
     let mut bytes = Vec::new();
     let persistence = line.write(&head.headers, &mut bytes);

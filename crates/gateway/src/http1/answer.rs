@@ -100,11 +100,9 @@ impl Answer {
         line.begin_answer();
         let mut after = persistence;
         line.stage(|out| {
-            after = date::with_now(|date| {
-                let (version, status) = (asked.version, head.status);
-                let line = ResponseLine { version, status, reason, framing, persistence, date };
-                out.head(&line, &head.headers, length)
-            });
+            let (version, status, date) = (asked.version, head.status, date::write_now);
+            let line = ResponseLine { version, status, reason, framing, persistence, date };
+            after = out.head(&line, &head.headers, length);
         });
         let has_content = !matches!(framing, Framing::Nothing | Framing::Untold | Framing::Length(0));
         let ending = if switches { Ending::Switch } else { Ending::Http(after) };

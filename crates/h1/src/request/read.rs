@@ -9,6 +9,9 @@ use vestibule_wire::{self as wire, BodyLength, Fault, Limits};
 
 use crate::{fields, hop::Persistence};
 
+/// So many fields may be added to a request before its map has to be built anew: who forwards it says for whom.
+const ROOM_TO_ADD: usize = 6;
+
 /// The head of a request.
 #[derive(Debug)]
 pub struct RequestHead {
@@ -44,7 +47,7 @@ pub fn read_request(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<O
     let Some(end) = wire::request_end(bytes, seen, limits)? else { return Ok(None) };
     *seen = 0;
     let head = Bytes::copy_from_slice(&bytes[..end]);
-    let mut headers = HeaderMap::with_capacity(fields::room(&head, limits));
+    let mut headers = HeaderMap::with_capacity(fields::room(&head, limits) + ROOM_TO_ADD);
     let mut said = Said::default();
     let mut fault = Ok(());
     let (line, message) = wire::parse_request(&head, limits, |name, value| {

@@ -2,8 +2,6 @@
 //!
 //! The fields that frame are written as the codec frames, whatever the map says of it; all others as they are.
 
-use std::io::Write as _;
-
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode, Version,
@@ -47,8 +45,8 @@ pub struct ResponseLine<'a> {
     pub framing: Framing,
     /// Does the connection end with it? The fields may say so, too.
     pub persistence: Persistence,
-    /// Said where the fields say none (RFC 9110 section 6.6.1).
-    pub date: &'a [u8],
+    /// Writes the time, where the fields say none (RFC 9110 section 6.6.1).
+    pub date: fn(&mut Vec<u8>),
 }
 
 impl ResponseLine<'_> {
@@ -72,8 +70,11 @@ impl ResponseLine<'_> {
         ends |= says_close;
         match self.framing {
             Framing::Nothing | Framing::Untold | Framing::UntilClose => {}
-            // No write to memory fails.
-            Framing::Length(length) => write!(to, "content-length: {length}\r\n").unwrap_or_default(),
+            Framing::Length(length) => {
+                to.extend_from_slice(b"content-length: ");
+                write_decimal(length, to);
+                to.extend_from_slice(b"\r\n");
+            }
             Framing::Chunked => fields::write(b"transfer-encoding", b"chunked", to),
         }
         match (ends, self.version) {
@@ -83,7 +84,9 @@ impl ResponseLine<'_> {
             (false, _) => {}
         }
         if !has_date {
-            fields::write(b"date", self.date, to);
+            to.extend_from_slice(b"date: ");
+            (self.date)(to);
+            to.extend_from_slice(b"\r\n");
         }
         to.extend_from_slice(b"\r\n");
         if ends { Persistence::Close } else { Persistence::Keep }
@@ -99,6 +102,21 @@ impl ResponseLine<'_> {
         to.extend_from_slice(self.reason.map_or_else(usual, |reason| &reason.0));
         to.extend_from_slice(b"\r\n");
     }
+}
+
+/// The machinery of formats would cost as much as half of a head.
+fn write_decimal(number: u64, to: &mut Vec<u8>) {
+    const LONGEST: usize = 20;
+    let (mut digits, mut rest, mut at) = ([0; LONGEST], number, LONGEST);
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    to.extend_from_slice(&digits[at..]);
 }
 
 fn has_close(value: &HeaderValue) -> bool {

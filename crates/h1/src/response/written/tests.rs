@@ -22,7 +22,7 @@ fn line(status: u16, framing: Framing) -> ResponseLine<'static> {
         reason: None,
         framing,
         persistence: Persistence::Keep,
-        date: DATE_LINE,
+        date: |to| to.extend_from_slice(DATE_LINE),
     }
 }
 
@@ -45,6 +45,15 @@ fn the_length_is_said_as_it_is_framed() {
         (200, Framing::UntilClose, "HTTP/1.1 200 OK|x-own: 1|connection: close|D||"),
     ] {
         assert_eq!(written(&line(status, framing), &lies).0, expected);
+    }
+}
+
+#[test]
+fn lengths_are_decimal() {
+    for length in [0, 1, 9, 10, 99, 100, 1024, 65_536, u64::MAX - 1, u64::MAX] {
+        let mut bytes = Vec::new();
+        write_decimal(length, &mut bytes);
+        assert_eq!(String::from_utf8(bytes).unwrap(), length.to_string());
     }
 }
 
