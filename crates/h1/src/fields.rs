@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use memchr::memchr_iter;
 use vestibule_wire::{self as wire, Fault, Limits};
 
 /// Enough for all fields, so that the map is built once: it has as many as there are lines, at most.
 pub(crate) fn room(head: &[u8], limits: &Limits) -> usize {
-    head.iter().filter(|byte| **byte == b'\n').count().min(limits.fields)
+    memchr_iter(b'\n', head).count().min(limits.fields)
 }
 
 /// Adds a field, which `note` is shown first.
