@@ -23,9 +23,10 @@ mod table;
 mod workload;
 mod wrk;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use clap::Args;
+use tokio::time::timeout;
 
 use self::{
     cell::{Cell, Sample},
@@ -86,6 +87,8 @@ pub(crate) struct PeersArgs {
     rounds: Option<u32>,
 }
 
+/// What a load may take beyond its time, whoever makes it: thousands of connections are opened before some.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Of what the slowest proxy reached.
 const EVEN: f64 = 0.7;
 
@@ -224,7 +227,9 @@ async fn sample(
     let running = started.as_mut().map_err(|reason| reason.clone())?;
     let everything = terms == Terms::Everything;
     let looking = everything.then(|| running.metrics.keep_looking());
-    let sample = load::measure(stage, running, workload, dose).await;
+    let bound = Duration::from_secs(dose.seconds.into()) + PATIENCE;
+    let sample = timeout(bound, load::measure(stage, running, workload, dose)).await;
+    let sample = sample.unwrap_or_else(|_| Err(format!("the load did not end within {bound:?}")));
     drop(looking);
     if everything && std::fs::metadata(&running.access_log).map_or(0, |log| log.len()) == 0 {
         return Err("wrote no access log".to_owned());

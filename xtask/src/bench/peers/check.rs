@@ -71,7 +71,11 @@ impl Check<'_> {
     async fn begins_to_answer(&self, workload: Workload) -> Result<(), String> {
         let path = if workload.job() == Job::Exchanges { "/whole/1024" } else { "/1k" };
         let good = || async { self.get(path, Protocol::Http1).await.ok().filter(|answer| answer.status == 200) };
-        within(START_LIMIT, good).await.map(drop).ok_or_else(|| "does not answer as it should".to_owned())
+        if within(START_LIMIT, good).await.is_some() {
+            return Ok(());
+        }
+        let last = self.get(path, Protocol::Http1).await.map(|answer| format!("answered {} to {path}", answer.status));
+        Err(last.unwrap_or_else(|reason| reason))
     }
 
     /// Right lengths, forwarded headers, upstream connections that are used again.

@@ -16,7 +16,7 @@ pub(in crate::bench) use self::{
     haproxy::{haproxy, map as haproxy_map},
     nginx::nginx,
     origin::origin,
-    vestibule::{settings, sites},
+    vestibule::{SiteFile, settings, sites},
 };
 
 /// Idle upstream connections that are kept: more than any workload has requests at once.

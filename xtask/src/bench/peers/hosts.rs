@@ -1,6 +1,9 @@
 //! Many hosts: their names, a certificate for each, and which of them a visitor asks for.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use vestibule_testkit::{
     certificate::{Authority, Issued, Validity},
@@ -30,13 +33,16 @@ pub(super) fn issue(authority: &Authority, names: &[String], dir: &Path) -> io::
 
 /// `STEM.crt` and `STEM.key`.
 pub(super) fn write(issued: &Issued, stem: &Path) -> io::Result<()> {
-    let with = |end: &str| {
-        let mut path = stem.as_os_str().to_owned();
-        path.push(end);
-        path
-    };
-    fs::write(with(".crt"), &issued.chain)?;
-    fs::write(with(".key"), &issued.key)
+    fs::write(with_end(stem, "crt"), &issued.chain)?;
+    fs::write(with_end(stem, "key"), &issued.key)
+}
+
+/// `set_extension` would take the end of a host's name for one.
+pub(super) fn with_end(stem: &Path, end: &str) -> PathBuf {
+    let mut path = stem.as_os_str().to_owned();
+    path.push(".");
+    path.push(end);
+    path.into()
 }
 
 /// Draws by Zipf's law with exponent 1: the second is asked for half as often as the first, the third a third as often.

@@ -18,7 +18,8 @@ use vestibule_testkit::{
 };
 
 use super::{
-    config::{self, Job, Setup, Terms},
+    config::{self, Job, Setup, SiteFile, Terms},
+    hosts::with_end,
     metrics::Metrics,
     proc::{Usage, processor_time},
     stage::{HOST, Stage, listening},
@@ -196,15 +197,26 @@ impl Running {
     }
 }
 
-/// With everything on they are a tenant's, if we may give files away.
+/// With everything on they are a tenant's, if we may give files away, and so are the certificates that they name: nobody's site
+/// may use those of somebody else.
 fn write_sites(setup: &Setup<'_>) -> std::io::Result<()> {
-    let dir = setup.dir.join("sites.d");
+    let tenant = (setup.terms == Terms::Everything && geteuid().is_root()).then_some(TENANT);
+    let (dir, own) = (setup.dir.join("sites.d"), setup.dir.join("certificates"));
     fs::create_dir(&dir)?;
-    for (name, text) in config::sites(setup) {
+    fs::create_dir_all(own.join("hosts"))?;
+    let shared = config::sites(setup, setup.certificates);
+    let sites = if tenant.is_some() { config::sites(setup, &own) } else { config::sites(setup, setup.certificates) };
+    for (SiteFile { name, text, certificate }, from) in sites.into_iter().zip(shared) {
         let file = dir.join(name);
         fs::write(&file, text)?;
-        if setup.terms == Terms::Everything && geteuid().is_root() {
-            chown(file, Some(TENANT), Some(TENANT))?;
+        if tenant.is_none() {
+            continue;
+        }
+        chown(file, tenant, tenant)?;
+        for end in ["crt", "key"] {
+            let copy = with_end(&certificate, end);
+            fs::copy(with_end(&from.certificate, end), &copy)?;
+            chown(copy, tenant, tenant)?;
         }
     }
     Ok(())

@@ -6,12 +6,14 @@ use super::{Job, Setup};
 pub(in crate::bench) fn apache(setup: &Setup<'_>) -> String {
     let (dir, listen) = (setup.dir.display(), setup.listen);
     let mut modules =
-        vec!["mpm_event", "authz_core", "socache_shmcb", "ssl", "http2", "headers", "proxy", "proxy_http"];
+        vec!["mpm_event", "authz_core", "socache_shmcb", "ssl", "http2", "env", "headers", "proxy", "proxy_http"];
     modules.extend(setup.everything().then_some("status"));
     let modules: String = modules
         .iter()
         .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
         .collect();
+    // A WebSocket and a slow body each hold a thread.
+    let threads = if setup.job == Job::Exchanges { 2_500 } else { 128 };
     format!(
         "{modules}ServerName localhost
 ServerRoot {dir}
@@ -22,9 +24,9 @@ Listen {listen}
 ListenBacklog 4096
 StartServers 1
 ServerLimit 1
-ThreadLimit 128
-ThreadsPerChild 128
-MaxRequestWorkers 128
+ThreadLimit {threads}
+ThreadsPerChild {threads}
+MaxRequestWorkers {threads}
 AsyncRequestWorkerFactor 64
 KeepAlive On
 MaxKeepAliveRequests 0

@@ -1,23 +1,32 @@
 //! The gateway's words.
 
+use std::path::{Path, PathBuf};
+
 use super::{Job, KEPT, PLENTY, Setup, Terms};
 
-/// Its site files, by name.
-pub(in crate::bench) fn sites(setup: &Setup<'_>) -> Vec<(String, String)> {
-    let (certificates, origin) = (setup.certificates.display(), setup.origin);
-    let site = |host: &str, stem: &str| {
-        format!(
-            "hosts: {host}\nupstream: {origin}\ntls: {{chain: {certificates}/{stem}.crt, key: {certificates}/{stem}.key}}\n"
-        )
+/// A site file: its name and text, and the certificate and key that it names, without `.crt` and `.key`.
+pub(in crate::bench) struct SiteFile {
+    pub(in crate::bench) name: String,
+    pub(in crate::bench) text: String,
+    pub(in crate::bench) certificate: PathBuf,
+}
+
+/// Its site files, with certificates below `certificates`.
+pub(in crate::bench) fn sites(setup: &Setup<'_>, certificates: &Path) -> Vec<SiteFile> {
+    let site = |name: String, host: &str, stem: &str, limits: &str| {
+        let certificate = certificates.join(stem);
+        let (shown, origin) = (certificate.display(), setup.origin);
+        let text =
+            format!("hosts: {host}\nupstream: {origin}\ntls: {{chain: {shown}.crt, key: {shown}.key}}\n{limits}");
+        SiteFile { name, text, certificate }
     };
+    let one = |limits| vec![site("bench.yaml".to_owned(), "localhost", "one", limits)];
     match setup.job {
-        Job::Files => vec![("bench.yaml".to_owned(), site("localhost", "one"))],
-        Job::Exchanges => {
-            vec![("bench.yaml".to_owned(), site("localhost", "one") + "limits: {request_body: 1GiB}\n")]
-        }
+        Job::Files => one(""),
+        Job::Exchanges => one("limits: {request_body: 1GiB}\n"),
         Job::Hosts => {
-            let file = |name: &String| (format!("{name}.yaml"), site(name, &format!("hosts/{name}")));
-            setup.names.iter().map(file).collect()
+            let names = setup.names.iter();
+            names.map(|name| site(format!("{name}.yaml"), name, &format!("hosts/{name}"), "")).collect()
         }
     }
 }
