@@ -159,7 +159,8 @@ impl Cursor<'_> {
     fn key(&mut self) -> Option<MapKey> {
         let (span, text) = self.word(is_of_key)?;
         self.take(b':')?;
-        (self.is_over() || self.peek() == Some(b' ')).then_some(MapKey { span, text })
+        let is_word = (self.is_over() || self.peek() == Some(b' ')) && !is_null(&text);
+        is_word.then_some(MapKey { span, text })
     }
 
     fn value(&mut self) -> Option<Node> {
