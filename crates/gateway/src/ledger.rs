@@ -29,10 +29,11 @@ const CACHE_LIMIT: usize = 8 * 1024 * 1024;
 /// Open for writing; locked against other processes. After an error of the disk it is opened anew for the next commit.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    /// The last good versions as of the last commit, once somebody has asked: a start asks for each. Before the database,
+    /// which it must not outlive.
+    read: RefCell<Option<GoodTable>>,
     database: Option<Database>,
     path: PathBuf,
-    /// The last good versions as of the last commit, once somebody has asked: a start asks for each.
-    read: RefCell<Option<GoodTable>>,
     /// What could not be written yet, the latest of each: bounded by what there is.
     backlog: BTreeMap<Subject, Entry>,
     #[cfg(test)]
