@@ -112,23 +112,14 @@ pub(crate) fn converse(turns: Vec<Turn<'_>>) -> Vec<Result<Answered, Unanswered>
 pub(crate) fn listen(pieces: Vec<&[u8]>) -> (Vec<Served>, Option<Fault>) {
     let mut client = Client { pieces: pieces.into_iter(), bytes: BytesMut::new() };
     let mut requests = Vec::new();
-    let fault = loop {
-        match client.request() {
-            Ok(Some(request)) => {
-                let whole = request.body.is_some();
-                requests.push(request);
-                if !whole {
-                    break None;
-                }
-            }
-            Ok(None) => break None,
-            Err((request, fault)) => {
-                requests.extend(request);
-                break Some(fault);
-            }
+    loop {
+        let (request, fault) = client.request();
+        let goes_on = request.as_ref().is_some_and(|request| request.body.is_some());
+        requests.extend(request);
+        if !goes_on {
+            return (requests, fault);
         }
-    };
-    (requests, fault)
+    }
 }
 
 /// What comes of a client.
@@ -144,32 +135,35 @@ impl Client<'_> {
         piece.is_some()
     }
 
-    /// The next one, as far as it comes; with a fault in its body, what came before that.
-    fn request(&mut self) -> Result<Option<Served>, (Option<Served>, Fault)> {
+    /// The next one, as far as it comes, and a fault in it.
+    fn request(&mut self) -> (Option<Served>, Option<Fault>) {
         let mut seen = 0;
         let (head, length) = loop {
             let read = if self.bytes.is_empty() { Ok(None) } else { read_request(&self.bytes, &mut seen, &LIMITS) };
-            match read.map_err(|fault| (None, fault))? {
-                Some(found) => break found,
-                None if self.comes() => {}
-                None => return Ok(None),
+            match read {
+                Ok(Some(found)) => break found,
+                Ok(None) if self.comes() => {}
+                Ok(None) => return (None, None),
+                Err(fault) => return (None, Some(fault)),
             }
         };
         self.bytes.advance(length);
         let mut reader = BodyReader::forbidding(head.body, forbids_trailer);
         let (mut content, mut trailers) = (Vec::new(), HeaderMap::new());
         let mut served = Served { head: head.request.into_parts().0, body: None };
-        loop {
+        let fault = loop {
             match reader.read(&mut self.bytes) {
                 Ok(Some(Part::Data(data))) => content.extend_from_slice(&data),
                 Ok(Some(Part::Trailers(fields))) => trailers = fields,
-                Ok(None) if reader.is_over() => break,
+                Ok(None) if reader.is_over() => {
+                    served.body = Some((content, trailers));
+                    break None;
+                }
                 Ok(None) if self.comes() => {}
-                Ok(None) => return Ok(Some(served)),
-                Err(fault) => return Err((Some(served), fault)),
+                Ok(None) => break None,
+                Err(fault) => break Some(fault),
             }
-        }
-        served.body = Some((content, trailers));
-        Ok(Some(served))
+        };
+        (Some(served), fault)
     }
 }
