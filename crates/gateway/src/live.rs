@@ -82,8 +82,8 @@ impl Counters {
 
     /// Responses of a class: 1 for 1xx to 5 for 5xx.
     pub(crate) fn of_class(&self, class: usize) -> u64 {
-        let count = |counts: &Box<Counts>| counts.by_class.get(class.wrapping_sub(1)).map(|count| count.load(Relaxed));
-        self.0.get().and_then(count).unwrap_or(0)
+        let count = self.0.get().and_then(|counts| counts.by_class.get(class.wrapping_sub(1)));
+        count.map_or(0, |count| count.load(Relaxed))
     }
 
     pub(crate) fn bytes_sent(&self) -> u64 {
