@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures the release build, and fails when a promise of the README is broken.
 
 mod floods;
+mod instructions;
 mod neighbours;
 mod peers;
 mod report;
@@ -35,6 +36,8 @@ pub(crate) enum Bench {
     Peers(peers::PeersArgs),
     /// Attacks one of fifty tenants, and looks at what the others notice.
     Neighbours(neighbours::NeighboursArgs),
+    /// Counts the instructions of a request under callgrind, and holds them against the recorded figure.
+    Instructions(instructions::InstructionsArgs),
     /// Floods the gateway, nginx and HAProxy in the ways that have brought gateways down, and prints what each costs.
     Floods(floods::FloodsArgs),
 }
@@ -60,6 +63,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         Bench::Scale(args) => scale::run(args),
         Bench::Peers(args) => peers::run(args),
         Bench::Neighbours(args) => neighbours::run(args),
+        Bench::Instructions(args) => instructions::run(args),
         Bench::Floods(args) => floods::run(args),
     }
 }

@@ -22,6 +22,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct GatewayBuilder {
     pub(super) binary: Option<PathBuf>,
+    under: Vec<OsString>,
     settings: String,
     workers: usize,
     environment: Vec<(String, String)>,
@@ -37,6 +38,7 @@ impl Default for GatewayBuilder {
         let (settings, environment, files) = (String::new(), Vec::new(), Vec::new());
         Self {
             binary: None,
+            under: Vec::new(),
             settings,
             workers: 2,
             environment,
@@ -54,6 +56,13 @@ impl GatewayBuilder {
     #[must_use]
     pub fn binary(mut self, path: PathBuf) -> Self {
         self.binary = Some(path);
+        self
+    }
+
+    /// As the end of another command line (`valgrind …`).
+    #[must_use]
+    pub fn under<S: Into<OsString>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.under = words.into_iter().map(Into::into).collect();
         self
     }
 
@@ -131,7 +140,7 @@ impl GatewayBuilder {
 
     /// Starts the process only.
     pub(super) fn launch(&self, dir: &Path) -> Process {
-        self.launch_under(&[], dir)
+        self.launch_under(&self.under, dir)
     }
 
     /// Starts the process only, as the end of that command line.
