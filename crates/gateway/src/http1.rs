@@ -12,7 +12,7 @@
 //! | a head, and what comes too early | [`inbound`] |
 //! | what a refused head is called | [`refused`] |
 //! | the request's body, read from the same stream | [`content`], [`line`](mod@line) |
-//! | the response | [`answer`], [`outbound`], [`date`] |
+//! | the response | [`answer`], [`outbound`] |
 //! | after a 101 the connection is somebody else's | [`switch`] |
 
 use std::{
@@ -46,7 +46,6 @@ use crate::{
 
 mod answer;
 mod content;
-mod date;
 mod inbound;
 mod line;
 mod outbound;

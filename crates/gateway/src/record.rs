@@ -25,7 +25,6 @@ use crate::{
     refusals::{Particulars, Refused},
     request::Walker,
     tenant::Seat,
-    vitals::{Codec, Vitals},
 };
 
 /// Logged for a client that left before a response began.
@@ -263,12 +262,7 @@ impl http_body::Body for Tracked {
                 None => record.complete = true,
             }
         }
-        let Some(record) = &self.record else { return Poll::Ready(frame) };
-        let vitals = record.walker.vitals();
-        if vitals.codec() == Codec::Http1 {
-            return Poll::Ready(frame); // its codec tells by itself what the client does not take
-        }
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|data| Piece::given(data, vitals)))))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -277,36 +271,6 @@ impl http_body::Body for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A piece of a response until it has been written. The end of the body is no end of it: what the client has no room for stays
-/// with the codec, also when the request is over.
-struct Piece {
-    data: Bytes,
-    vitals: Arc<Vitals>,
-}
-
-impl Piece {
-    /// The codec gets it, and drops it when it is written or given up.
-    fn given(data: Bytes, vitals: &Arc<Vitals>) -> Bytes {
-        if data.is_empty() {
-            return data;
-        }
-        vitals.piece_given();
-        Bytes::from_owner(Self { data, vitals: Arc::clone(vitals) })
-    }
-}
-
-impl AsRef<[u8]> for Piece {
-    fn as_ref(&self) -> &[u8] {
-        &self.data
-    }
-}
-
-impl Drop for Piece {
-    fn drop(&mut self) {
-        self.vitals.piece_taken();
     }
 }
 

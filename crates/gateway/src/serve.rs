@@ -2,8 +2,6 @@
 //! per connection watches its [`Vitals`]; a drain closes it politely.
 
 use std::{
-    convert::Infallible,
-    error::Error as _,
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -12,22 +10,17 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep},
 };
-use vestibule_proxy as proxy;
 
 use crate::{
-    fault::chain,
-    frames::Counted,
     http1,
+    http2::Http2,
     outcome::{Ended, Outcome},
-    request::{self, ConnectionFacts, Held, Walker},
+    request::{ConnectionFacts, Held, Walker},
     stream::Watched,
-    tasks::Tasks,
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
@@ -47,18 +40,8 @@ where
             Box::pin(Served::new(walker, connection))
         }
         Codec::Http2 => {
-            let stream = Counted::new(stream, worker.config().limits.request_head.0);
-            let io = TokioIo::new(Watched::new(stream, vitals));
-            let walking = walker.clone();
-            // Boxed: hyper moves the future of a request several times.
-            let service = service_fn(move |request| {
-                let request = proxy::from_hyper(request, walking.worker().spawn());
-                let walk = Box::pin(request::walk(walking.clone(), request));
-                async { Ok::<_, Infallible>(walk.await) }
-            });
-            let connection = Box::pin(http2_builder(&worker).serve_connection(io, service));
-            let close = http2::Connection::graceful_shutdown;
-            Box::pin(Served::new(walker, Http2 { connection, close }))
+            let connection = Http2::new(Watched::new(stream, vitals), walker.clone());
+            Box::pin(Served::new(walker, connection))
         }
     }
 }
@@ -80,47 +63,6 @@ fn wire_limits(worker: &Worker) -> vestibule_wire::Limits {
     }
 }
 
-fn http2_builder(worker: &Worker) -> http2::Builder<LocalExecutor> {
-    let limits = &worker.config().limits;
-    let mut builder = http2::Builder::new(LocalExecutor { tasks: worker.tasks().clone() });
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams_per_connection)
-        .max_header_list_size(u32::try_from(limits.request_head.0).unwrap_or(u32::MAX))
-        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
-        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-        .max_send_buf_size(HTTP2_SEND_BUFFER)
-        .max_local_error_reset_streams(HTTP2_RESET_LIMIT)
-        .max_pending_accept_reset_streams(HTTP2_PENDING_RESET_LIMIT);
-    builder
-}
-
-/// What one upload may have in flight towards us, bytes (RFC 9113 section 6.9).
-const HTTP2_STREAM_WINDOW: u32 = 128 * 1024;
-/// What all uploads of a connection may have in flight towards us.
-const HTTP2_CONNECTION_WINDOW: u32 = 512 * 1024;
-/// What a stream keeps of a response that the client does not take.
-const HTTP2_SEND_BUFFER: usize = 64 * 1024;
-/// Resets that a client's errors may cost us before it is told to calm down (CVE-2025-8671).
-const HTTP2_RESET_LIMIT: usize = 64;
-/// Streams reset by the client before they were accepted (CVE-2023-44487).
-const HTTP2_PENDING_RESET_LIMIT: usize = 20;
-
-/// Spawns the tasks of HTTP/2 streams onto the worker.
-#[derive(Clone, Debug)]
-pub(crate) struct LocalExecutor {
-    tasks: Tasks,
-}
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        self.tasks.spawn(Box::pin(future));
-    }
-}
-
 /// A connection as its codec drives it.
 pub(crate) trait Conversation {
     /// Moves what can be moved; ready when it has ended.
@@ -128,25 +70,6 @@ pub(crate) trait Conversation {
 
     /// It shall take nothing new, and end after what is under way. To be polled afterwards.
     fn close(&mut self);
-}
-
-/// One of HTTP/2, by hyper.
-struct Http2<C> {
-    connection: Pin<Box<C>>,
-    close: fn(Pin<&mut C>),
-}
-
-impl<C: Future<Output = hyper::Result<()>>> Conversation for Http2<C> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.connection.as_mut().poll(cx).map(|result| match result {
-            Ok(()) => Outcome::Closed.into(),
-            Err(error) => broken(&error).because(chain(&error)),
-        })
-    }
-
-    fn close(&mut self) {
-        (self.close)(self.connection.as_mut());
-    }
 }
 
 /// Drives a connection while watching its vitals and the drain. The timer and the drain signal are polled only when
@@ -185,22 +108,6 @@ impl<C: Conversation + Unpin> Future for Served<C> {
             Verdict::Cut(overdue) => Poll::Ready(this.ended(Outcome::from(overdue))),
         }
     }
-}
-
-/// Who ended a connection out of order: the client that is not there any more, or the codec?
-fn broken(error: &hyper::Error) -> Outcome {
-    let source = error.source();
-    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
-        Some(error) if error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) => Outcome::Flooded,
-        Some(error) if error.is_io() || error.is_remote() => Outcome::Vanished,
-        Some(_) => Outcome::Broken,
-        None if is_of_the_network(source) => Outcome::Vanished,
-        None => Outcome::Broken,
-    }
-}
-
-fn is_of_the_network(source: Option<&(dyn std::error::Error + 'static)>) -> bool {
-    source.is_some_and(|source| source.is::<std::io::Error>())
 }
 
 /// What to do with a connection now.

@@ -24,7 +24,7 @@ const LEAST_TAKEN: u64 = 1024;
 /// How often a closing connection is looked at.
 pub(crate) const CLOSING_LOOK: Duration = Duration::from_secs(1);
 
-/// Written by one worker only; atomics because pieces of responses to HTTP/2 must be `Send`.
+/// Written by one worker only: relaxed atomics cost no more than cells there.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     origin: Instant,
@@ -104,11 +104,6 @@ impl Vitals {
         self.head_since.store(0, Relaxed);
         self.rest_since.store(0, Relaxed);
         self.used.store(true, Relaxed);
-    }
-
-    /// How requests arrive.
-    pub(crate) fn codec(&self) -> Codec {
-        self.codec
     }
 
     /// For how long nothing has been asked, answered or waited to be written.

@@ -252,7 +252,8 @@ impl Worker {
         &self.shared.config
     }
 
-    /// Spawns onto this worker's thread, counted.
+    /// The tasks of this worker.
+    #[cfg(test)]
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.tasks
     }

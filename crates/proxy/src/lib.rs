@@ -80,7 +80,7 @@ pub use law::{Told, asks_for_websocket, forbids_trailer, inspect, told};
 pub use pages::refuse;
 pub use rate::Rate;
 pub use refusal::Refusal;
-pub use request_body::{Duplex, Handover, RequestBody, RequestBodyError, from_hyper};
+pub use request_body::{Duplex, Handover, RequestBody, RequestBodyError};
 pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
 
 /// Spawns onto the worker; only the gateway knows how (invariant: only the gateway spawns).

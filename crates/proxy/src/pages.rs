@@ -55,7 +55,7 @@ fn dress(headers: &mut HeaderMap, refusal: Refusal, form: Form) {
         headers.insert(ALLOW, ALLOWED);
     }
     if refusal.closes() {
-        // hyper's HTTP/2 server drops the field, its HTTP/1.1 server obeys it.
+        // The codec of HTTP/2 drops the field, that of HTTP/1.1 obeys it.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }

@@ -5,7 +5,6 @@
 //! is generic over one.
 
 use std::{
-    error::Error,
     fmt,
     future::Future,
     io,
@@ -17,10 +16,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use vestibule_wire as wire;
-
-mod by_hyper;
-
-pub use by_hyper::from_hyper;
 
 /// See the module. Nothing is allocated where there is no body, as with most requests.
 ///
@@ -60,9 +55,6 @@ pub enum RequestBodyError {
     /// Its frames could be read in two ways.
     #[error("it is malformed")]
     Malformed(#[source] wire::Fault),
-    /// The codec of HTTP/2 says so.
-    #[error("its stream ended")]
-    Stream(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl RequestBody {

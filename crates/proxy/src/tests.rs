@@ -1,6 +1,7 @@
 //! Black-box tests: a hyper server with [`crate::inspect`] and forwarding on one side, a backend that speaks raw bytes
 //! on the other, real sockets between.
 
+mod by_hyper;
 mod rig;
 
 mod backends;

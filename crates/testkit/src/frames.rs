@@ -51,6 +51,8 @@ pub const FRAME_SIZE_ERROR: u32 = 0x6;
 /// Section 7.
 pub const REFUSED_STREAM: u32 = 0x7;
 /// Section 7.
+pub const COMPRESSION_ERROR: u32 = 0x9;
+/// Section 7.
 pub const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// A frame with any payload, under its true length.

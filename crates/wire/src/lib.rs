@@ -13,12 +13,8 @@
 //! | `target` | the forms of request targets |
 //! | `head` | the head of a message → where it ends, and how long its body is |
 //! | `chunked` | chunk frames and trailers |
-//!
-//! Of HTTP/2, which has a codec that reads strictly by itself, only the heads of frames are looked at: [`frames`] counts
-//! them. Time is an argument there, too.
 
 mod chunked;
-pub mod frames;
 mod head;
 mod octets;
 mod target;

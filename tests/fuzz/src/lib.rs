@@ -13,13 +13,13 @@
 //! | [`requests()`] | bytes of a client | our codec reads the same however they are cut, as a second reading and as another codec; what is forwarded is read back as it was meant |
 //! | [`chunks`] | a chunked body | as above |
 //! | [`responses()`] | bytes of a backend | our codec reads the same however they are cut, and what a second reading reads; nothing unasked is taken for an answer; what a client gets of it is read back as it was meant |
-//! | [`frames()`] | bytes of an HTTP/2 client | the same verdict however they are cut, at exactly the limits |
+//! | [`http2()`] | frames of an HTTP/2 client | the same events, fault and replies however they are cut; replies are whole frames within the windows |
 
 mod cuts;
 pub mod dice;
 mod exchange;
 mod forward;
-mod frames;
+mod http2;
 mod law;
 mod memory;
 mod names;
@@ -30,7 +30,7 @@ mod responses;
 mod site;
 mod told;
 
-pub use frames::frames;
+pub use http2::http2;
 pub use law::{header_law, response_law};
 pub use names::names;
 pub use preface::preface;
@@ -52,7 +52,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "preface", run: preface },
     Target { name: "requests", run: requests },
     Target { name: "chunks", run: chunks },
-    Target { name: "frames", run: frames },
+    Target { name: "http2", run: http2 },
     Target { name: "names", run: names },
     Target { name: "header_law", run: header_law },
     Target { name: "responses", run: responses },

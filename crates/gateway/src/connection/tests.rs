@@ -5,6 +5,7 @@ mod challenges;
 mod first_certificate;
 mod guests;
 mod http1;
+mod http2;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

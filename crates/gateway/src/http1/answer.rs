@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use vestibule_h1::{Framing, Persistence, Reason, RequestHop, ResponseLine, announced_trailers};
 use vestibule_proxy::BodyError;
 
-use super::{date, line::Line, outbound::Last};
-use crate::{record::Tracked, vitals::Vitals};
+use super::{line::Line, outbound::Last};
+use crate::{date, record::Tracked, vitals::Vitals};
 
 /// What of a request decides how it is answered.
 #[derive(Debug, Clone, Copy)]

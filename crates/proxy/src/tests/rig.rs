@@ -27,9 +27,10 @@ use vestibule_vhost::{
     vhost::{Limits, Prefix, Timeouts},
 };
 
+use super::by_hyper::from_hyper;
 use crate::{
     Account, AccountLimits, Body, Caller, Fault, Proxy, ProxyConfig, Refusal, Scheme, Spawn, Trust, TunnelEnd,
-    dial::Roots, forward::Terms, from_hyper, inspect, refuse,
+    dial::Roots, forward::Terms, inspect, refuse,
 };
 
 /// No wait of a test is longer; a hang becomes a failure.

@@ -1,4 +1,0 @@
-//! The target `frames` as a program of libFuzzer.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| vestibule_fuzz::frames(data));
