@@ -150,8 +150,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
                 return Poll::Ready(Ok(()));
             }
             this.session.check()?;
+            let nobody_waits = this.session.unsent().is_empty();
             let received = ready!(this.poll_receive(cx, Some(&mut *buf)));
-            this.say_at_once(cx);
+            // Else it goes with what waits: whoever reads may be another task than whoever writes, and the network, asked
+            // for room, would wake the one who asked last.
+            if nobody_waits {
+                this.say_at_once(cx);
+            }
             if buf.filled().len() > before {
                 return Poll::Ready(Ok(())); // a failure behind it comes again
             }

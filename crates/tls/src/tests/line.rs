@@ -7,7 +7,7 @@ use std::{
     io::{self, Read, Write},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -30,6 +30,8 @@ pub(super) struct Ends {
     pub(super) room: usize,
     /// How often something was taken.
     pub(super) writes: usize,
+    /// Who asked last for room: a socket wakes one writer only.
+    pub(super) writer: Option<Waker>,
     moved: usize,
 }
 
@@ -48,6 +50,7 @@ impl Line {
             write_size,
             room: usize::MAX,
             writes: 0,
+            writer: None,
             moved: 0,
         })))
     }
@@ -77,10 +80,11 @@ impl AsyncRead for Line {
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.with(|ends| {
             let count = bytes.len().min(ends.write_size).min(ends.room.saturating_sub(ends.to_client.len()));
             if count == 0 {
+                ends.writer = Some(cx.waker().clone());
                 return Poll::Pending;
             }
             ends.to_client.extend(&bytes[..count]);

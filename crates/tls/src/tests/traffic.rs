@@ -1,6 +1,6 @@
 //! Bytes in both directions.
 
-use std::io::IoSlice;
+use std::{io::IoSlice, task::Wake};
 
 use super::*;
 
@@ -95,6 +95,32 @@ fn a_client_that_does_not_read_holds_no_more_than_one_write() {
         }
         assert!(heard == said && stalls > 50, "{version:?}, {stalls} stalls");
         assert!(server.is_at_rest());
+    }
+}
+
+/// Somebody who can be told from others.
+struct Somebody;
+
+impl Wake for Somebody {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn who_waits_for_room_is_not_forgotten_when_another_reads() {
+    for version in VERSIONS {
+        let line = Line::new();
+        let (mut client, mut server) = connection(version, &line);
+        line.with(|ends| ends.room = 10_000);
+        assert!(matches!(write(&mut server, &bytes(20_000)), Poll::Ready(Ok(20_000))));
+        let (writer, reader) = (Waker::from(Arc::new(Somebody)), Waker::from(Arc::new(Somebody)));
+        let waits = Pin::new(&mut server).poll_flush(&mut Context::from_waker(&writer));
+        assert!(waits.is_pending());
+        client.say(b"an upload goes on");
+        let mut bytes = [0; 100];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let read = Pin::new(&mut server).poll_read(&mut Context::from_waker(&reader), &mut buf);
+        assert!(matches!(read, Poll::Ready(Ok(()))) && buf.filled() == b"an upload goes on");
+        assert!(line.with(|ends| ends.writer.as_ref().is_some_and(|waker| waker.will_wake(&writer))), "{version:?}");
     }
 }
 
