@@ -174,7 +174,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     /// The response begins.
     fn answer(&mut self, response: Response<Tracked>, asked: Asked, cx: &mut Context<'_>) -> Step {
         let rest = self.line.rest_of_request(cx);
-        let ends = self.closing || rest == Left::Something || asked.hop.persistence == Persistence::Close;
+        let is_last = self.closing || self.walker.vitals().is_close_asked();
+        let ends = is_last || rest == Left::Something || asked.hop.persistence == Persistence::Close;
         let persistence = if ends { Persistence::Close } else { Persistence::Keep };
         Step::Next(Phase::Answering(Answer::begin(response, asked, persistence, &self.line)))
     }

@@ -129,8 +129,8 @@ impl Vitals {
         self.tunnel.load(Relaxed)
     }
 
-    /// It shall take nothing new: HTTP/1.1 is told by a header field, HTTP/2 by GOAWAY (RFC 9113 section 6.8), which is the
-    /// watchdog's. Noticed at the next wake of the connection, at the latest by the response that follows.
+    /// It shall take nothing new: HTTP/1.1 is told by a header field of the next response that begins, which is the last
+    /// one, HTTP/2 by GOAWAY (RFC 9113 section 6.8), which is the watchdog's, at the next wake of the connection.
     pub(crate) fn ask_close(&self) {
         self.close_asked.store(true, Relaxed);
     }

@@ -5,7 +5,13 @@ use tokio::io::{DuplexStream, duplex, split};
 use vestibule_proxy::Scheme;
 
 use super::*;
-use crate::request::{ConnectionFacts, Held};
+use crate::{
+    http1,
+    request::{ConnectionFacts, Held, Walker},
+    serve::Conversation as _,
+    stream::Watched,
+    vitals::Vitals,
+};
 
 const SITE: &str =
     "hosts: a.localhost\nredirect_to_https: false\nrespond: hello\nroutes: {/none: {respond: {status: 204}}}\n";
@@ -16,15 +22,21 @@ fn gate() -> Gate {
     Gate::new(WithoutCertificate::Placeholder, &[SITE])
 }
 
-/// A client's end of a connection that is served, with so much room in between.
-fn served(gate: &Gate, room: usize) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
-    let (client, server) = duplex(room);
+/// Whose connection it is, and what it holds.
+fn of_somebody() -> (ConnectionFacts, Held) {
     let address = ([127, 0, 0, 1], 1).into();
     let peer = ClientAddr::new(address);
     let facts = ConnectionFacts { client: peer, local: address, scheme: Scheme::Http, handshake: None };
     let limits = vestibule_listener::ConnectionLimits { total: 1, per_client: 1 };
     let permit = vestibule_listener::Permits::new(limits).acquire(peer).expect("a permit");
-    let serving = serve(Rc::clone(&gate.worker), server, Codec::Http1, facts, Held { permit, seat: None });
+    (facts, Held { permit, seat: None })
+}
+
+/// A client's end of a connection that is served, with so much room in between.
+fn served(gate: &Gate, room: usize) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
+    let (client, server) = duplex(room);
+    let (facts, held) = of_somebody();
+    let serving = serve(Rc::clone(&gate.worker), server, Codec::Http1, facts, held);
     (client, tokio::task::spawn_local(serving))
 }
 
@@ -176,6 +188,28 @@ fn who_asks_and_asks_and_reads_nothing_is_not_read_any_more() {
         drop(reading);
         writing.await.expect("ends");
         assert!(matches!(outcome.await.expect("no panic").outcome, Outcome::Closed | Outcome::Vanished));
+    });
+}
+
+#[test]
+fn the_answer_to_who_is_asked_to_close_says_so_and_is_the_last() {
+    run(async {
+        let gate = gate();
+        let (mut client, server) = duplex(LARGE);
+        let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let (facts, held) = of_somebody();
+        let walker = Walker::new(Rc::clone(&gate.worker), facts, Arc::clone(&vitals), held);
+        vitals.ask_close(); // as a request does that is refused
+        let limits = vestibule_wire::Limits { head: 1024, fields: 8, target: 64 };
+        let mut connection = http1::Connection::new(Watched::new(server, vitals), walker, limits);
+        client.write_all(HELLO.repeat(3).as_bytes()).await.expect("sent");
+        client.shutdown().await.expect("ended");
+        let ended = std::future::poll_fn(|cx| connection.poll(cx)).await;
+        assert_eq!(ended.outcome, Outcome::Closed);
+        drop(connection);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("text");
+        assert_eq!(shown(&answer), ["200 5 close"], "and nothing to those behind it: {answer}");
     });
 }
 
