@@ -41,7 +41,7 @@ use crate::{
     record::Tracked,
     request::{self, Walker},
     serve::Conversation,
-    stream::Watched,
+    stream::{BreakOff, Watched},
 };
 
 mod answer;
@@ -59,7 +59,7 @@ mod tests;
 const STEPS_AT_ONCE: u32 = 64;
 
 /// See the module.
-pub(crate) struct Connection<S> {
+pub(crate) struct Connection<S: BreakOff> {
     line: Rc<Line<S>>,
     walker: Walker,
     limits: Limits,
@@ -87,7 +87,7 @@ enum Step {
     End(Ended),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static> Connection<S> {
     pub(crate) fn new(stream: Watched<S>, walker: Walker, limits: Limits) -> Self {
         Self { line: Line::new(stream), walker, limits, phase: Phase::Reading, closing: false }
     }
@@ -207,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Conversation for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static> Conversation for Connection<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         for _ in 0..STEPS_AT_ONCE {
             match ready!(self.step(cx)) {
@@ -224,9 +224,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Conversation for Connection<S>
     }
 }
 
-/// Whoever still reads or waits is told.
-impl<S> Drop for Connection<S> {
+/// Whoever still reads or waits is told, and a client that cannot count what it got.
+impl<S: BreakOff> Drop for Connection<S> {
     fn drop(&mut self) {
+        if matches!(&self.phase, Phase::Answering(answer) if answer.is_until_close()) {
+            self.line.break_off();
+        }
         self.line.leave();
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     http2::Http2,
     outcome::{Ended, Outcome},
     request::{ConnectionFacts, Held, Walker},
-    stream::Watched,
+    stream::{BreakOff, Watched},
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
@@ -29,7 +29,7 @@ use crate::{
 /// room for what it was called with: thousands of connections are idle here.
 pub(crate) fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts, held: Held) -> Serving
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + BreakOff + Send + Unpin + 'static,
 {
     let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
     let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), held);

@@ -13,10 +13,37 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Sleep, sleep},
 };
+use vestibule_tls::TlsStream;
 
 use crate::vitals::Vitals;
+
+/// A stream whose end can be told from a good one, also where a good one is an end of what was said.
+pub(crate) trait BreakOff {
+    /// To be dropped after this, it ends in no good order.
+    fn break_off(&self);
+}
+
+impl BreakOff for TcpStream {
+    /// It is reset.
+    fn break_off(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!(%error, "a connection that breaks off ends as any other");
+        }
+    }
+}
+
+impl<S> BreakOff for TlsStream<S> {
+    /// What is dropped has said no close_notify (RFC 8446 section 6.1).
+    fn break_off(&self) {}
+}
+
+#[cfg(test)]
+impl BreakOff for tokio::io::DuplexStream {
+    fn break_off(&self) {}
+}
 
 /// A stream whose first bytes were read already and come again.
 #[derive(Debug)]
@@ -28,6 +55,12 @@ pub(crate) struct Rewound<S> {
 impl<S> Rewound<S> {
     pub(crate) fn new(first: Bytes, stream: S) -> Self {
         Self { first, stream }
+    }
+}
+
+impl<S: BreakOff> BreakOff for Rewound<S> {
+    fn break_off(&self) {
+        self.stream.break_off();
     }
 }
 
@@ -114,6 +147,12 @@ impl<S> Watched<S> {
     }
 }
 
+impl<S: BreakOff> BreakOff for Watched<S> {
+    fn break_off(&self) {
+        self.stream.break_off();
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -183,7 +222,7 @@ mod tests {
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::{TcpListener, TcpStream},
+        net::TcpListener,
     };
 
     use super::*;

@@ -114,6 +114,11 @@ impl Answer {
         self.body.is_some()
     }
 
+    /// Is its end the end of the connection, by which alone a client of HTTP/1.0 knows that it is whole?
+    pub(super) fn is_until_close(&self) -> bool {
+        matches!(self.rest, Rest::UntilClose)
+    }
+
     /// Does the connection become one of another protocol with it?
     pub(super) fn switches(&self) -> bool {
         self.ending == Ending::Switch

@@ -21,7 +21,10 @@ use super::{
     inbound::{Inbound, Left, NoHead},
     outbound::Outbound,
 };
-use crate::{stream::Watched, vitals::Vitals};
+use crate::{
+    stream::{BreakOff, Watched},
+    vitals::Vitals,
+};
 
 /// See the module.
 pub(super) struct Line<S> {
@@ -147,6 +150,13 @@ impl<S> Line<S> {
     /// How much of the body is still to come, where that is known.
     pub(super) fn remaining(&self) -> Option<u64> {
         self.ends.borrow().inbound.remaining()
+    }
+}
+
+impl<S: BreakOff> Line<S> {
+    /// What was said is not to be taken for whole when the connection ends.
+    pub(super) fn break_off(&self) {
+        self.ends.borrow().stream.break_off();
     }
 }
 

@@ -213,6 +213,48 @@ fn the_answer_to_who_is_asked_to_close_says_so_and_is_the_last() {
     });
 }
 
+/// Two ends of a connection over the network.
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+    (client, listener.accept().await.expect("accepts").0)
+}
+
+#[test]
+fn a_response_that_ends_with_its_connection_and_breaks_off_is_no_whole_one() {
+    run(async {
+        for (end, is_whole) in [("", false), ("0\r\n\r\n", true)] {
+            let backend = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+            let address = backend.local_addr().expect("bound");
+            let site = format!("hosts: a.localhost\nredirect_to_https: false\nupstream: http://{address}\n");
+            let gate = Gate::owned(TenantId::OPERATOR, WithoutCertificate::Placeholder, &[&site]);
+            let (mut client, server) = pair().await;
+            let (facts, held) = of_somebody();
+            let serving = serve(Rc::clone(&gate.worker), Rewound::new(Bytes::new(), server), Codec::Http1, facts, held);
+            let serving = tokio::task::spawn_local(serving);
+            client.write_all(b"GET / HTTP/1.0\r\nhost: a.localhost\r\n\r\n").await.expect("sent");
+            let (mut asked, _) = backend.accept().await.expect("asked");
+            let mut head = [0; 4096];
+            assert!(asked.read(&mut head).await.expect("a request") > 0);
+            asked
+                .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+                .await
+                .expect("sent");
+            // What was there before the end is seen in any case.
+            let mut heard = Vec::new();
+            while !heard.ends_with(b"hello") {
+                assert!(client.read_buf(&mut heard).await.expect("read") > 0);
+            }
+            asked.write_all(end.as_bytes()).await.expect("sent");
+            drop(asked);
+            assert_eq!(client.read_to_end(&mut heard).await.is_ok(), is_whole);
+            drop(client);
+            let expected = if is_whole { Outcome::Closed } else { Outcome::Broken };
+            assert_eq!(serving.await.expect("no panic").outcome, expected);
+        }
+    });
+}
+
 #[test]
 fn a_request_whose_client_is_gone_is_given_up() {
     run(async {
