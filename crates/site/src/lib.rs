@@ -23,6 +23,9 @@
 
 pub mod acme;
 mod findings;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod read;
 pub mod schema;
 pub mod settings;

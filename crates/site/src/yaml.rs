@@ -12,6 +12,8 @@ mod syntax;
 mod tree;
 
 pub(crate) use build::parse;
+#[cfg(feature = "fuzzing")]
+pub(crate) use plain::agreement::hold as hold_both_readers;
 use vestibule_diagnostics::Span;
 
 /// Files longer than this are not read at all, whatever limit the settings name.

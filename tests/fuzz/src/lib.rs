@@ -7,7 +7,7 @@
 //! | target | input | what must hold |
 //! |---|---|---|
 //! | [`preface()`] | the first bytes of a connection | the verdict stands at every later byte; rustls reads the same SNI and ALPN |
-//! | [`site_file`], [`settings_file`] | a file | bounded findings in order of place, spans in the text, every message can be drawn |
+//! | [`site_file`], [`settings_file`] | a file | bounded findings in order of place, spans in the text, every message can be drawn; both readers of YAML read the same |
 //! | [`names()`] | text | normal forms are fixed points, what is written is read back, both readers of hosts agree |
 //! | [`header_law`], [`response_law`] | fields | what goes on is what came, less what may not; nothing of identity; one length |
 //! | [`requests()`] | bytes of a client | our codec reads the same however they are cut, as a second reading and as another codec; what is forwarded is read back as it was meant |

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use vestibule_diagnostics::{Diagnostic, Report, Source, Span, render::coloured};
 use vestibule_names::{SiteId, TenantId};
-use vestibule_site::{Parsed, parse_settings, parse_site};
+use vestibule_site::{Parsed, fuzzing, parse_settings, parse_site};
 
 /// What is kept of one file, and the line that says how much was left away.
 const FINDINGS_LIMIT: usize = 50 + 1;
 /// Of one finding, as it is drawn: its lines are cut, and so are the lines of the file that it shows.
 const REPORT_LIMIT: usize = 16 * 1024;
 
-/// Any bytes as a site file; what is valid is compiled too.
+/// Any bytes as a site file; what is valid is compiled too. The two readers of YAML are held against each other.
 pub fn site_file(data: &[u8]) {
+    fuzzing::hold_both_readers(data);
     let parsed = parse_site(data);
     told(data, &parsed);
     assert_eq!(parse_site(data).diagnostics, parsed.diagnostics, "the same file is told the same");

@@ -3,7 +3,7 @@
 //! It is SipHash-1-3 with 128 bits. Tenants choose the names, and their processes share the machine's caches with us: so
 //! neither where a name is filed nor what would collide with it may follow from anything that they can observe. With
 //! 128 bits of a pseudorandom function, two names are taken for one less often than memory errs; so no name needs to be
-//! kept, fetched and compared (`docs/decisions/0015-the-table-keeps-prints.md`).
+//! kept, fetched and compared (`docs/decisions/0016-the-table-keeps-prints.md`).
 
 use std::{
     fmt,

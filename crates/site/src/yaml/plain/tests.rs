@@ -1,23 +1,4 @@
-use super::{super::build, *};
-use crate::{findings::Findings, yaml::Document};
-
-/// What the library makes of it: the tree and what is to be said.
-fn by_the_library(text: &str) -> (String, bool) {
-    let mut findings = Findings::default();
-    let document = build::read(text, &mut findings);
-    let root = match document {
-        Document::Root(root) => format!("{root:?}"),
-        other => format!("{other:?}"),
-    };
-    (root, findings.in_order().is_empty())
-}
-
-/// If it is read here at all, then as the library reads it, which has nothing to say of it. Was it?
-fn check(text: &str) -> bool {
-    let Some(root) = parse(text) else { return false };
-    assert_eq!((format!("{root:?}"), true), by_the_library(text), "{text:?}");
-    true
-}
+use super::{agreement::hold as check, *};
 
 #[test]
 fn usual_files_are_read_here_and_as_the_library_reads_them() {
@@ -100,13 +81,64 @@ fn everything_else_is_left_to_the_library() {
     assert!(!check(&format!("hosts: {}\n", "a".repeat(TEXT_LIMIT))));
 }
 
+#[test]
+fn what_is_as_long_as_it_may_be_is_read_likewise() {
+    for length in [KEY_LIMIT - 1, KEY_LIMIT, KEY_LIMIT + 1, KEY_LIMIT + 900] {
+        let (word, blanks) = ("k".repeat(length), " ".repeat(length));
+        for text in [format!("{word}: a\n"), format!("a:\n  {word}: b\n"), format!("a: {{{word}: b}}\n")] {
+            assert_eq!(check(&text), length <= KEY_LIMIT, "a key of {length} bytes");
+        }
+        for text in [
+            format!("a: {word}\n"),
+            format!("a: \"{word}\"\n"),
+            format!("a:\n  - {word}\n"),
+            format!("a: [{blanks}b, {word}]\n"),
+            format!("a: [b,{blanks}{word} ]\n"),
+            format!("a: {{{blanks}b: c, d: {word}}}\n"),
+            format!("a: {{b:{blanks}c, d: {word}}}\n"),
+            format!("a:{blanks}b\n"),
+            format!("a:\n{blanks}-{blanks}b\n"),
+            format!("a:\n{blanks}b:{blanks}c\n"),
+            format!("#{word}\na: b\n"),
+        ] {
+            assert!(check(&text), "{length}");
+        }
+    }
+}
+
 /// Texts of the pieces that the forms are made of, and of what comes near them, the same in every run.
 #[test]
 fn whatever_is_read_here_the_library_reads_likewise() {
-    const PIECES: [&str; 46] = [
+    const STARTS: [&str; 12] =
+        ["hosts: ", "a: ", "/x: ", "b:\n  c: ", "b:\n  - ", "  c: ", "  - ", "", "true: ", "1e3: ", "Null: ", "0x1F: "];
+    const VALUES: [&str; 20] = [
+        "a.test",
+        "5000",
+        "\"a b\"",
+        "[a, b]",
+        "{a: b}",
+        "a\n  - a",
+        "a\n  c: d",
+        "x",
+        "\"\"",
+        "[\"*.a\",1]",
+        "{ a: 1 , \"b\": c }",
+        "{a: b, c: \"d: e\"}",
+        "12:30",
+        "[a:b, c]",
+        "1.",
+        "1e999",
+        "nan",
+        "null",
+        "0o9",
+        "y",
+    ];
+    const ENDS: [&str; 9] = ["\n", "\n", "\n", " \n", "\n\n", "\n#c\n", "\n  \n", "\n# |\n", "\r\n"];
+    const PIECES: [&str; 58] = [
         "hosts", "upstream", "a.test", "5000", "/api", "null", "true", "~", "1e3", ".5", "-", "- ", "_", ":", ": ",
         ": ", ": ", " ", "  ", "    ", "\n", "\n", "\n", "\n  ", "\n  ", "\n    ", "\"", "\"a b\"", "\"#\"", "'",
-        "'x'", "[", "]", "{", "}", ", ", ",", "#", " # c", "\n#c\n", "|", ">", "&x", "*x", "!", "\t",
+        "'x'", "[", "]", "{", "}", ", ", ",", "#", " # c", "\n#c\n", "|", ">", "&x", "*x", "!", "\t", "\r", "\u{85}",
+        "\u{2028}", "\u{feff}", "\0", "%", "@", "`", "? ", "\n---\n", "\n...\n", "\\",
     ];
     let mut drawn = 0x2545_f491_4f6c_dd1d_u64;
     let mut draw = |below: usize| {
@@ -117,16 +149,19 @@ fn whatever_is_read_here_the_library_reads_likewise() {
     };
     let mut here = 0_u32;
     for _ in 0..60_000 {
-        // Mostly lines as they should be, with something of the rest in one place.
+        // Mostly lines as they should be, with something of the rest in one place or two.
         let mut text = String::new();
         for _ in 0..=draw(5) {
-            text.push_str(["hosts: ", "null: ", "/x: ", "b:\n  c: ", "b:\n  - ", "  c: ", "  - ", ""][draw(8)]);
-            text.push_str(["a.test", "5000", "\"a b\"", "[a, b]", "{a: b}", "a\n  - a", "a\n  c: d", "x"][draw(8)]);
-            text.push_str(["\n", "\n", "\n", " \n", "\n\n", "\n#c\n", "\n"][draw(7)]);
+            text.push_str(STARTS[draw(STARTS.len())]);
+            text.push_str(VALUES[draw(VALUES.len())]);
+            text.push_str(ENDS[draw(ENDS.len())]);
         }
-        for _ in 0..draw(2) {
-            let at = draw(text.len() + 1);
-            text.insert_str(at, PIECES[draw(PIECES.len())]);
+        for _ in 0..draw(3) {
+            let at = text.floor_char_boundary(draw(text.len() + 1));
+            match draw(3) {
+                0 if at < text.len() => drop(text.remove(at)),
+                _ => text.insert_str(at, PIECES[draw(PIECES.len())]),
+            }
         }
         here += u32::from(check(&text));
     }
