@@ -50,6 +50,9 @@ pub enum Shows {
 pub struct Offer {
     /// ALPN h2 and http/1.1, TLS 1.2 and 1.3, X25519MLKEM768 first.
     pub config: Arc<ServerConfig>,
+    /// Whether that shows a certificate that counts. What [`Identity::shows`] said a moment before may be over: a certificate
+    /// whose files are gone is found out only when they are read.
+    pub shows: Shows,
     /// What it demands of the client. A placeholder demands nothing.
     pub client_policy: Option<ClientPolicy>,
 }
@@ -186,7 +189,7 @@ impl Identity {
 
     /// Of a configuration of this identity's own.
     fn offer(&self, config: Arc<ServerConfig>) -> Offer {
-        Offer { config, client_policy: self.client_policy() }
+        Offer { config, shows: Shows::Certificate, client_policy: self.client_policy() }
     }
 
     fn own_config(&self, now: SystemTime) -> Result<Arc<ServerConfig>, IdentityError> {

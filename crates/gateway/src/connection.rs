@@ -138,14 +138,15 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
         }
     };
     let tenant = Arc::clone(&site.tenant);
-    let (site, shows) = match first_certificate(worker, &host, site).await {
-        Ok(found) => found,
-        Err(outcome) => {
-            last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
-            return Err(outcome.because(&host).of(&tenant));
-        }
+    let Some(site) = first_certificate(worker, &host, site).await else {
+        last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
+        return Err(Outcome::UnknownName.because(&host).of(&tenant));
     };
     let offer = match site.offer(&host) {
+        Some(Ok(offer)) if offer.shows == Shows::Placeholder && alerts_without_certificate(worker) => {
+            last_words(stream, &preface::alert(UNRECOGNIZED_NAME)).await;
+            return Err(Outcome::NoCertificate.because(&host).of(&tenant));
+        }
         Some(Ok(offer)) => offer,
         Some(Err(error)) => {
             last_words(stream, &preface::alert(INTERNAL_ERROR)).await;
@@ -159,7 +160,7 @@ async fn secure(worker: &Worker, mut stream: TcpStream, facts: &ConnectionFacts)
     };
     let shaken = shake_hands(offer.config, bytes, stream).await;
     let (stream, visitor) = shaken.map_err(|ended| ended.of(&tenant))?;
-    let handshake = Handshake { host, shows, client_policy: offer.client_policy, visitor };
+    let handshake = Handshake { host, shows: offer.shows, client_policy: offer.client_policy, visitor };
     Ok(Secured { stream, handshake, seat })
 }
 
@@ -215,25 +216,20 @@ async fn challenge(worker: &Worker, stream: TcpStream, hello_bytes: Bytes, hello
     }
 }
 
-/// Step 5: the certificate, waited for a moment if it is on its way; without one, what the operator's policy says. The
-/// table is asked anew after the wait: the site may have changed.
-async fn first_certificate(
-    worker: &Worker,
-    host: &str,
-    site: Arc<LiveSite>,
-) -> Result<(Arc<LiveSite>, Shows), Outcome> {
-    let Some(acme) = worker.acme().filter(|_| site.shows(host) == Shows::Placeholder) else {
-        return Ok((site, Shows::Certificate));
-    };
+/// Step 5: the certificate, waited for a moment if it is on its way. The table is asked anew after the wait: the site may
+/// have changed. `None`: it is gone.
+async fn first_certificate(worker: &Worker, host: &str, site: Arc<LiveSite>) -> Option<Arc<LiveSite>> {
+    let Some(acme) = worker.acme().filter(|_| site.shows(host) == Shows::Placeholder) else { return Some(site) };
     // The handshake itself needs some of its time, too.
     let hold = acme.hold.min(worker.config().timeouts.handshake / 2);
     let look = || worker.resolve(host).map_or(Shows::Placeholder, |site| site.shows(host));
-    let shows = first_certificate::wait(acme, &site.vhost.id, host, hold, worker.draining(), look).await;
-    let site = worker.resolve(host).ok_or(Outcome::UnknownName)?;
-    match (shows, acme.without_certificate) {
-        (Shows::Placeholder, WithoutCertificate::Alert) => Err(Outcome::NoCertificate),
-        (shows, _) => Ok((site, shows)),
-    }
+    first_certificate::wait(acme, &site.vhost.id, host, hold, worker.draining(), look).await;
+    worker.resolve(host)
+}
+
+/// What the operator's policy says of a name without a certificate: is there no handshake at all?
+fn alerts_without_certificate(worker: &Worker) -> bool {
+    worker.acme().is_some_and(|acme| acme.without_certificate == WithoutCertificate::Alert)
 }
 
 /// Step 3: the site of the server name; without one, the site that claims the bare address, if any does.

@@ -127,7 +127,7 @@ impl Identity {
     pub(super) fn placeholder(&self, now: SystemTime) -> Result<Offer, IdentityError> {
         let shared = &self.shared;
         match shared.placeholder.config(&shared.template, &shared.provider, now) {
-            Ok(config) => Ok(Offer { config, client_policy: None }),
+            Ok(config) => Ok(Offer { config, shows: Shows::Placeholder, client_policy: None }),
             Err(source) => Err(IdentityError::Placeholder { site: self.request.site.clone(), source }),
         }
     }

@@ -171,6 +171,8 @@ fn without_any_certificate_that_can_be_read_there_is_a_placeholder() {
     let issued = scene.import(&["a.example.com"]);
     fs::remove_file(scene.file(&issued, "key.pem")).unwrap();
     let site = scene.site(&["a.example.com"], StoreNames::Public);
+    assert_eq!(site.shows("a.example.com"), Shows::Certificate, "nobody has read it yet");
+    assert_eq!(site.offer_for("a.example.com").unwrap().shows, Shows::Placeholder);
     assert_eq!(scene.leaf(&site, "a.example.com", "a.example.com"), None);
     assert_eq!(site.shows("a.example.com"), Shows::Placeholder);
 }

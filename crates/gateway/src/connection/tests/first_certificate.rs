@@ -87,6 +87,31 @@ fn over_tls_a_name_without_a_certificate_gets_a_placeholder_and_503_for_itself_o
 }
 
 #[test]
+fn a_certificate_whose_files_are_gone_when_a_handshake_wants_them_is_none() {
+    run(async {
+        for policy in [WithoutCertificate::Placeholder, WithoutCertificate::Alert] {
+            let gate = gate(policy);
+            gate.obtain(&["new.example.com"]);
+            // Nobody has asked for it: it is not in memory.
+            let [issued] = &gate.vault.store().current()[..] else { panic!("one certificate") };
+            let files = gate.dir.path().join("certs/acme/live").join(issued.id.as_str());
+            std::fs::remove_file(files.join("chain.pem")).expect("it was there");
+            let (stream, outcome) = gate.handshake("new.example.com", &[b"http/1.1"]).await;
+            match policy {
+                WithoutCertificate::Alert => {
+                    assert!(stream.is_err());
+                    assert_eq!(outcome.await.expect("no panic").outcome, Outcome::NoCertificate);
+                }
+                WithoutCertificate::Placeholder => {
+                    let answer = exchange(&mut stream.expect("a handshake"), &get("new.example.com", "/")).await;
+                    assert_eq!(status(&answer), "503", "no request is served on a placeholder: {answer}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn a_connection_with_a_placeholder_ends_although_the_certificate_has_come() {
     run(async {
         let gate = gate(WithoutCertificate::Placeholder);
