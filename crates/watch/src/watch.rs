@@ -42,6 +42,15 @@ pub(crate) struct Watch<S> {
     sink: S,
     place: Place,
     next_rescan: Instant,
+    /// Has a scan been told to its end?
+    told: Told,
+}
+
+/// Is a first scan behind whoever listens?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    All,
 }
 
 /// Is the sites folder where it should be?
@@ -73,7 +82,8 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
     pub(crate) fn start(config: WatchConfig, inbox: Arc<Inbox>, sink: S) -> Result<Self, WatchError> {
         let tree = Tree::open(&config)?;
         let events = Events::start(tree.root.path(), Arc::clone(&inbox));
-        Ok(Self { config, tree, events, inbox, sink, place: Place::There, next_rescan: Instant::now() })
+        let (place, told) = (Place::There, Told::Nothing);
+        Ok(Self { config, tree, events, inbox, sink, place, next_rescan: Instant::now(), told })
     }
 
     pub(crate) fn run(mut self) {
@@ -220,7 +230,12 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
             batch.append(&mut changes);
             let is_last = dirty.peek().is_none();
             let complete = is_last && scope != Scope::Paths;
-            if (!batch.is_empty() || (is_last && scope == Scope::All(Cause::Asked)))
+            // The first scan may be a later one: the folder could not be listed before.
+            let is_awaited = scope == Scope::All(Cause::Asked) || self.told == Told::Nothing;
+            if complete {
+                self.told = Told::All;
+            }
+            if (!batch.is_empty() || (complete && is_awaited))
                 && (self.sink)(Batch { changes: batch, complete }) == Next::Stop
             {
                 return Next::Stop;

@@ -154,6 +154,31 @@ fn the_first_batch_is_the_whole_folder_in_order() {
 }
 
 #[test]
+fn the_first_scan_is_told_to_its_end_also_when_nobody_asks_for_it() {
+    for count in [0, FIRST_FILES_LIMIT, FIRST_FILES_LIMIT + 1] {
+        let dir = TempDir::new().unwrap();
+        for number in 0..count {
+            fs::write(dir.path().join(format!("{number:05}.yaml")), "x").unwrap();
+        }
+        let told = std::cell::RefCell::new(Vec::new());
+        let sink = |batch: Batch| {
+            told.borrow_mut().push((batch.changes.len(), batch.complete));
+            // Between two batches the last file goes.
+            let _ = fs::remove_file(dir.path().join(format!("{FIRST_FILES_LIMIT:05}.yaml")));
+            Next::Continue
+        };
+        let inbox = Arc::clone(&StopHandle::default().inbox);
+        let mut watch = Watch::start(config(dir.path(), NEVER), inbox, sink).unwrap();
+        assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
+        assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
+        let whole = count <= FIRST_FILES_LIMIT;
+        let expected = if whole { vec![(count, true)] } else { vec![(FIRST_FILES_LIMIT, false), (0, true)] };
+        drop(watch);
+        assert_eq!(told.into_inner(), expected, "{count} files");
+    }
+}
+
+#[test]
 fn ten_thousand_files_come_in_the_first_scan() {
     let names: Vec<String> = (0..10_000).map(|n| format!("tenant-{}/site-{n}.yaml", n % 50)).collect();
     let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
