@@ -16,6 +16,8 @@ use tokio::io::AsyncWrite;
 const LARGE: usize = 2 * 1024;
 /// Slices of one write.
 const SLICES: usize = 32;
+/// Written bytes that may stay in the buffer until all of it is written.
+const COMPACTED: usize = 16 * 1024;
 /// A buffer that is larger than this is not kept for the next connection.
 const SPARE_LIMIT: usize = 64 * 1024;
 
@@ -69,7 +71,11 @@ impl Outbox {
     ) -> Poll<io::Result<()>> {
         while self.len() > 0 {
             self.flushed = false;
-            let count = ready!(self.poll_write_once(io, cx))?;
+            let Poll::Ready(count) = self.poll_write_once(io, cx) else {
+                self.compact();
+                return Poll::Pending;
+            };
+            let count = count?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -124,6 +130,15 @@ impl Outbox {
         self.written += count;
         if self.written == self.gathered.len() {
             self.rest();
+        }
+    }
+
+    /// Whoever takes slowly what is appended without end never takes all of it: what is written goes meanwhile.
+    fn compact(&mut self) {
+        if self.written > COMPACTED && self.written >= self.gathered.len() - self.written {
+            self.gathered.drain(..self.written);
+            self.large.iter_mut().for_each(|(before, _)| *before -= self.written);
+            self.written = 0;
         }
     }
 
@@ -195,6 +210,63 @@ mod tests {
             }
             assert_eq!(io.1, expected, "{width}");
         }
+    }
+
+    /// Takes so many bytes, and then no more until it is asked again.
+    struct Slow(Narrow, usize);
+
+    impl AsyncWrite for Slow {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored_of(cx, &[IoSlice::new(bytes)])
+        }
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored_of(cx, slices)
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Slow {
+        fn poll_write_vectored_of(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            match self.1.checked_sub(1) {
+                Some(left) => {
+                    self.1 = left;
+                    Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+                }
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_that_never_takes_all_of_it_does_not_make_it_grow() {
+        let (mut outbox, mut expected) = (Outbox::default(), Vec::new());
+        let mut io = Slow(Narrow(10_000, Vec::new()), 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        for round in 0..2_000_u32 {
+            while outbox.len() < 48 * 1024 {
+                let size = if round % 3 == 0 { LARGE } else { LARGE - 1 };
+                let content = Bytes::from(vec![u8::try_from(round % 251).unwrap(); size]);
+                outbox.buffer().extend_from_slice(b"a head");
+                outbox.push(content.clone());
+                expected.extend_from_slice(b"a head");
+                expected.extend_from_slice(&content);
+            }
+            io.1 = 1;
+            assert!(outbox.poll_write(&mut io, &mut cx, |_| ()).is_pending());
+            assert!(outbox.gathered.len() < 128 * 1024, "round {round}: {}", outbox.gathered.len());
+        }
+        io.1 = usize::MAX;
+        assert!(outbox.poll_write(&mut io, &mut cx, |_| ()).is_ready());
+        assert!(io.0.1 == expected);
     }
 
     #[test]
