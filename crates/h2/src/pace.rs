@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How long a count lasts.
 pub const PERIOD: Duration = Duration::from_secs(10);
-/// Frames in a period that are no part of a request: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, unknown ones, empty DATA.
+/// Frames in a period that are no part of a request: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, unknown ones, DATA without
+/// content, heads on streams that were reset or are not served any more.
 pub const CONTROL_LIMIT: u64 = 1_000;
 /// For so many bytes that we send a client may send one frame more: it opens its windows as it reads.
 const BYTES_PER_FRAME: u64 = 1_024;

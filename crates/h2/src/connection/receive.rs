@@ -31,7 +31,7 @@ impl Connection {
         }
         let content = frame::content(head, &frame[HEAD..])?;
         let last = last(head);
-        if head.length == 0 && last == Last::No {
+        if content.is_empty() && last == Last::No {
             self.count(Counted::Control, reply)?;
         }
         self.inbound
@@ -122,7 +122,10 @@ impl Connection {
         let mut trailers = TrailerFields::default();
         let limits = hpack::Limits { list: self.limits.head };
         let decoded = self.decoder.decode(block, limits, |field| trailers.push(field))?;
-        let Some(stream) = self.streams.stream(id) else { return Ok(None) }; // it was reset
+        let Some(stream) = self.streams.stream(id) else {
+            self.count(Counted::Control, reply)?; // it was reset; nothing else bounds how often
+            return Ok(None);
+        };
         if stream.receiving == Receiving::Unwanted && last == Last::Yes {
             stream.receiving = Receiving::Over;
             self.forget_closed(id);
@@ -145,6 +148,7 @@ impl Connection {
         let limits = hpack::Limits { list: self.limits.head };
         let decoded = self.decoder.decode(block, limits, |field| fields.push(field))?;
         if self.closing == Closing::Final {
+            self.count(Counted::Control, reply)?;
             self.streams.bury(id); // it was told that this is not served (section 6.8)
             return Ok(None);
         }

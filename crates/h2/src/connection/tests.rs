@@ -382,11 +382,16 @@ fn a_polite_close_serves_what_was_begun() {
 fn floods_are_told_to_calm_down() {
     let ping = frame(PING, 0, 0, &[0; 8]);
     let empty = frame(DATA, 0, 1, b"");
+    let padded = frame(DATA, 0x8, 1, b"\0");
+    // Its first one is malformed, and the stream reset.
+    let buried = frame(HEADERS, WHOLE, 1, GET);
     let rapid = |number: u32| [frame(HEADERS, WHOLE, 2 * number + 3, GET), reset(2 * number + 3)].concat();
     let made = |number: u32| frame(HEADERS, WHOLE, 2 * number + 3, b"\x82");
     for (name, turn) in [
         ("ping", &(|_| ping.clone()) as &dyn Fn(u32) -> Vec<u8>),
         ("empty", &|_| empty.clone()),
+        ("padded", &|_| padded.clone()),
+        ("buried", &|_| buried.clone()),
         ("rapid", &rapid),
         ("made", &made),
         ("settings", &|_| frame(SETTINGS, 0, 0, &[])),
