@@ -45,7 +45,7 @@ mod outbox;
 use answer::Queue;
 use bells::Bells;
 use exchanges::{Exchange, Exchanges, Step};
-use inbox::{Expected, Note, Notes};
+use inbox::{Expected, Given, Note, Notes};
 use outbox::Outbox;
 
 /// What one upload may have in flight towards us, bytes (RFC 9113 section 6.9).
@@ -100,6 +100,8 @@ enum Broken {
 enum Progress {
     Made,
     None,
+    /// Nobody looked: the client does not take what it asked for.
+    Held,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
@@ -146,7 +148,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
                 self.state = State::Ending(None);
                 continue;
             }
-            let is_done = read == Progress::None
+            let is_read = match read {
+                Progress::Made => false,
+                Progress::None => true,
+                // It is woken when there is room. If there is room now, only a look at what came tells of more.
+                Progress::Held => self.outbox.len() > UNREAD_LIMIT,
+            };
+            let is_done = is_read
                 && self.bells.are_silent()
                 && self.notes.are_none()
                 && (self.queue.is_empty() || written.is_pending());
@@ -162,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
     /// Reads once, and does what it means.
     fn read(&mut self, cx: &mut Context<'_>) -> io::Result<Progress> {
         if self.outbox.len() > UNREAD_LIMIT {
-            return Ok(Progress::None); // woken when there is room
+            return Ok(Progress::Held);
         }
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -191,9 +199,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
         match event {
             Event::Request { stream, request, follows, fits } => self.request(stream, request, follows, fits),
             Event::Data { stream, data, last } => {
-                let exchange = self.exchanges.of(stream);
-                if let Some(Exchange { inbox: Some(inbox), .. }) = exchange {
-                    inbox.push(data, last);
+                let length = data.len();
+                let given = match self.exchanges.of(stream) {
+                    Some(Exchange { inbox: Some(inbox), .. }) => inbox.push(data, last),
+                    _ => Given::ToNobody,
+                };
+                if given == Given::ToNobody {
+                    self.codec.release_connection(length, self.outbox.buffer());
                 }
                 self.forget(stream, last);
             }

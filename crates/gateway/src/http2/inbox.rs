@@ -115,19 +115,32 @@ impl State {
     }
 }
 
+/// What became of content that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what nobody takes must be released"]
+pub(super) enum Given {
+    /// It waits to be taken, which is noted.
+    ToReader,
+    ToNobody,
+}
+
 /// The connection's side. Dropped before the end of the body, it cuts it.
 #[derive(Debug)]
 pub(super) struct Inbox(Rc<RefCell<State>>);
 
 impl Inbox {
-    /// Content came.
-    pub(super) fn push(&self, data: Bytes, last: Last) {
+    /// Content came. Nobody takes it if its reader has gone, of which the connection has not heard yet.
+    pub(super) fn push(&self, data: Bytes, last: Last) -> Given {
+        let given = if Rc::strong_count(&self.0) > 1 { Given::ToReader } else { Given::ToNobody };
         let mut state = self.0.borrow_mut();
-        state.push(data);
+        if given == Given::ToReader {
+            state.push(data);
+        }
         if last == Last::Yes {
             state.end = End::Whole;
         }
         wake(state);
+        given
     }
 
     /// The end came.

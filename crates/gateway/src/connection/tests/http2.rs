@@ -162,3 +162,79 @@ fn content_that_is_held_back_is_not_asked_for_by_a_refusal() {
         assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Closed);
     });
 }
+
+/// Frames that came whole: their types and flags.
+fn frames(mut heard: &[u8]) -> Vec<(u8, u8)> {
+    let mut frames = Vec::new();
+    while let &[a, b, c, kind, flags, ..] = heard {
+        let Some(rest) = heard.get(9 + u32::from_be_bytes([0, a, b, c]) as usize..) else { break };
+        frames.push((kind, flags));
+        heard = rest;
+    }
+    frames
+}
+
+#[test]
+fn a_client_that_has_taken_a_lot_at_last_is_heard_again() {
+    const STREAMS: u8 = 22;
+    const ROOM: usize = 100_000;
+    run(async {
+        let site = format!("hosts: a.localhost\nredirect_to_https: false\nrespond: {}\n", "x".repeat(8_000));
+        let gate = Gate::new(WithoutCertificate::Placeholder, &[&site]);
+        let (mut client, ended) = served(&gate, ROOM);
+        let mut bytes =
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x04\x08\0\0\0\0\0\0\x10\0\0".to_vec();
+        for number in 0..STREAMS {
+            bytes.extend_from_slice(&[0, 0, 16, 1, 5, 0, 0, 0, 2 * number + 1]);
+            bytes.extend_from_slice(b"\x82\x86\x84\x01\x0ba.localhost");
+        }
+        client.write_all(&bytes).await.expect("taken");
+        // What it says now is not looked at: more is held for it than it takes. Then it takes as much as there is room for
+        // at once, which is all of the rest.
+        for words in [&b""[..], b"\0\0\x08\x06\0\0\0\0\0vestibul"] {
+            client.write_all(words).await.expect("taken");
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let mut heard = Vec::with_capacity(1 << 20);
+        let answered = async {
+            while !frames(&heard).contains(&(6, 1)) {
+                assert_ne!(client.read_buf(&mut heard).await.expect("heard"), 0);
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(8), answered).await.expect("it is heard");
+        assert!(heard.len() > ROOM + 64 * 1024, "the rest was more than is held: {}", heard.len());
+        assert_eq!(frames(&heard).iter().filter(|frame| matches!(frame, (0, 1))).count(), usize::from(STREAMS));
+        client.shutdown().await.expect("ended");
+        assert_eq!(ended.await.expect("no panic").outcome, Outcome::Closed);
+    });
+}
+
+#[test]
+fn what_comes_behind_a_body_that_nobody_reads_any_more_leaves_the_window_open() {
+    run(async {
+        let gate = gate();
+        let (mut requests, outcome) = client(&gate, LARGE).await;
+        for round in 0..64 {
+            let (response, mut body) = requests.send_request(request(Method::POST, "/"), false).expect("sent");
+            body.send_data(vec![b'x'; 2 * LARGE].into(), false).expect("queued");
+            assert_eq!(answer(response).await.expect("an answer").2, b"hello");
+            let reset = std::future::poll_fn(|cx| body.poll_reset(cx)).await.expect("a reset");
+            assert_eq!(reset, h2::Reason::NO_ERROR, "{round}");
+        }
+        let (response, mut body) = requests.send_request(request(Method::POST, "/"), false).expect("sent");
+        let all = 100 * 1024;
+        body.reserve_capacity(all);
+        let open = async {
+            while body.capacity() < all {
+                std::future::poll_fn(|cx| body.poll_capacity(cx)).await.expect("open").expect("open");
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(8), open).await.expect("there is room for one more");
+        body.send_data(Bytes::new(), true).expect("sent");
+        assert_eq!(answer(response).await.expect("an answer").2, b"hello");
+        drop((requests, body));
+        assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Closed);
+    });
+}
