@@ -220,7 +220,7 @@ impl Connection {
             block: None,
             decoder: Decoder::default(),
             encoder: Encoder::default(),
-            streams: Streams::default(),
+            streams: Streams::new(limits.streams),
             last: StreamId::CONNECTION,
             window: SendWindow::new(INITIAL_WINDOW),
             initial_window: INITIAL_WINDOW,

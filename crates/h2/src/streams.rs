@@ -47,14 +47,16 @@ impl Stream {
     }
 }
 
-/// Streams that we have reset, of which frames may still be under way (section 5.4.2).
+/// Streams that we have reset, of which frames may still be under way (section 5.4.2): so many beside all that may be
+/// open, which may all be reset at once.
 const TOMB_LIMIT: usize = 64;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Streams {
     open: Vec<Stream>,
     tombs: VecDeque<StreamId>,
+    tomb_limit: usize,
 }
 
 /// What a number stands for.
@@ -67,6 +69,11 @@ pub(crate) enum Found<'a> {
 }
 
 impl Streams {
+    /// Of which so many may be open at once.
+    pub(crate) fn new(limit: u32) -> Self {
+        Self { open: Vec::new(), tombs: VecDeque::new(), tomb_limit: TOMB_LIMIT + limit as usize }
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.open.len()
     }
@@ -107,7 +114,7 @@ impl Streams {
 
     /// We reset it, whether it was open or not even begun.
     pub(crate) fn bury(&mut self, id: StreamId) -> Option<Stream> {
-        if self.tombs.len() == TOMB_LIMIT {
+        if self.tombs.len() == self.tomb_limit {
             self.tombs.pop_front();
         }
         self.tombs.push_back(id);

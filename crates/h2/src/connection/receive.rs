@@ -153,7 +153,15 @@ impl Connection {
             return Ok(None);
         }
         if self.streams.count() >= self.limits.streams as usize {
-            return self.reject(id, Code::REFUSED_STREAM, "more streams than are allowed", reply);
+            let why = "more streams than are allowed";
+            return match self.settings {
+                OurSettings::Acknowledged => self.reject(id, Code::REFUSED_STREAM, why, reply),
+                // It has not heard of the limit, and may begin as many as it likes.
+                OurSettings::Said => {
+                    self.count(Counted::Control, reply)?;
+                    Ok(Some(self.tell_reset(id, Code::REFUSED_STREAM, why, reply)))
+                }
+            };
         }
         let RequestHead { request, length } = match fields.finish() {
             Ok(head) => head,
@@ -280,9 +288,13 @@ impl Connection {
     /// An error of a stream (section 5.4.2), which is counted: it costs us more than the client (CVE-2025-8671).
     fn reject(&mut self, id: StreamId, code: Code, why: &'static str, reply: &mut Reply<'_>) -> Told {
         self.count(Counted::Error, reply)?;
+        Ok(Some(self.tell_reset(id, code, why, reply)))
+    }
+
+    fn tell_reset(&mut self, id: StreamId, code: Code, why: &'static str, reply: &mut Reply<'_>) -> Event {
         frame::write_reset(id, code, reply.out);
         self.streams.bury(id);
-        Ok(Some(Event::Rejected { stream: id, code, why }))
+        Event::Rejected { stream: id, code, why }
     }
 
     fn forget_closed(&mut self, id: StreamId) {

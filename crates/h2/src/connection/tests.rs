@@ -403,3 +403,30 @@ fn floods_are_told_to_calm_down() {
         assert!(client.hears().ends_with("ENHANCE_YOUR_CALM"), "{name}");
     }
 }
+
+#[test]
+fn a_client_may_begin_more_than_the_limit_before_it_has_heard_of_it() {
+    let mut client = Client::greeted();
+    let begun: Vec<u8> = (0..100).flat_map(|number| frame(HEADERS, END_HEADERS, 2 * number + 1, POST)).collect();
+    let told = client.says(&begun);
+    assert_eq!((told.matches("REFUSED_STREAM").count(), told.contains("fault")), (97, false), "{told}");
+    // Once it has heard of it, it is its own fault.
+    assert_eq!(client.says(&frame(SETTINGS, ACK, 0, &[])), "");
+    let begun: Vec<u8> = (100..200).flat_map(|number| frame(HEADERS, END_HEADERS, 2 * number + 1, POST)).collect();
+    assert!(client.says(&begun).ends_with("fault: too many frames of one kind"));
+}
+
+#[test]
+fn what_is_under_way_on_many_streams_that_were_reset_at_once_means_nothing() {
+    let (now, mut out) = (Instant::now(), Vec::new());
+    let connection = Connection::open(Limits { streams: 128, ..LIMITS }, now, &mut out);
+    let mut client = Client { connection, out, now };
+    client.says(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(SETTINGS, ACK, 0, &[])].concat());
+    let each = || (0..128_u32).map(|number| 2 * number + 1);
+    client.says(&each().flat_map(|stream| frame(HEADERS, END_HEADERS, stream, POST)).collect::<Vec<_>>());
+    for stream in each() {
+        client.connection.reset(StreamId(stream), Code::NO_ERROR, &mut client.out);
+    }
+    let under_way: Vec<u8> = each().flat_map(|stream| frame(DATA, 0, stream, b"x")).collect();
+    assert_eq!(client.says(&under_way), "");
+}
