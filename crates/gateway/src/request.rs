@@ -134,19 +134,25 @@ pub(crate) fn walk(
 
 /// The answer to a head that was refused before it became a request; the last one on its connection.
 pub(crate) fn turn_away(walker: Walker, refusal: Refusal) -> Response<Tracked> {
-    turned_away(Record::of_nothing(walker), refusal, None)
+    turned_away(Record::of_nothing(walker), refusal, None, &Method::GET)
 }
 
 /// The answer to a head that its codec does not give in full: nothing else of it is looked at.
 pub(crate) fn turn_away_from<B>(walker: Walker, request: &Request<B>, refusal: Refusal) -> Response<Tracked> {
-    turned_away(Record::new(walker, request), refusal, accept_of(request.headers()).as_ref())
+    let accept = accept_of(request.headers());
+    turned_away(Record::new(walker, request), refusal, accept.as_ref(), request.method())
 }
 
-fn turned_away(mut record: Record, refusal: Refusal, accept: Option<&HeaderValue>) -> Response<Tracked> {
+fn turned_away(
+    mut record: Record,
+    refusal: Refusal,
+    accept: Option<&HeaderValue>,
+    method: &Method,
+) -> Response<Tracked> {
     record.refusal = Some(refusal);
     record.tell(Refused::Request(refusal), None);
     let response = proxy::refuse(refusal, accept, record.id);
-    record.attach(response, false)
+    record.attach(response, *method == Method::HEAD)
 }
 
 /// Why a request gets nothing of a site's.

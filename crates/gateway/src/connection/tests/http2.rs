@@ -238,3 +238,24 @@ fn what_comes_behind_a_body_that_nobody_reads_any_more_leaves_the_window_open() 
         assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Closed);
     });
 }
+
+#[test]
+fn a_head_that_is_too_large_gets_a_page_and_only_its_length_for_head() {
+    run(async {
+        let gate = gate();
+        let (mut requests, outcome) = client(&gate, LARGE).await;
+        for method in [Method::GET, Method::HEAD] {
+            let mut asking = request(method.clone(), "/");
+            asking.headers_mut().insert("x-large", "x".repeat(70_000).parse().expect("a value"));
+            let (response, _) = requests.send_request(asking, true).expect("sent");
+            let (status, length, body) = answer(response).await.expect("an answer");
+            assert_eq!(
+                (status, body.is_empty()),
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, method == Method::HEAD)
+            );
+            assert_ne!(length, None);
+        }
+        drop(requests);
+        assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Closed);
+    });
+}
