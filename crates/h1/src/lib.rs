@@ -12,6 +12,7 @@
 //! | [`mod@response`] | the head of a response, read and written |
 //! | [`mod@body`] | the body of a message, read |
 //! | [`mod@hop`] | what a message says of its connection |
+//! | [`mod@staged`] | text and content on their way out |
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -33,6 +34,7 @@ pub mod body;
 pub mod hop;
 pub mod request;
 pub mod response;
+pub mod staged;
 
 pub use body::{BodyReader, Cut, Part};
 pub use hop::Persistence;
@@ -41,3 +43,4 @@ pub use request::{
     write_request_head, write_trailers,
 };
 pub use response::{AnswerTo, Framing, Reason, ResponseHead, ResponseLine, read_response};
+pub use staged::Staged;

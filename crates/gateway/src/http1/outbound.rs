@@ -1,15 +1,15 @@
 //! [`Outbound`]: what is on its way to a client: heads and frames, and content behind them in the same write.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tokio::io::AsyncWrite;
-use vestibule_h1::{CHUNK_END, LAST_CHUNK, Persistence, ResponseLine, write_chunk_size, write_trailers};
+use vestibule_h1::{CHUNK_END, LAST_CHUNK, Persistence, ResponseLine, Staged, write_chunk_size, write_trailers};
 
 use crate::vitals::Vitals;
 
@@ -25,13 +25,7 @@ const LAST_CHUNK_END: &[u8] = b"\r\n0\r\n\r\n";
 /// See the module.
 #[derive(Default)]
 pub(super) struct Outbound {
-    /// Written from `written` on.
-    buffer: Vec<u8>,
-    written: usize,
-    /// Behind the buffer.
-    piece: Bytes,
-    /// Behind the piece.
-    tail: &'static [u8],
+    staged: Staged,
     /// Was something written that the stream may still hold?
     unflushed: bool,
     /// Do the vitals know that something waits for the client to take it?
@@ -48,26 +42,27 @@ pub(super) enum Last {
 impl Outbound {
     /// May more be staged?
     pub(super) fn has_room(&self) -> bool {
-        self.piece.is_empty() && self.tail.is_empty() && self.buffer.len() - self.written < ROOM
+        !self.staged.has_piece() && self.staged.unwritten_text() < ROOM
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.staged.text().extend_from_slice(bytes);
     }
 
     /// The head of a response whose content is perhaps so long.
     pub(super) fn head(&mut self, line: &ResponseLine<'_>, headers: &HeaderMap, content: u64) -> Persistence {
         let content = usize::try_from(content).ok().filter(|length| *length <= COPY_LIMIT);
-        self.buffer.reserve(HEAD_GUESS + content.unwrap_or(0));
-        line.write(headers, &mut self.buffer)
+        let text = self.staged.text();
+        text.reserve(HEAD_GUESS + content.unwrap_or(0));
+        line.write(headers, text)
     }
 
     /// Content that is framed by its length, or by the end of the connection.
     pub(super) fn plain(&mut self, data: Bytes) {
         if data.len() <= COPY_LIMIT {
-            self.buffer.extend_from_slice(&data);
+            self.append(&data);
         } else {
-            self.piece = data;
+            self.staged.stage(data, b"");
         }
     }
 
@@ -83,18 +78,18 @@ impl Outbound {
             }
             return;
         }
-        write_chunk_size(data.len(), &mut self.buffer);
+        write_chunk_size(data.len(), self.staged.text());
         if data.len() <= COPY_LIMIT {
-            self.buffer.extend_from_slice(&data);
-            self.buffer.extend_from_slice(end);
+            self.append(&data);
+            self.append(end);
         } else {
-            (self.piece, self.tail) = (data, end);
+            self.staged.stage(data, end);
         }
     }
 
     /// The end of chunks, with those of the trailers that were announced.
     pub(super) fn trailers(&mut self, trailers: &HeaderMap, announced: &[HeaderValue]) {
-        write_trailers(trailers, announced, &mut self.buffer);
+        write_trailers(trailers, announced, self.staged.text());
     }
 
     /// Ready when all of it is with the system; then no memory is held.
@@ -108,7 +103,7 @@ impl Outbound {
         if self.unflushed {
             ready!(Pin::new(stream).poll_flush(cx))?;
             self.unflushed = false;
-            self.buffer = Vec::new();
+            self.staged = Staged::default();
         }
         Poll::Ready(Ok(()))
     }
@@ -120,10 +115,13 @@ impl Outbound {
         vitals: &Vitals,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.written < self.buffer.len() || !self.piece.is_empty() || !self.tail.is_empty() {
+        while !self.staged.is_written() {
             match self.poll_write_once(stream, cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.wrote(count),
+                Poll::Ready(Ok(count)) => {
+                    self.unflushed = true;
+                    self.staged.wrote(count);
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     if !self.waits {
@@ -138,14 +136,13 @@ impl Outbound {
             self.waits = false;
             vitals.piece_taken();
         }
-        self.buffer.clear();
-        self.written = 0;
+        self.staged.clear();
         Poll::Ready(Ok(()))
     }
 
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.buffer.capacity() + self.piece.len()
+        self.staged.memory()
     }
 
     fn poll_write_once<S: AsyncWrite + Unpin>(
@@ -153,24 +150,10 @@ impl Outbound {
         stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let head = &self.buffer[self.written..];
         let stream = Pin::new(stream);
-        if self.piece.is_empty() && self.tail.is_empty() {
-            return stream.poll_write(cx, head);
-        }
-        stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&self.piece), IoSlice::new(self.tail)])
-    }
-
-    fn wrote(&mut self, mut count: usize) {
-        self.unflushed = true;
-        let head = count.min(self.buffer.len() - self.written);
-        self.written += head;
-        count -= head;
-        let piece = count.min(self.piece.len());
-        self.piece.advance(piece);
-        self.tail = &self.tail[count - piece..];
-        if self.piece.is_empty() {
-            self.piece = Bytes::new(); // somebody counts what is held
+        match self.staged.in_one() {
+            Some(text) => stream.poll_write(cx, text),
+            None => stream.poll_write_vectored(cx, &self.staged.slices()),
         }
     }
 }

@@ -4,17 +4,19 @@
 //! from the client when it is written.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderValue, request};
 use http_body::Frame;
 use tokio::{io::AsyncWrite, time::Instant};
-use vestibule_h1::{CHUNK_END, LAST_CHUNK, announced_trailers, write_chunk_size, write_request_head, write_trailers};
+use vestibule_h1::{
+    CHUNK_END, LAST_CHUNK, Staged, announced_trailers, write_chunk_size, write_request_head, write_trailers,
+};
 
 use crate::{
     ForwardError,
@@ -25,13 +27,8 @@ use crate::{
 
 /// See the module.
 pub(crate) struct Outbound {
-    /// The head; later what frames the body. Written from `written` on.
-    buffer: Vec<u8>,
-    written: usize,
-    /// A piece of the body, behind the buffer.
-    piece: Bytes,
-    /// What stands behind the piece.
-    tail: &'static [u8],
+    /// The head; later what frames the body, and a piece of it.
+    staged: Staged,
     upload: Upload,
     framing: Framing,
     state: State,
@@ -70,23 +67,20 @@ enum Sink {
 impl Outbound {
     /// A request of that head and that body.
     pub(crate) fn new(head: &request::Parts, upload: Upload, length: Length) -> Self {
-        let mut buffer = Vec::new();
-        write_request_head(&head.method, &head.uri, &head.headers, &mut buffer);
+        let mut staged = Staged::default();
+        write_request_head(&head.method, &head.uri, &head.headers, staged.text());
         let (framing, state) = match length {
             Length::None => (Framing::Length(0), State::Ended),
             Length::Exact(length) => (Framing::Length(length), State::Open),
             Length::Unknown => (Framing::Chunks(announced_trailers(&head.headers)), State::Open),
         };
-        Self { buffer, written: 0, piece: Bytes::new(), tail: b"", upload, framing, state, sink: Sink::Untouched }
+        Self { staged, upload, framing, state, sink: Sink::Untouched }
     }
 
     /// None at all.
     pub(crate) fn none() -> Self {
         Self {
-            buffer: Vec::new(),
-            written: 0,
-            piece: Bytes::new(),
-            tail: b"",
+            staged: Staged::default(),
             upload: Upload::none(),
             framing: Framing::Length(0),
             state: State::Sent,
@@ -115,7 +109,8 @@ impl Outbound {
             if !self.upload.is_none() {
                 return None;
             }
-            (self.written, self.state) = (0, State::Ended);
+            self.staged.rewind();
+            self.state = State::Ended;
         }
         self.sink = Sink::Untouched;
         Some(self)
@@ -143,8 +138,7 @@ impl Outbound {
 
     /// Takes the next frame of the body, when there is room for one.
     fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ForwardError>> {
-        if self.state != State::Open || !self.piece.is_empty() || !self.tail.is_empty() || self.sink == Sink::NeverThere
-        {
+        if self.state != State::Open || self.staged.has_piece() || self.sink == Sink::NeverThere {
             return Poll::Ready(Ok(()));
         }
         Poll::Ready(match ready!(self.upload.poll_frame(cx)).transpose()? {
@@ -158,7 +152,7 @@ impl Outbound {
             Ok(data) => data,
             Err(frame) => {
                 if let (Framing::Chunks(announced), Ok(trailers)) = (&self.framing, frame.into_trailers()) {
-                    write_trailers(&trailers, announced, &mut self.buffer);
+                    write_trailers(&trailers, announced, self.staged.text());
                     self.state = State::Ended;
                 }
                 return Ok(());
@@ -167,20 +161,21 @@ impl Outbound {
         if data.is_empty() {
             return Ok(()); // an empty chunk would be the last
         }
-        match &mut self.framing {
+        let tail = match &mut self.framing {
             // More than was announced would be read as another request.
             Framing::Length(left) => {
                 *left = left.checked_sub(data.len() as u64).ok_or(ForwardError::RequestBodyCut)?;
                 if *left == 0 {
                     self.state = State::Ended;
                 }
+                b""
             }
             Framing::Chunks(_) => {
-                write_chunk_size(data.len(), &mut self.buffer);
-                self.tail = CHUNK_END;
+                write_chunk_size(data.len(), self.staged.text());
+                CHUNK_END
             }
-        }
-        self.piece = data;
+        };
+        self.staged.stage(data, tail);
         Ok(())
     }
 
@@ -188,7 +183,7 @@ impl Outbound {
         match self.framing {
             Framing::Length(0) => {}
             Framing::Length(_) => return Err(ForwardError::RequestBodyCut),
-            Framing::Chunks(_) => self.buffer.extend_from_slice(LAST_CHUNK),
+            Framing::Chunks(_) => self.staged.text().extend_from_slice(LAST_CHUNK),
         }
         self.state = State::Ended;
         Ok(())
@@ -196,11 +191,11 @@ impl Outbound {
 
     /// Ready when nothing is staged any more.
     fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), ForwardError>> {
-        while self.written < self.buffer.len() || !self.piece.is_empty() || !self.tail.is_empty() {
+        while !self.staged.is_written() {
             match self.sink {
                 Sink::Untouched | Sink::Touched => {}
                 Sink::Gone => {
-                    (self.written, self.piece, self.tail) = (self.buffer.len(), Bytes::new(), b"");
+                    self.staged.skip();
                     continue;
                 }
                 // What the backend said is read first, and its end is the end of this.
@@ -213,29 +208,22 @@ impl Outbound {
             }
         }
         if !self.upload.is_none() {
-            self.buffer.clear();
-            self.written = 0;
+            self.staged.clear();
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_write_once(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let head = &self.buffer[self.written..];
         let stream = Pin::new(stream);
-        if self.piece.is_empty() && self.tail.is_empty() {
-            return stream.poll_write(cx, head);
+        match self.staged.in_one() {
+            Some(text) => stream.poll_write(cx, text),
+            None => stream.poll_write_vectored(cx, &self.staged.slices()),
         }
-        stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&self.piece), IoSlice::new(self.tail)])
     }
 
-    fn wrote(&mut self, mut count: usize) {
+    fn wrote(&mut self, count: usize) {
         self.sink = Sink::Touched;
-        let head = count.min(self.buffer.len() - self.written);
-        self.written += head;
-        count -= head;
-        let piece = count.min(self.piece.len());
-        self.piece.advance(piece);
-        self.tail = &self.tail[count - piece..];
+        self.staged.wrote(count);
     }
 
     /// A write failed. Under TLS one write is several to the system, and those before the one that failed are done.
@@ -269,15 +257,20 @@ impl Outbound {
         frames: impl Iterator<Item = Frame<Bytes>>,
     ) -> Result<Vec<u8>, ForwardError> {
         let mut outbound = Self::new(head, Upload::none(), length);
+        let mut bytes = Vec::new();
+        let take = |staged: &mut Staged, bytes: &mut Vec<u8>| {
+            staged.slices().iter().for_each(|slice| bytes.extend_from_slice(slice));
+            staged.skip();
+        };
         for frame in frames {
             outbound.stage(frame)?;
-            outbound.buffer.extend_from_slice(&std::mem::take(&mut outbound.piece));
-            outbound.buffer.extend_from_slice(std::mem::take(&mut outbound.tail));
+            take(&mut outbound.staged, &mut bytes);
         }
         if outbound.state == State::Open {
             outbound.end()?;
         }
-        Ok(outbound.buffer)
+        take(&mut outbound.staged, &mut bytes);
+        Ok(bytes)
     }
 
     fn hang_up(&mut self) {
