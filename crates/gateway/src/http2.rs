@@ -316,6 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
     /// Says the last words, and closes.
     fn end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         self.exchanges.clear();
+        self.bells.take(|_| ()); // of those who are gone: it sleeps while the client takes its time
         self.queue = Queue::default();
         if ready!(self.outbox.poll_write(&mut self.io, cx, |_| ())).is_ok() {
             let _closed = ready!(Pin::new(&mut self.io).poll_shutdown(cx));

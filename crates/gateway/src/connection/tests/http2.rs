@@ -1,6 +1,12 @@
 //! The codec of HTTP/2 over a stream in memory, against a client that is not ours: requests and bodies at once, what is kept
 //! meanwhile, and how each connection ends. What a backend has to do with it is for the black-box tests.
 
+use std::{
+    cell::Cell,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use http::{Method, Request, StatusCode};
@@ -15,6 +21,16 @@ const SITE: &str =
 /// More than any buffer of the codec.
 const LARGE: usize = 1 << 20;
 
+/// What a client says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A request of a client that asks for nothing but the page.
+fn headers(flags: u8, stream: u8) -> Vec<u8> {
+    let block = b"\x82\x86\x84\x01\x0ba.localhost";
+    let length = u8::try_from(block.len()).expect("short");
+    [&[0, 0, length, 1, flags, 0, 0, 0, stream][..], block].concat()
+}
+
 type Served = tokio::task::JoinHandle<Ended>;
 
 fn gate() -> Gate {
@@ -23,6 +39,12 @@ fn gate() -> Gate {
 
 /// A client's end of a connection that is served, with so much room in between.
 fn served(gate: &Gate, room: usize) -> (DuplexStream, Served) {
+    let (client, serving) = serving(gate, room);
+    (client, tokio::task::spawn_local(serving))
+}
+
+/// The same, to be driven.
+fn serving(gate: &Gate, room: usize) -> (DuplexStream, Serving) {
     let (client, server) = duplex(room);
     let address = ([127, 0, 0, 1], 1).into();
     let peer = ClientAddr::new(address);
@@ -30,7 +52,7 @@ fn served(gate: &Gate, room: usize) -> (DuplexStream, Served) {
     let limits = vestibule_listener::ConnectionLimits { total: 1, per_client: 1 };
     let permit = vestibule_listener::Permits::new(limits).acquire(peer).expect("a permit");
     let serving = serve(Rc::clone(&gate.worker), server, Codec::Http2, facts, Held { permit, seat: None });
-    (client, tokio::task::spawn_local(serving))
+    (client, serving)
 }
 
 /// A client of that connection, which is driven until it has ended.
@@ -110,12 +132,6 @@ fn a_body_that_nobody_wants_is_taken_for_a_while_and_its_answer_arrives() {
 
 #[test]
 fn whoever_breaks_the_rules_is_told_and_whoever_is_gone_is_forgotten() {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    let headers = |flags: u8, stream: u8| {
-        let block = b"\x82\x86\x84\x01\x0ba.localhost";
-        let length = u8::try_from(block.len()).expect("short");
-        [&[0, 0, length, 1, flags, 0, 0, 0, stream][..], block].concat()
-    };
     let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], b"vestibul"].concat();
     let cases = [
         (vec![], None, Outcome::Closed),
@@ -257,5 +273,36 @@ fn a_head_that_is_too_large_gets_a_page_and_only_its_length_for_head() {
         }
         drop(requests);
         assert_eq!(outcome.await.expect("no panic").outcome, Outcome::Closed);
+    });
+}
+
+/// Counts how often it is polled.
+struct Counted(Pin<Box<dyn Future<Output = Ended>>>, Rc<Cell<u32>>);
+
+impl Future for Counted {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.1.set(self.1.get() + 1);
+        self.0.as_mut().poll(cx)
+    }
+}
+
+#[test]
+fn a_connection_that_ends_rests_until_its_client_has_left() {
+    run(async {
+        let gate = gate();
+        let (mut client, serving) = serving(&gate, LARGE);
+        let polls = Rc::<Cell<u32>>::default();
+        let ended = tokio::task::spawn_local(Counted(serving, Rc::clone(&polls)));
+        // A request that nobody has begun to serve, and behind it what ends the connection.
+        client.write_all(&[PREFACE, &headers(5, 1), &headers(5, 2)].concat()).await.expect("taken");
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!ended.is_finished(), "it waits for the client's end");
+        assert!(polls.get() < 10, "{} times, for nothing", polls.get());
+        drop(client);
+        assert_eq!(ended.await.expect("no panic").outcome, Outcome::Broken);
     });
 }
