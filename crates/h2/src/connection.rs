@@ -183,8 +183,8 @@ enum Closing {
     No,
     /// The client was told; what it has sent before it heard of it is still served.
     Announced,
-    /// What begins from now on is not served.
-    Final,
+    /// What begins behind this stream is not served.
+    Final(StreamId),
 }
 
 /// The parts of a head that have come.
@@ -246,9 +246,15 @@ impl Connection {
         if let Err(fault) = event
             && let Some(code) = fault.code()
         {
-            frame::write_goaway(self.last, code, out);
+            frame::write_goaway(self.last_served(), code, out);
         }
         event
+    }
+
+    /// The last stream of which GOAWAY does not say that nothing was done; it never says a larger one than before (RFC 9113
+    /// section 6.8).
+    fn last_served(&self) -> StreamId {
+        if let Closing::Final(last) = self.closing { last } else { self.last }
     }
 
     fn advance(&mut self, input: &mut &[u8], reply: &mut Reply<'_>) -> Result<Option<Event>, Fault> {
@@ -347,7 +353,7 @@ impl Connection {
 
     /// Has a polite close come to its end?
     pub fn is_drained(&self) -> bool {
-        self.closing == Closing::Final && self.streams.count() == 0
+        matches!(self.closing, Closing::Final(_)) && self.streams.count() == 0
     }
 }
 

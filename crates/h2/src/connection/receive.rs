@@ -147,7 +147,7 @@ impl Connection {
         let mut fields = RequestFields::default();
         let limits = hpack::Limits { list: self.limits.head };
         let decoded = self.decoder.decode(block, limits, |field| fields.push(field))?;
-        if self.closing == Closing::Final {
+        if let Closing::Final(_) = self.closing {
             self.count(Counted::Control, reply)?;
             self.streams.bury(id); // it was told that this is not served (section 6.8)
             return Ok(None);
@@ -216,36 +216,35 @@ impl Connection {
             return Ok(None);
         }
         self.start = Start::Over;
-        let mut opened = None;
+        let mut initial_window = None;
         for (Setting(name), value) in frame::settings(payload)? {
             match name {
                 Setting::ENABLE_PUSH if value > 1 => return Err(Fault::Protocol("ENABLE_PUSH beyond 1")),
                 Setting::MAX_FRAME_SIZE if !(FRAME_LIMIT..1 << 24).contains(&(value as usize)) => {
                     return Err(Fault::Protocol("MAX_FRAME_SIZE out of its range"));
                 }
-                Setting::INITIAL_WINDOW_SIZE => {
-                    self.resize_windows(value)?;
-                    opened = Some(Event::Opened(Room::All));
+                Setting::INITIAL_WINDOW_SIZE if value > WINDOW_LIMIT => {
+                    return Err(Fault::FlowControl("INITIAL_WINDOW_SIZE beyond 2^31-1"));
                 }
+                Setting::INITIAL_WINDOW_SIZE => initial_window = Some(value),
                 // The table of what we send is never used, and no frame is larger than anybody takes.
                 _ => {}
             }
         }
+        // A frame has room for thousands of them, and each would be a walk over all streams.
+        let opened = initial_window.map(|size| self.resize_windows(size)).transpose()?;
         frame::write_settings_ack(reply.out);
         Ok(opened)
     }
 
     /// Section 6.9.2.
-    fn resize_windows(&mut self, size: u32) -> Result<(), Fault> {
-        if size > WINDOW_LIMIT {
-            return Err(Fault::FlowControl("INITIAL_WINDOW_SIZE beyond 2^31-1"));
-        }
+    fn resize_windows(&mut self, size: u32) -> Result<Event, Fault> {
         let by = i64::from(size) - i64::from(self.initial_window);
         self.initial_window = size;
         for stream in self.streams.each() {
             stream.window.change(by).map_err(|_| Fault::FlowControl("INITIAL_WINDOW_SIZE that overflows a window"))?;
         }
-        Ok(())
+        Ok(Event::Opened(Room::All))
     }
 
     /// Section 6.7.
@@ -257,7 +256,7 @@ impl Connection {
         if !head.has(ACK) {
             frame::write_ping(ACK, payload, reply.out);
         } else if payload == super::CLOSE_PING && self.closing == Closing::Announced {
-            self.closing = Closing::Final;
+            self.closing = Closing::Final(self.last);
             frame::write_goaway(self.last, Code::NO_ERROR, reply.out);
         }
         Ok(None)

@@ -317,6 +317,12 @@ fn what_is_sent_is_within_the_windows_of_the_client() {
         (client.hears().as_str(), client.connection.open_streams()),
         ("settings ack; settings ack; frame 0 1 end", 1)
     );
+    // Of many values of one frame the last one counts.
+    let name = Setting::INITIAL_WINDOW_SIZE.to_be_bytes();
+    let values = [WINDOW_LIMIT, 0, 70].map(|value| [&name[..], &value.to_be_bytes()].concat());
+    client.says(&[open_window(0, 1_000), open_window(3, 1)].concat());
+    assert_eq!(client.says(&frame(SETTINGS, 0, 0, &values.concat())), "opened");
+    assert_eq!(client.connection.room(three), 71);
     let overflow = client.says(&setting(Setting::INITIAL_WINDOW_SIZE, 1 << 31));
     assert_eq!(overflow, "fault: INITIAL_WINDOW_SIZE beyond 2^31-1");
 }
@@ -376,6 +382,9 @@ fn a_polite_close_serves_what_was_begun() {
     assert_eq!((client.answers(1, Last::Yes), client.connection.is_drained()), (Standing::Closed, false));
     assert_eq!((client.answers(3, Last::Yes), client.connection.is_drained()), (Standing::Closed, true));
     assert_eq!(client.answers(5, Last::Yes), Standing::Closed, "what is closed is not answered");
+    client.hears();
+    client.says(&frame(PING, 0, 1, &[0; 8]));
+    assert_eq!(client.hears(), "goaway 3 PROTOCOL_ERROR", "not one that was not served");
 }
 
 #[test]
