@@ -14,7 +14,7 @@ use vestibule_certs::Shows;
 use vestibule_listener::{Accepted, Protocol};
 use vestibule_names::HostRef;
 use vestibule_preface::{self as preface, ClientHello, Preface, PrefaceError, Progress};
-use vestibule_proxy::Scheme;
+use vestibule_proxy::{Rewound, Scheme};
 use vestibule_tls::{Refused, TlsStream};
 
 use crate::{
@@ -26,7 +26,6 @@ use crate::{
     outcome::{Ended, Outcome},
     request::{ConnectionFacts, Handshake, Held},
     serve::{Serving, serve},
-    stream::Rewound,
     tenant::Seat,
     visitor,
     vitals::Codec,

@@ -1,5 +1,5 @@
-//! The two I/O wrappers of a connection: [`Rewound`] gives back the bytes that the preface looked at, [`Watched`] tells
-//! the connection's [`Vitals`] what moves, and closes so that the last response is read.
+//! The I/O wrapper of a connection: [`Watched`] tells the connection's [`Vitals`] what moves, and closes so that the last
+//! response is read. [`BreakOff`] is how one ends that was cut.
 
 use std::{
     future::Future,
@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Sleep, sleep},
 };
+use vestibule_proxy::Rewound;
 use vestibule_tls::TlsStream;
 
 use crate::vitals::Vitals;
@@ -45,59 +45,9 @@ impl BreakOff for tokio::io::DuplexStream {
     fn break_off(&self) {}
 }
 
-/// A stream whose first bytes were read already and come again.
-#[derive(Debug)]
-pub(crate) struct Rewound<S> {
-    first: Bytes,
-    stream: S,
-}
-
-impl<S> Rewound<S> {
-    pub(crate) fn new(first: Bytes, stream: S) -> Self {
-        Self { first, stream }
-    }
-}
-
 impl<S: BreakOff> BreakOff for Rewound<S> {
     fn break_off(&self) {
-        self.stream.break_off();
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
-            let n = self.first.len().min(buf.remaining());
-            buf.put_slice(&self.first[..n]);
-            self.first.advance(n);
-            if self.first.is_empty() {
-                self.first = Bytes::new(); // frees the buffer
-            }
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.get_ref().break_off();
     }
 }
 

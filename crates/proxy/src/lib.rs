@@ -60,6 +60,7 @@ pub mod pages;
 pub mod rate;
 pub mod refusal;
 pub mod request_body;
+pub mod rewound;
 pub mod tunnel;
 
 #[cfg(feature = "fuzzing")]
@@ -81,6 +82,7 @@ pub use pages::refuse;
 pub use rate::Rate;
 pub use refusal::Refusal;
 pub use request_body::{Duplex, Handover, RequestBody, RequestBodyError};
+pub use rewound::Rewound;
 pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
 
 /// Spawns onto the worker; only the gateway knows how (invariant: only the gateway spawns).

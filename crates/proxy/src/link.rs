@@ -7,21 +7,17 @@
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
-    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
-};
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep_until};
 use vestibule_h1::{AnswerTo, Part, ResponseHead};
 
-use crate::{BodyError, ForwardError, Spawn, error::ConnectionError, stream::Stream};
+use crate::{BodyError, ForwardError, Rewound, Spawn, error::ConnectionError, stream::Stream};
 
 mod inbound;
 mod outbound;
@@ -224,10 +220,10 @@ impl Link {
     }
 
     /// Hands the connection over, after a switch of protocols.
-    pub(crate) fn take_stream(&self) -> Option<Raw> {
+    pub(crate) fn take_stream(&self) -> Option<Rewound<Stream>> {
         let state = &mut *self.state.borrow_mut();
         let early = state.inbound.take_rest();
-        state.open.take().map(|open| Raw { early, stream: open.stream })
+        state.open.take().map(|open| Rewound::new(early, open.stream))
     }
 }
 
@@ -263,37 +259,5 @@ impl Deadline {
         if let Some(timer) = &mut self.timer {
             let _: Poll<()> = timer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
-    }
-}
-
-/// A connection that speaks another protocol now: what came before anybody knew, then what comes.
-pub(crate) struct Raw {
-    early: Bytes,
-    stream: Stream,
-}
-
-impl AsyncRead for Raw {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.early.is_empty() {
-            let count = self.early.len().min(buffer.remaining());
-            buffer.put_slice(&self.early[..count]);
-            self.early.advance(count);
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Raw {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

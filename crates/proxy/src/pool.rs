@@ -22,11 +22,7 @@ use tokio::time::{Instant, sleep};
 use vestibule_names::{TenantId, UpstreamAddr, UpstreamScheme};
 use vestibule_vhost::UpstreamTls;
 
-use crate::{
-    Account, ProxyConfig, Spawn, UpstreamBudget,
-    border::Allowance,
-    link::{Link, Raw},
-};
+use crate::{Account, ProxyConfig, Rewound, Spawn, UpstreamBudget, border::Allowance, link::Link, stream::Stream};
 
 /// For how long a backend that took no connection is asked last.
 const DOWN_TIME: Duration = Duration::from_secs(5);
@@ -318,7 +314,7 @@ impl Lease {
     }
 
     /// Hands the connection over, if it is still there: it is none of the pool's any more.
-    pub(crate) fn take_stream(self) -> Option<Raw> {
+    pub(crate) fn take_stream(self) -> Option<Rewound<Stream>> {
         self.link.take_stream()
     }
 

@@ -21,7 +21,7 @@ use tokio::{
 };
 use vestibule_names::UpstreamAddr;
 
-use crate::{Account, Handover, link::Raw, pool::Lease};
+use crate::{Account, Handover, Rewound, pool::Lease, stream::Stream};
 
 /// The most that is read at once, and so the most that one direction keeps.
 const CHUNK: usize = 16 * 1024;
@@ -33,7 +33,7 @@ const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 #[must_use = "a tunnel moves nothing unless it is run"]
 pub struct Tunnel {
     client: Handover,
-    backend: Box<Raw>,
+    backend: Box<Rewound<Stream>>,
     upstream: UpstreamAddr,
     account: Arc<Account>,
     idle: Duration,

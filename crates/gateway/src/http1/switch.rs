@@ -9,9 +9,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use vestibule_proxy::Duplex;
+use vestibule_proxy::{Duplex, Rewound};
 
 use super::line::{Line, State};
 
@@ -38,41 +37,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Future for Handover<S> {
                 Poll::Pending
             }
             State::HandedOver => {
-                let (line, early) = (Rc::clone(&self.line), self.line.take_early());
-                Poll::Ready(Some(Box::new(HandedOver { line, early })))
+                let guest = Guest(Rc::clone(&self.line));
+                Poll::Ready(Some(Box::new(Rewound::new(self.line.take_early(), guest))))
             }
             State::Left => Poll::Ready(None),
         }
     }
 }
 
-struct HandedOver<S> {
-    line: Rc<Line<S>>,
-    early: Bytes,
-}
+/// The stream of a connection that was handed over.
+struct Guest<S>(Rc<Line<S>>);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HandedOver<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.early.is_empty() {
-            let count = self.early.len().min(buffer.remaining());
-            buffer.put_slice(&self.early[..count]);
-            self.early.advance(count);
-            return Poll::Ready(Ok(()));
-        }
-        self.line.with_stream(|stream| stream.poll_read(cx, buffer))
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guest<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.0.with_stream(|stream| stream.poll_read(cx, buffer))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for HandedOver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guest<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.line.with_stream(|stream| stream.poll_write(cx, bytes))
+        self.0.with_stream(|stream| stream.poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.with_stream(|stream| stream.poll_flush(cx))
+        self.0.with_stream(|stream| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.with_stream(|stream| stream.poll_shutdown(cx))
+        self.0.with_stream(|stream| stream.poll_shutdown(cx))
     }
 }
