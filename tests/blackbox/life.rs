@@ -1,6 +1,6 @@
 //! Promise: it starts when it is ready, stops when the work is done, and is never taken down by too much of anything.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
@@ -205,10 +205,41 @@ async fn access_events_are_json_lines_with_site_and_status() {
 #[tokio::test]
 async fn metrics_count_requests() {
     let (gateway, _origin) = one_site().await;
+    let count = async |name: &str| {
+        let metrics = gateway.admin("/metrics").await.text();
+        assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or_default()
+    };
+    let before = count("vestibule_requests_total").await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("a.test", "/").await.status, 200);
+    }
+    // A request counts when its response is over, which its client may see first.
+    let all = async || (count("vestibule_requests_total").await == before + 3).then_some(());
+    eventually("three requests more", all).await;
+    assert!(count("vestibule_site_requests_total{site=\"a.yaml\"}").await >= 3);
+}
+
+/// Metrics that docs/operating.md tells of, as a scrape names them: counters without the end of their samples.
+fn metrics_told_of() -> BTreeSet<String> {
+    let page = include_str!("../../docs/operating.md");
+    let in_backticks = page.split('`').skip(1).step_by(2);
+    let names = in_backticks.filter(|text| text.starts_with("vestibule_"));
+    names.filter_map(|text| Some(text.split('{').next()?.trim_end_matches("_total").to_owned())).collect()
+}
+
+#[tokio::test]
+async fn every_metric_is_told_of_and_every_one_that_is_told_of_exists() {
+    // There is no such CA, and nothing asks it: its metrics are there all the same.
+    let settings = "acme: {agree: true, directory: \"https://127.0.0.1:1/\"}";
+    let gateway = Gateway::builder().settings(settings).site("a.yaml", &Site::new("a.test").respond("a")).start().await;
     assert_eq!(gateway.get("a.test", "/").await.status, 200);
     let metrics = gateway.admin("/metrics").await.text();
-    assert!(metrics.lines().any(|line| line.starts_with("vestibule_requests")), "{metrics}");
-    assert!(metrics.trim_end().ends_with("# EOF"), "{metrics}");
+    let names = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let mut names: BTreeSet<String> = names.map(str::to_owned).collect();
+    // Only where there is a certificate that ends.
+    names.insert("vestibule_acme_next_expiry_seconds".to_owned());
+    assert_eq!(names, metrics_told_of());
 }
 
 /// Opens two sockets as systemd would and becomes the gateway: descriptors from 3 on, and who they are meant for.
