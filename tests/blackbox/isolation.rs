@@ -224,13 +224,22 @@ async fn hostile_clients_of_one_site_do_not_slow_another() {
         pending.push(tokio::spawn(async move { (connection.send(request).await, connection) }));
     }
     origin.at_gate(20).await;
-    let mut connection = gateway.connect("b.test", Protocol::Http1).await;
-    let mut took = Vec::new();
+    // In turn with a gateway that nobody attacks: what the machine does beside this test slows both.
+    let b = Site::new("b.test").respond("b");
+    let calm = Gateway::builder().site("b.yaml", &b).start().await;
+    let mut attacked = (gateway.connect("b.test", Protocol::Http1).await, Vec::new());
+    let mut quiet = (calm.connect("b.test", Protocol::Http1).await, Vec::new());
     for _ in 0..100 {
-        let start = Instant::now();
-        assert_eq!(connection.get("/").await.unwrap().text(), "b");
-        took.push(start.elapsed());
+        for (connection, took) in [&mut attacked, &mut quiet] {
+            let start = Instant::now();
+            assert_eq!(connection.get("/").await.unwrap().text(), "b");
+            took.push(start.elapsed());
+        }
     }
-    took.sort_unstable();
-    assert!(took[95] < Duration::from_millis(100), "{:?}", took[95]);
+    let [attacked, quiet] = [attacked.1, quiet.1].map(|mut took| {
+        took.sort_unstable();
+        took[95]
+    });
+    let most = Duration::from_millis(100) + 4 * quiet;
+    assert!(attacked < most, "{attacked:?}, and {quiet:?} where nobody attacks");
 }

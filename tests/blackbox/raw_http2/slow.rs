@@ -20,8 +20,8 @@ const STREAMS: u32 = 50;
 const MUCH: &str = "/bytes/2000000";
 /// What the codec takes as a whole when there is room for a byte: the body has ended, and what is left of it is held.
 const ONE_PIECE: &str = "/bytes/4000";
-/// A tenth of what would be held if all of it was.
-const GROWTH_KIB: u64 = 100 * 1024;
+/// A sixth of what would be held if all of it was.
+const GROWTH_KIB: u64 = 16 * 1024;
 
 /// Name, what is asked for, INITIAL_WINDOW_SIZE, and what is sent over and over.
 type Slow = (&'static str, &'static str, u32, Option<fn() -> Vec<u8>>);
