@@ -35,7 +35,7 @@ pub(super) enum Area {
 /// is more particular comes first.
 const SIGNS: [(Area, &[&str]); 11] = [
     (Area::Tls, &["rustls", "aws_lc", "webpki"]),
-    (Area::Http2, &["h2::", "hyper"]),
+    (Area::Http2, &["vestibule_h2", "gateway::http2"]),
     (
         Area::Writing,
         &["h1::response::written", "h1::request::write", "http1::answer", "http1::outbound", "link::outbound"],
@@ -124,7 +124,8 @@ mod tests {
         check("vestibule", "<vestibule_proxy::link::Link as Drop>::drop", Area::Forward);
         check("vestibule", "http::header::map::HeaderMap<T>::insert", Area::HttpTypes);
         check("vestibule", "mi_free", Area::Memory);
-        check("vestibule", "h2::frame::Headers::load", Area::Http2);
+        check("vestibule", "vestibule_h2::hpack::decode::Decoder::decode", Area::Http2);
+        check("vestibule", "<vestibule_gateway::http2::Http2<S> as Conversation>::poll", Area::Http2);
         check("/usr/lib/libc.so.6", "__memmove_avx_unaligned_erms", Area::Memory);
         check("/usr/lib/libc.so.6", "epoll_wait", Area::Libc);
         check("vestibule", "core::fmt::write", Area::Other);
