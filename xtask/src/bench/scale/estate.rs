@@ -18,8 +18,10 @@ const SITES_EACH: u32 = 100;
 const FIRST_UID: u32 = 100_000;
 /// Names beyond the sites that have a certificate all the same: sites that come back.
 pub(super) const SPARE: u32 = 200;
-/// A CA at which nobody listens: whatever is asked of it fails, as while a CA is down.
+/// A CA at which nobody listens: whatever is asked of it fails, as while a CA is down. Half of the visits are of the first
+/// tenant's sites, one after the other as fast as they go: more handshakes a second than a tenant may begin by default.
 const SETTINGS: &str = "log: {access: off}\nupstreams: {owner: off}\n\
+     tenants: {default: {limits: {handshakes_per_second: 1000000000}}}\n\
      acme: {agree: true, name: shelf, directory: \"https://127.0.0.1:9/directory\", check_dns: false}\n";
 
 /// See the module.

@@ -62,7 +62,7 @@ pub(super) async fn size(binary: &Path, sites: u32, empty_kib: u64, plan: &Plan)
     let cold_kib = gateway.process().resident_kib();
     eprintln!("{sites} sites: started again");
 
-    let hot = visit(&gateway, &trust, sites, plan.visits).await?;
+    let hot = visit(&mut gateway, &trust, sites, plan.visits).await?;
     tokio::time::sleep(REST).await;
     let visited_kib = gateway.process().resident_kib();
     eprintln!("{sites} sites: {hot} of them visited");
@@ -112,7 +112,7 @@ async fn prove(gateway: &Gateway, trust: &Trust, number: u32) -> Outcome {
 }
 
 /// So many handshakes, as visitors are: a few sites often, most of them hardly ever. How many sites had one.
-async fn visit(gateway: &Gateway, trust: &Trust, sites: u32, visits: u32) -> Outcome<u32> {
+async fn visit(gateway: &mut Gateway, trust: &Trust, sites: u32, visits: u32) -> Outcome<u32> {
     let mut seen = std::collections::HashSet::new();
     let mut drawn = 0x9e37_79b9_u32;
     for _ in 0..visits {
@@ -121,10 +121,19 @@ async fn visit(gateway: &Gateway, trust: &Trust, sites: u32, visits: u32) -> Out
         drawn ^= drawn >> 17;
         drawn ^= drawn << 5;
         let number = rank(drawn, sites);
-        trust.connect(gateway.https(), &estate::host(number), &[b"http/1.1"]).await?;
+        let host = estate::host(number);
+        if let Err(error) = trust.connect(gateway.https(), &host, &[b"http/1.1"]).await {
+            return Err(format!("{host}: {error}; the gateway's log ends with:\n{}", last_lines(gateway)).into());
+        }
         seen.insert(number);
     }
     Ok(u32::try_from(seen.len())?)
+}
+
+fn last_lines(gateway: &mut Gateway) -> String {
+    let log = gateway.process().stderr();
+    let from = log.rmatch_indices('\n').nth(5).map_or(0, |(place, _)| place + 1);
+    log[from..].to_owned()
 }
 
 /// Zipf's law with exponent 1, near enough: each factor of e in rank is as likely as any other.
