@@ -25,9 +25,19 @@ const PROXY_CORE: &str = "0";
 /// The core of load generators, visitors, attackers, backends and ourselves.
 const LOAD_CORE: &str = "1";
 
+/// What to measure: without a name, all workloads beside the peers.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    named: Option<Bench>,
+    #[command(flatten)]
+    peers: peers::PeersArgs,
+}
+
 /// What to measure.
 #[derive(Subcommand)]
-pub(crate) enum Bench {
+enum Bench {
     /// Edits site files under a steady load: how soon an edit is live, and whether anything was dropped.
     Swap(SwapArgs),
     /// Many sites with a certificate each: starts, memory per site, and how soon a change is live.
@@ -57,14 +67,15 @@ pub(crate) struct SwapArgs {
 }
 
 /// Runs it on a release build.
-pub(crate) fn run(bench: &Bench) -> Outcome {
-    match bench {
-        Bench::Swap(args) => run_swap(args),
-        Bench::Scale(args) => scale::run(args),
-        Bench::Peers(args) => peers::run(args),
-        Bench::Neighbours(args) => neighbours::run(args),
-        Bench::Instructions(args) => instructions::run(args),
-        Bench::Floods(args) => floods::run(args),
+pub(crate) fn run(args: &BenchArgs) -> Outcome {
+    match &args.named {
+        None => peers::run(&args.peers),
+        Some(Bench::Swap(args)) => run_swap(args),
+        Some(Bench::Scale(args)) => scale::run(args),
+        Some(Bench::Peers(args)) => peers::run(args),
+        Some(Bench::Neighbours(args)) => neighbours::run(args),
+        Some(Bench::Instructions(args)) => instructions::run(args),
+        Some(Bench::Floods(args)) => floods::run(args),
     }
 }
 

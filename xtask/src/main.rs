@@ -42,9 +42,8 @@ enum Command {
     Licences,
     /// Holds crates that come in several versions against deny.toml.
     Duplicates,
-    /// Measures the release build.
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measures the release build: without a name, the same job beside other proxies.
+    Bench(Box<bench::BenchArgs>),
     /// Holds the case of `docs/kestrel.md`: an ASP.NET Core application behind the gateway, in a real browser.
     Kestrel(kestrel::KestrelArgs),
     /// Tries the readers of hostile bytes with libFuzzer.
@@ -67,7 +66,7 @@ fn main() -> ExitCode {
         Command::Arrows => arrows::run(),
         Command::Licences => licences::run(),
         Command::Duplicates => licences::run_duplicates(),
-        Command::Bench(bench) => bench::run(&bench),
+        Command::Bench(args) => bench::run(&args),
         Command::Kestrel(args) => kestrel::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Soak(args) => soak::run(&args),
