@@ -4,6 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use vestibule_wire::{BodyLength, Chunks, Fault, Piece, Progress, trailer_field};
 
+use crate::CHUNK_END;
+
 /// Reads one body.
 #[derive(Debug)]
 pub struct BodyReader {
@@ -109,10 +111,18 @@ impl BodyReader {
     }
 }
 
+/// Content of a chunk that is shorter than this is put together with that of the next one, if that is there.
+const SMALL: usize = 1024;
+/// As much is put together at once.
+const JOINED: usize = 16 * 1024;
+
 fn read_chunks(chunks: &mut Chunks, trailers: &mut HeaderMap, bytes: &mut BytesMut) -> Result<Option<Part>, Fault> {
     loop {
         let Progress::Complete(piece, length) = chunks.piece(bytes)? else { return Ok(None) };
         match piece {
+            Piece::Data if length < SMALL && goes_on(&bytes[length..]) => {
+                return Ok(Some(Part::Data(join(chunks, length, bytes))));
+            }
             Piece::Data => return Ok(Some(Part::Data(bytes.split_to(length).freeze()))),
             Piece::Frame => bytes.advance(length),
             Piece::Trailer => append(trailers, &bytes.split_to(length).freeze())?,
@@ -122,6 +132,28 @@ fn read_chunks(chunks: &mut Chunks, trailers: &mut HeaderMap, bytes: &mut BytesM
             return Ok((!trailers.is_empty()).then_some(Part::Trailers(trailers)));
         }
     }
+}
+
+/// Does more content follow behind that of a chunk, as far as it has come?
+fn goes_on(behind: &[u8]) -> bool {
+    behind.len() > CHUNK_END.len() && !behind[CHUNK_END.len()..].starts_with(b"0\r\n")
+}
+
+/// The content of as many chunks as have come, of which the first one is so long. Each of them alone would be counted and
+/// written by itself, which takes many times what it takes to send them. What is wrong with one is found the next time.
+fn join(chunks: &mut Chunks, first: usize, bytes: &mut BytesMut) -> Bytes {
+    let mut joined = BytesMut::from(&bytes[..first]);
+    bytes.advance(first);
+    while joined.len() < JOINED
+        && !chunks.is_behind_content()
+        && let Ok(Progress::Complete(piece, length)) = chunks.piece(bytes)
+    {
+        if piece == Piece::Data {
+            joined.extend_from_slice(&bytes[..length]);
+        }
+        bytes.advance(length);
+    }
+    joined.freeze()
 }
 
 fn append(trailers: &mut HeaderMap, line: &Bytes) -> Result<(), Fault> {

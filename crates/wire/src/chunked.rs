@@ -65,6 +65,11 @@ impl Chunks {
         self.at == At::End
     }
 
+    /// Has all content been read? What follows are trailers, or none.
+    pub fn is_behind_content(&self) -> bool {
+        matches!(self.at, At::Trailers | At::End)
+    }
+
     /// Says how many bytes from the front are understood and may pass; the rest needs more bytes, or belongs to the next
     /// message when the body has ended.
     ///

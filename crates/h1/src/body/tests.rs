@@ -60,6 +60,44 @@ fn chunks_become_content_and_trailers() {
 }
 
 #[test]
+fn small_chunks_that_came_together_are_one_part() {
+    /// In which parts a text is read that has come as a whole; the last one is 0 if its end is there.
+    fn parts(text: &[u8]) -> Vec<Result<usize, Fault>> {
+        let (mut reader, mut bytes) = (BodyReader::new(BodyLength::Chunked), BytesMut::from(text));
+        let mut parts = Vec::new();
+        loop {
+            match reader.read(&mut bytes) {
+                Ok(Some(Part::Data(data))) => {
+                    parts.push(Ok(data.len()));
+                    continue;
+                }
+                Ok(Some(Part::Trailers(_)) | None) => parts.extend(reader.is_over().then_some(Ok(0))),
+                Err(fault) => parts.push(Err(fault)),
+            }
+            return parts;
+        }
+    }
+    let chunk = |length: usize| [format!("{length:x}\r\n").as_bytes(), &vec![b'0'; length], b"\r\n"].concat();
+    let small = chunk(1).repeat(3);
+    for (before, behind, expected) in [
+        (&small, &b""[..], &[Ok(3)][..]),
+        (&small, b"0\r\n\r\n", &[Ok(3), Ok(0)]),
+        (&small, b"0\r\na: b\r\n\r\n", &[Ok(3), Ok(0)]),
+        (&small, b"zz\r\n", &[Ok(3), Err(Fault::ChunkSize)]),
+        (&small, b"0\r\nhost: a\r\n\r\n", &[Ok(3), Err(Fault::Trailer)]),
+        (&small, b"5\r\nhe", &[Ok(5)]),
+        (&small, b"1\r\nxy", &[Ok(4), Err(Fault::ChunkEnd)]),
+        // However they are written.
+        (&b"0001;a=b\r\n0\r\n".repeat(1_000), b"00\r\n\r\n", &[Ok(1_000), Ok(0)]),
+        (&chunk(1).repeat(JOINED + 1), b"0\r\n\r\n", &[Ok(JOINED), Ok(1), Ok(0)]),
+        // What is large is not copied.
+        (&chunk(SMALL).repeat(2), b"0\r\n\r\n", &[Ok(SMALL), Ok(SMALL), Ok(0)]),
+    ] {
+        assert_eq!(parts(&[before, behind].concat()), expected, "{:?}", String::from_utf8_lossy(behind));
+    }
+}
+
+#[test]
 fn chunks_that_the_grammar_refuses_are_refused() {
     for (text, fault) in [
         ("zz\r\n", Fault::ChunkSize),
