@@ -16,8 +16,6 @@
 //! | after a 101 the connection is somebody else's | [`switch`] |
 
 use std::{
-    future::Future,
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
 };
@@ -39,7 +37,7 @@ use crate::{
     },
     outcome::{Ended, Outcome},
     record::Tracked,
-    request::{self, Walker},
+    request::{self, Walk, Walker},
     serve::Conversation,
     stream::{BreakOff, Watched},
 };
@@ -77,9 +75,6 @@ enum Phase {
     Settling,
     Closing,
 }
-
-/// A request under way. On the heap: what is at rest keeps no room for it.
-type Walk = Pin<Box<dyn Future<Output = Response<Tracked>>>>;
 
 /// After a step.
 enum Step {

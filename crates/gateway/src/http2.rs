@@ -32,7 +32,7 @@ use vestibule_proxy::{Refusal, RequestBody};
 use crate::{
     fault::chain,
     outcome::{Ended, Outcome},
-    request::{self, Walker},
+    request::{self, Walk, Walker},
     serve::Conversation,
 };
 
@@ -245,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
             }
         };
         let (walker, request) = (self.walker.clone(), request.map(|()| body));
-        let walk: exchanges::Walk = match fits {
+        let walk: Walk = match fits {
             Fits::Yes => Box::pin(request::walk(walker, request)),
             Fits::No => Box::pin(async move { request::turn_away_from(walker, &request, Refusal::HeadersTooLarge) }),
         };

@@ -1,7 +1,7 @@
 //! The request walk: authority → challenge of a CA → site → tenant's budget → certificate, and the client's → TLS and canonical
 //! redirects → route → budget → answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
 
-use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri};
@@ -55,7 +55,7 @@ pub(crate) struct Walker {
 struct Inner {
     worker: Rc<Worker>,
     facts: ConnectionFacts,
-    vitals: Arc<Vitals>,
+    vitals: Rc<Vitals>,
     /// Held by the connection, and after an upgrade by its tunnel.
     _permit: Permit,
     /// Whom the connection counts for: the tenant of the handshake, or of the latest request.
@@ -70,7 +70,7 @@ pub(crate) struct Held {
 }
 
 impl Walker {
-    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Arc<Vitals>, held: Held) -> Self {
+    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Rc<Vitals>, held: Held) -> Self {
         let Held { permit, seat } = held;
         Self { inner: Rc::new(Inner { worker, facts, vitals, _permit: permit, seat: RefCell::new(seat) }) }
     }
@@ -93,10 +93,13 @@ impl Walker {
     pub(crate) fn facts(&self) -> &ConnectionFacts {
         &self.inner.facts
     }
-    pub(crate) fn vitals(&self) -> &Arc<Vitals> {
+    pub(crate) fn vitals(&self) -> &Rc<Vitals> {
         &self.inner.vitals
     }
 }
+
+/// A request under way, until its answer begins. On the heap: it is large, and what is at rest keeps no room for it.
+pub(crate) type Walk = Pin<Box<dyn Future<Output = Response<Tracked>>>>;
 
 /// Walks one request; never fails: whatever is refused becomes a response. No `async fn`, which would keep room for the
 /// request twice: here, and where it is taken from.

@@ -5,7 +5,6 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -29,10 +28,10 @@ use crate::{
 /// room for what it was called with: thousands of connections are idle here.
 pub(crate) fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts, held: Held) -> Serving
 where
-    S: AsyncRead + AsyncWrite + BreakOff + Send + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static,
 {
-    let vitals = Arc::new(Vitals::new(std::time::Instant::now(), codec));
-    let walker = Walker::new(Rc::clone(&worker), facts, Arc::clone(&vitals), held);
+    let vitals = Rc::new(Vitals::new(std::time::Instant::now(), codec));
+    let walker = Walker::new(Rc::clone(&worker), facts, Rc::clone(&vitals), held);
     match codec {
         Codec::Http1 => {
             let stream = Watched::new(stream, vitals);

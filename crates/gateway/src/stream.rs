@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -62,7 +62,7 @@ const DISCARD_BUFFER: usize = 8 * 1024;
 #[derive(Debug)]
 pub(crate) struct Watched<S> {
     stream: S,
-    vitals: Arc<Vitals>,
+    vitals: Rc<Vitals>,
     closing: Closing,
 }
 
@@ -77,7 +77,7 @@ enum Closing {
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, vitals: Arc<Vitals>) -> Self {
+    pub(crate) fn new(stream: S, vitals: Rc<Vitals>) -> Self {
         Self { stream, vitals, closing: Closing::Open }
     }
 
@@ -192,23 +192,24 @@ mod tests {
     async fn the_last_words_are_read_by_a_client_that_is_still_writing() {
         for _ in 0..20 {
             let (mut client, mut server) = pair().await;
-            let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+            let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
             server.write_all(b"last words").await.expect("written");
-            let closing = tokio::spawn(close(Watched::new(server, vitals)));
-            // More than the socket buffers hold: it can only go out if the other side reads.
-            client.write_all(&vec![0; 8 * 1024 * 1024]).await.expect("taken");
-            client.shutdown().await.expect("ended");
-            let mut heard = Vec::new();
-            client.read_to_end(&mut heard).await.expect("no reset");
-            assert_eq!(heard, b"last words");
-            closing.await.expect("ends");
+            let writing = async {
+                // More than the socket buffers hold: it can only go out if the other side reads.
+                client.write_all(&vec![0; 8 * 1024 * 1024]).await.expect("taken");
+                client.shutdown().await.expect("ended");
+                let mut heard = Vec::new();
+                client.read_to_end(&mut heard).await.expect("no reset");
+                assert_eq!(heard, b"last words");
+            };
+            tokio::join!(close(Watched::new(server, vitals)), writing);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_never_ends_is_left_after_a_while() {
         let (_client, server) = pair().await;
-        let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         let started = tokio::time::Instant::now();
         close(Watched::new(server, vitals)).await;
         assert!(started.elapsed() >= LINGER_TIMEOUT);
@@ -217,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_tunnel_still_reads_after_it_has_said_its_end() {
         let (mut client, server) = pair().await;
-        let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         vitals.become_tunnel();
         let mut watched = Watched::new(server, vitals);
         client.write_all(b"still wanted").await.expect("written");

@@ -5,7 +5,7 @@
 //! that begins between two looks is seen before it ends, and then met exactly.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    cell::Cell,
     time::{Duration, Instant},
 };
 
@@ -24,28 +24,27 @@ const LEAST_TAKEN: u64 = 1024;
 /// How often a closing connection is looked at.
 pub(crate) const CLOSING_LOOK: Duration = Duration::from_secs(1);
 
-/// Written by one worker only: relaxed atomics cost no more than cells there.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     origin: Instant,
     /// Milliseconds since `origin`, plus one, at which the current state of rest began; 0 while requests are open.
-    rest_since: AtomicU64,
+    rest_since: Cell<u64>,
     /// The same for the first byte of a request head; 0 when no head has begun.
-    head_since: AtomicU64,
+    head_since: Cell<u64>,
     /// The same for a write that the peer does not take; 0 when nothing is stalled.
-    stalled_since: AtomicU64,
+    stalled_since: Cell<u64>,
     /// The same for pieces of responses that the codec holds because the client opens no window; 0 when there are none.
-    untaken_since: AtomicU64,
-    untaken: AtomicU32,
+    untaken_since: Cell<u64>,
+    untaken: Cell<u32>,
     /// Bytes that were written since then.
-    taken: AtomicU64,
-    requests_open: AtomicU32,
+    taken: Cell<u64>,
+    requests_open: Cell<u32>,
     /// Has there been any request?
-    used: AtomicBool,
+    used: Cell<bool>,
     /// Has it become a tunnel?
-    tunnel: AtomicBool,
+    tunnel: Cell<bool>,
     /// Is it to end after what is open?
-    close_asked: AtomicBool,
+    close_asked: Cell<bool>,
     codec: Codec,
 }
 
@@ -73,16 +72,16 @@ impl Vitals {
     pub(crate) fn new(now: Instant, codec: Codec) -> Self {
         Self {
             origin: now,
-            rest_since: AtomicU64::new(1),
-            head_since: AtomicU64::new(0),
-            stalled_since: AtomicU64::new(0),
-            untaken_since: AtomicU64::new(0),
-            untaken: AtomicU32::new(0),
-            taken: AtomicU64::new(0),
-            requests_open: AtomicU32::new(0),
-            used: AtomicBool::new(false),
-            tunnel: AtomicBool::new(false),
-            close_asked: AtomicBool::new(false),
+            rest_since: Cell::new(1),
+            head_since: Cell::new(0),
+            stalled_since: Cell::new(0),
+            untaken_since: Cell::new(0),
+            untaken: Cell::new(0),
+            taken: Cell::new(0),
+            requests_open: Cell::new(0),
+            used: Cell::new(false),
+            tunnel: Cell::new(false),
+            close_asked: Cell::new(false),
             codec,
         }
     }
@@ -93,22 +92,22 @@ impl Vitals {
 
     /// Bytes came from the peer.
     pub(crate) fn read(&self) {
-        if self.codec == Codec::Http1 && self.requests_open.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(self.mark(), Relaxed);
+        if self.codec == Codec::Http1 && self.requests_open.get() == 0 && self.head_since.get() == 0 {
+            self.head_since.set(self.mark());
         }
     }
 
     /// A request head is complete.
     pub(crate) fn request_began(&self) {
-        self.requests_open.store(self.requests_open.load(Relaxed) + 1, Relaxed);
-        self.head_since.store(0, Relaxed);
-        self.rest_since.store(0, Relaxed);
-        self.used.store(true, Relaxed);
+        self.requests_open.set(self.requests_open.get() + 1);
+        self.head_since.set(0);
+        self.rest_since.set(0);
+        self.used.set(true);
     }
 
     /// For how long nothing has been asked, answered or waited to be written.
     pub(crate) fn rested_for(&self) -> Duration {
-        match (self.rest_since.load(Relaxed), self.stalled_since.load(Relaxed)) {
+        match (self.rest_since.get(), self.stalled_since.get()) {
             (since @ 1.., 0) => Duration::from_millis(self.mark().saturating_sub(since)),
             _ => Duration::ZERO,
         }
@@ -116,82 +115,84 @@ impl Vitals {
 
     /// Is its first request still to come?
     pub(crate) fn is_fresh(&self) -> bool {
-        !self.used.load(Relaxed)
+        !self.used.get()
     }
 
     /// Its requests are over: from now on it carries bytes in both directions.
     pub(crate) fn become_tunnel(&self) {
-        self.tunnel.store(true, Relaxed);
+        self.tunnel.set(true);
     }
 
     /// Has it become a tunnel?
     pub(crate) fn is_tunnel(&self) -> bool {
-        self.tunnel.load(Relaxed)
+        self.tunnel.get()
     }
 
     /// It shall take nothing new: HTTP/1.1 is told by a header field of the next response that begins, which is the last
     /// one, HTTP/2 by GOAWAY (RFC 9113 section 6.8), which is the watchdog's, at the next wake of the connection.
     pub(crate) fn ask_close(&self) {
-        self.close_asked.store(true, Relaxed);
+        self.close_asked.set(true);
     }
 
     /// Was that asked for?
     pub(crate) fn is_close_asked(&self) -> bool {
-        self.close_asked.load(Relaxed)
+        self.close_asked.get()
     }
 
     /// A response is complete, or given up.
     pub(crate) fn request_ended(&self) {
-        let open = self.requests_open.load(Relaxed).saturating_sub(1);
-        self.requests_open.store(open, Relaxed);
+        let open = self.requests_open.get().saturating_sub(1);
+        self.requests_open.set(open);
         if open == 0 {
-            self.rest_since.store(self.mark(), Relaxed);
+            self.rest_since.set(self.mark());
         }
     }
 
     /// The peer does not take what is written.
     pub(crate) fn write_stalled(&self) {
-        if self.stalled_since.load(Relaxed) == 0 {
-            self.stalled_since.store(self.mark(), Relaxed);
+        if self.stalled_since.get() == 0 {
+            self.stalled_since.set(self.mark());
         }
     }
 
     /// The peer takes bytes (again).
     pub(crate) fn wrote(&self) {
-        if self.stalled_since.load(Relaxed) != 0 {
-            self.stalled_since.store(0, Relaxed);
+        if self.stalled_since.get() != 0 {
+            self.stalled_since.set(0);
         }
     }
 
     /// The codec has a piece of a response that the client has no room for yet.
     pub(crate) fn piece_given(&self) {
-        if self.untaken.fetch_add(1, Relaxed) == 0 {
+        self.untaken.set(self.untaken.get() + 1);
+        if self.untaken.get() == 1 {
             self.begin_untaken();
         }
     }
 
     /// A piece is written, or given up.
     pub(crate) fn piece_taken(&self) {
-        if self.untaken.fetch_sub(1, Relaxed) == 1 {
-            self.untaken_since.store(0, Relaxed);
+        self.untaken.set(self.untaken.get().saturating_sub(1));
+        if self.untaken.get() == 0 {
+            self.untaken_since.set(0);
         } else {
             self.begin_untaken();
         }
     }
 
     fn begin_untaken(&self) {
-        self.untaken_since.store(self.mark(), Relaxed);
-        self.taken.store(0, Relaxed);
+        self.untaken_since.set(self.mark());
+        self.taken.set(0);
     }
 
     /// So many bytes went to the client, whatever they were: who takes less than [`LEAST_TAKEN`] of anything in a wait
     /// does not read.
     pub(crate) fn took(&self, count: usize) {
-        if self.untaken_since.load(Relaxed) == 0 {
+        if self.untaken_since.get() == 0 {
             return;
         }
-        let taken = self.taken.load(Relaxed).saturating_add(count as u64);
-        self.taken.store(taken, Relaxed);
+        let taken = self.taken.get().saturating_add(count as u64);
+        self.taken.set(taken);
         if taken >= LEAST_TAKEN {
             self.begin_untaken();
         }
@@ -200,10 +201,10 @@ impl Vitals {
     /// The waits that run now, each with its mark and limit.
     fn waits(&self, timeouts: &Timeouts) -> [(u64, Duration, Overdue); 4] {
         [
-            (self.untaken_since.load(Relaxed), timeouts.write_stall, Overdue::WriteStall),
-            (self.stalled_since.load(Relaxed), timeouts.write_stall, Overdue::WriteStall),
-            (self.head_since.load(Relaxed), timeouts.request_head, Overdue::Head),
-            (self.rest_since.load(Relaxed), timeouts.idle, Overdue::Idle),
+            (self.untaken_since.get(), timeouts.write_stall, Overdue::WriteStall),
+            (self.stalled_since.get(), timeouts.write_stall, Overdue::WriteStall),
+            (self.head_since.get(), timeouts.request_head, Overdue::Head),
+            (self.rest_since.get(), timeouts.idle, Overdue::Idle),
         ]
     }
 
@@ -308,8 +309,8 @@ mod tests {
 
         let vitals = aged();
         vitals.request_began();
-        vitals.untaken.store(1, Relaxed);
-        vitals.untaken_since.store(1, Relaxed);
+        vitals.untaken.set(1);
+        vitals.untaken_since.set(1);
         vitals.took(1023);
         assert_eq!(vitals.overdue(&timeouts(10_000)), Some(Overdue::WriteStall), "for a minute now");
         vitals.took(1);

@@ -1,7 +1,7 @@
 //! The parts of the codec by themselves: what is read by whom, what is written how, and what is held meanwhile. Whole
 //! connections are in `connection::tests::http1`.
 
-use std::{future::poll_fn, io, sync::Arc, time::Instant};
+use std::{future::poll_fn, io, pin::Pin, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
@@ -19,8 +19,8 @@ use crate::vitals::{Codec, Vitals};
 
 const LIMITS: Limits = Limits { head: 1024, fields: 8, target: 64 };
 
-fn vitals() -> Arc<Vitals> {
-    Arc::new(Vitals::new(Instant::now(), Codec::Http1))
+fn vitals() -> Rc<Vitals> {
+    Rc::new(Vitals::new(Instant::now(), Codec::Http1))
 }
 
 /// A client's end, and a line to it.

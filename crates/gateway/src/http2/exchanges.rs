@@ -1,14 +1,13 @@
 //! [`Exchanges`]: the requests of a connection that are walked or answered, each in a place with a waker of its own. A
 //! place, and its waker, serve one exchange after the other: one that is woken for the exchange before is woken for nothing.
 
-use std::{future::Future, pin::Pin, sync::Arc, task::Waker};
+use std::{rc::Rc, sync::Arc, task::Waker};
 
 use bytes::Bytes;
-use http::Response;
 use vestibule_h2::StreamId;
 
 use super::{bells::Bells, inbox::Inbox};
-use crate::{record::Tracked, vitals::Vitals};
+use crate::{record::Tracked, request::Walk, vitals::Vitals};
 
 /// Places that an idle connection keeps.
 const KEPT: usize = 2;
@@ -30,9 +29,6 @@ pub(super) enum Step {
     Answered,
 }
 
-/// See `request::walk`. On the heap: it is large, and stays where it is.
-pub(super) type Walk = Pin<Box<dyn Future<Output = Response<Tracked>>>>;
-
 /// The body of a response.
 pub(super) struct Answer {
     pub(super) body: Tracked,
@@ -44,12 +40,12 @@ pub(super) struct Answer {
 }
 
 /// A piece of a response that is not on its way: the client takes less than there is (`vitals`).
-pub(super) struct Untaken(Arc<Vitals>);
+pub(super) struct Untaken(Rc<Vitals>);
 
 impl Untaken {
-    pub(super) fn new(vitals: &Arc<Vitals>) -> Self {
+    pub(super) fn new(vitals: &Rc<Vitals>) -> Self {
         vitals.piece_given();
-        Self(Arc::clone(vitals))
+        Self(Rc::clone(vitals))
     }
 }
 

@@ -196,9 +196,9 @@ fn the_answer_to_who_is_asked_to_close_says_so_and_is_the_last() {
     run(async {
         let gate = gate();
         let (mut client, server) = duplex(LARGE);
-        let vitals = Arc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
         let (facts, held) = of_somebody();
-        let walker = Walker::new(Rc::clone(&gate.worker), facts, Arc::clone(&vitals), held);
+        let walker = Walker::new(Rc::clone(&gate.worker), facts, Rc::clone(&vitals), held);
         vitals.ask_close(); // as a request does that is refused
         let limits = vestibule_wire::Limits { head: 1024, fields: 8, target: 64 };
         let mut connection = http1::Connection::new(Watched::new(server, vitals), walker, limits);
@@ -278,7 +278,7 @@ fn a_connection_and_a_request_are_small() {
         let limits = vestibule_listener::ConnectionLimits { total: 1, per_client: 1 };
         let permit = vestibule_listener::Permits::new(limits).acquire(peer).expect("a permit");
         let facts = ConnectionFacts { client: peer, local: address, scheme: Scheme::Http, handshake: None };
-        let vitals = Arc::new(crate::vitals::Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(crate::vitals::Vitals::new(std::time::Instant::now(), Codec::Http1));
         let walker = crate::request::Walker::new(Rc::clone(&gate.worker), facts, vitals, Held { permit, seat: None });
         let request = http::Request::new(vestibule_proxy::RequestBody::none());
         let walk = std::mem::size_of_val(&crate::request::walk(walker, request));
