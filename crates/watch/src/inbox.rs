@@ -5,10 +5,12 @@
 use std::{
     collections::HashSet,
     mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use crate::turns;
 
 /// How long a noted path waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,16 @@ impl Inbox {
         self.state().stop
     }
 
+    /// Asked likewise: is everything to be looked at anyway?
+    pub(crate) fn wants_rescan(&self) -> bool {
+        self.state().rescan.is_some()
+    }
+
+    /// What is to be looked at by now outside of that folder, without waiting.
+    pub(crate) fn due_outside(&self, folder: &Path) -> Vec<PathBuf> {
+        self.state().due_outside(folder, Instant::now())
+    }
+
     /// Events were lost.
     pub(crate) fn doubt(&self) {
         self.state().want_rescan(Cause::Doubt);
@@ -172,6 +184,11 @@ impl State {
         paths.sort_unstable();
         paths.dedup();
         (!paths.is_empty()).then_some(Wake::Look(paths))
+    }
+
+    fn due_outside(&mut self, folder: &Path, now: Instant) -> Vec<PathBuf> {
+        let due = self.groups().into_iter().filter(|group| group.due().is_some_and(|due| due <= now));
+        due.flat_map(|group| group.paths.extract_if(|path| turns::folder(path) != folder)).collect()
     }
 
     fn due(&mut self) -> Option<Instant> {
@@ -263,6 +280,20 @@ mod tests {
         clock.note(202, "a.yaml", Urgency::UnderWay);
         clock.check(210, None);
         clock.check(232, Some(&["a.yaml"]));
+    }
+
+    #[test]
+    fn what_is_due_outside_of_a_folder_leaves_the_rest_to_wait() {
+        let mut clock = Clock::new();
+        for path in ["bob/1.yaml", "ann/a.yaml", "bob/2.yaml", "z.yaml"] {
+            clock.note(0, path, Urgency::Completed);
+        }
+        clock.note(0, "ann/b.yaml", Urgency::UnderWay);
+        let mut outside = clock.0.due_outside(Path::new("bob"), clock.1 + 10 * MS);
+        outside.sort_unstable();
+        assert_eq!(outside, ["ann/a.yaml", "z.yaml"].map(PathBuf::from));
+        clock.check(10, Some(&["bob/1.yaml", "bob/2.yaml"]));
+        clock.check(30, Some(&["ann/b.yaml"]));
     }
 
     #[test]

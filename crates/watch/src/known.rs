@@ -109,6 +109,11 @@ impl Known {
         self.missed.keys()
     }
 
+    /// Was it there, and not found lately?
+    pub(crate) fn is_missed(&self, id: &SiteId) -> bool {
+        self.missed.contains_key(id)
+    }
+
     /// Forgets a file at once.
     pub(crate) fn forget(&mut self, id: &SiteId) {
         self.missed.remove(id);

@@ -9,6 +9,7 @@
 //! | an event becomes a note of a path, or of a rescan | `events` |
 //! | notes wait until a burst is over | `inbox` |
 //! | the folder is surveyed, or only the noted paths looked at | `tree` |
+//! | of many files, those of few come first | `turns` |
 //! | a file is opened and read | `open` |
 //! | whose word it is | `custody` |
 //! | it is compared with what is known | `known` |
@@ -26,6 +27,7 @@ mod name;
 mod named;
 mod open;
 mod tree;
+mod turns;
 mod watch;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -81,12 +83,12 @@ pub enum Change {
 /// Changes that belong to one step. Removals come first, so that a rename hands its names over.
 #[derive(Debug)]
 pub struct Batch {
-    /// At most one change per site; apart from removals, in order of name.
+    /// At most one change per site; apart from removals, in order of name, unless more has changed than fits into one batch.
     pub changes: Vec<Change>,
     /// True when all files were looked at: for the first scan (which is told even when there is no file) and for
     /// rescans. A file that was never told may still be there, in a folder that cannot be listed: before it is
-    /// forgotten, ask [`confirm`]. A scan of more bytes than should be held at once, and the first one of many files, come as
-    /// several batches, and the last is complete.
+    /// forgotten, ask [`confirm`]. Many files come as several batches, and the last is complete; between two of them others may
+    /// come, of what has changed since.
     pub complete: bool,
 }
 

@@ -4,9 +4,11 @@
 use std::{
     collections::HashSet,
     io,
+    iter::Peekable,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
+    vec::IntoIter,
 };
 
 use vestibule_names::SiteId;
@@ -20,12 +22,14 @@ use crate::{
     name::{Candidate, Subject},
     open::Root,
     tree::{Sight, Survey, Tree, holds_site_files},
+    turns::{folder, lightest_first},
 };
 
 /// A scan of more bytes than this comes in several batches.
 const BATCH_BYTES_LIMIT: usize = 64 << 20;
-/// The first scan of many files comes in batches of so many: they are parsed while the next ones are read.
-const FIRST_FILES_LIMIT: usize = 1_000;
+/// Many files come in batches of so many: they are parsed while the next ones are read, and who changed few files
+/// meanwhile waits for no more than one batch.
+const BATCH_FILES_LIMIT: usize = 1_000;
 /// A rescan is repeated at the earliest after this many times its own duration: it costs at most 2% of a core.
 const RESCAN_SHARE: u32 = 50;
 /// Between two rescans while not every folder is watched.
@@ -198,52 +202,87 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
     /// Opens what is to be looked at and sends what changed.
     fn deliver(&mut self, survey: Survey, scope: Scope) -> Next {
         let Survey { dirty, mut missing } = survey;
-        let mut dirty = dirty.into_iter().peekable();
-        // Later, what was renamed belongs into one batch.
-        let files_limit = if self.tree.known.is_empty() { FIRST_FILES_LIMIT } else { usize::MAX };
+        // Before anything is known, who comes first by name has the name.
+        let is_first = self.tree.known.is_empty();
+        let is_ordered = is_first || dirty.len() <= BATCH_FILES_LIMIT;
+        let mut dirty = if is_ordered { dirty } else { lightest_first(dirty) }.into_iter().peekable();
         loop {
-            let mut changes = Vec::new();
-            let mut fresh = HashSet::new();
-            let mut bytes = 0;
-            while bytes < BATCH_BYTES_LIMIT
-                && changes.len() < files_limit
-                && let Some(candidate) = dirty.next()
-            {
-                if self.inbox.is_stopped() {
-                    return Next::Stop;
-                }
-                match self.tree.look(&candidate) {
-                    Sight::Written(file, content) => {
-                        bytes += file.bytes.len();
-                        fresh.insert(content);
-                        changes.push(Change::Written(file));
-                    }
-                    Sight::Unreadable(id, owner, problem) => {
-                        self.look_again(candidate, &problem);
-                        changes.push(Change::Unreadable { id, owner, problem });
-                    }
-                    Sight::Missing(id) => missing.push(id),
-                    Sight::Same => {}
-                }
-            }
-            let mut batch = self.removals(std::mem::take(&mut missing), &fresh);
-            batch.append(&mut changes);
-            let is_last = dirty.peek().is_none();
-            let complete = is_last && scope != Scope::Paths;
+            let Some(changes) = self.read(&mut dirty, std::mem::take(&mut missing)) else { return Next::Stop };
+            let complete = dirty.peek().is_none() && scope != Scope::Paths;
             // The first scan may be a later one: the folder could not be listed before.
             let is_awaited = scope == Scope::All(Cause::Asked) || self.told == Told::Nothing;
             if complete {
                 self.told = Told::All;
             }
-            if (!batch.is_empty() || (complete && is_awaited))
-                && (self.sink)(Batch { changes: batch, complete }) == Next::Stop
+            if (!changes.is_empty() || (complete && is_awaited))
+                && (self.sink)(Batch { changes, complete }) == Next::Stop
             {
                 return Next::Stop;
             }
-            if is_last {
+            let Some(next) = dirty.peek() else { return Next::Continue };
+            // A rescan finds the rest again, behind what else has changed.
+            if !is_awaited && self.inbox.wants_rescan() {
                 return Next::Continue;
             }
+            if !is_first && self.look_outside(folder(&next.path)) == Next::Stop {
+                return Next::Stop;
+            }
         }
+    }
+
+    /// Looks at what was noted while many files of that folder are looked at.
+    fn look_outside(&mut self, busy: &Path) -> Next {
+        if !self.tree.root.is_current() {
+            return Next::Continue;
+        }
+        let mut files = Vec::new();
+        for path in self.inbox.due_outside(busy) {
+            match Subject::of(&path) {
+                // What is missed may be among those that are still to be read, under its new name.
+                Some(Subject::File(file)) if !self.tree.known.is_missed(&file.id) => files.push(file),
+                _ => self.inbox.note(path, Urgency::UnderWay),
+            }
+        }
+        let mut files = lightest_first(files);
+        for left in files.drain(BATCH_FILES_LIMIT.min(files.len())..) {
+            self.inbox.note(left.path, Urgency::UnderWay);
+        }
+        match self.read(&mut files.into_iter().peekable(), Vec::new()) {
+            Some(changes) if changes.is_empty() => Next::Continue,
+            Some(changes) => (self.sink)(Batch { changes, complete: false }),
+            None => Next::Stop,
+        }
+    }
+
+    /// Opens as many as belong into one batch; what changed of them, removals first. `None`: it is to stop.
+    fn read(&mut self, dirty: &mut Peekable<IntoIter<Candidate>>, mut missing: Vec<SiteId>) -> Option<Vec<Change>> {
+        let mut changes = Vec::new();
+        let mut fresh = HashSet::new();
+        let mut bytes = 0;
+        for candidate in dirty.take(BATCH_FILES_LIMIT) {
+            if self.inbox.is_stopped() {
+                return None;
+            }
+            match self.tree.look(&candidate) {
+                Sight::Written(file, content) => {
+                    bytes += file.bytes.len();
+                    fresh.insert(content);
+                    changes.push(Change::Written(file));
+                }
+                Sight::Unreadable(id, owner, problem) => {
+                    self.look_again(candidate, &problem);
+                    changes.push(Change::Unreadable { id, owner, problem });
+                }
+                Sight::Missing(id) => missing.push(id),
+                Sight::Same => {}
+            }
+            if bytes >= BATCH_BYTES_LIMIT {
+                break;
+            }
+        }
+        let mut batch = self.removals(missing, &fresh);
+        batch.append(&mut changes);
+        Some(batch)
     }
 
     /// A link that a careful writer uses for a moment is gone a moment later, and no event of ours tells.

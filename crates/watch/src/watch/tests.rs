@@ -155,7 +155,7 @@ fn the_first_batch_is_the_whole_folder_in_order() {
 
 #[test]
 fn the_first_scan_is_told_to_its_end_also_when_nobody_asks_for_it() {
-    for count in [0, FIRST_FILES_LIMIT, FIRST_FILES_LIMIT + 1] {
+    for count in [0, BATCH_FILES_LIMIT, BATCH_FILES_LIMIT + 1] {
         let dir = TempDir::new().unwrap();
         for number in 0..count {
             fs::write(dir.path().join(format!("{number:05}.yaml")), "x").unwrap();
@@ -164,15 +164,15 @@ fn the_first_scan_is_told_to_its_end_also_when_nobody_asks_for_it() {
         let sink = |batch: Batch| {
             told.borrow_mut().push((batch.changes.len(), batch.complete));
             // Between two batches the last file goes.
-            let _ = fs::remove_file(dir.path().join(format!("{FIRST_FILES_LIMIT:05}.yaml")));
+            let _ = fs::remove_file(dir.path().join(format!("{BATCH_FILES_LIMIT:05}.yaml")));
             Next::Continue
         };
         let inbox = Arc::clone(&StopHandle::default().inbox);
         let mut watch = Watch::start(config(dir.path(), NEVER), inbox, sink).unwrap();
         assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
         assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
-        let whole = count <= FIRST_FILES_LIMIT;
-        let expected = if whole { vec![(count, true)] } else { vec![(FIRST_FILES_LIMIT, false), (0, true)] };
+        let whole = count <= BATCH_FILES_LIMIT;
+        let expected = if whole { vec![(count, true)] } else { vec![(BATCH_FILES_LIMIT, false), (0, true)] };
         drop(watch);
         assert_eq!(told.into_inner(), expected, "{count} files");
     }
@@ -190,6 +190,73 @@ fn ten_thousand_files_come_in_the_first_scan() {
     }
     let told = sites.history[1..].iter().flatten().count();
     assert_eq!(told, 1, "one edit tells of one file: {:?}", &sites.history[1..]);
+}
+
+/// What a sink was told, batch by batch.
+type Told = std::rc::Rc<std::cell::RefCell<Vec<Vec<String>>>>;
+
+/// A watch of a folder with one file known, before which somebody has written many and somebody else one.
+fn flooded(between: impl Fn(usize, &Path, &Inbox) + 'static) -> (TempDir, Told, Watch<impl FnMut(Batch) -> Next>) {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("a.yaml"), "x").unwrap();
+    let (told, inbox) = (Told::default(), Arc::clone(&StopHandle::default().inbox));
+    let (history, path, shared) = (std::rc::Rc::clone(&told), dir.path().to_owned(), Arc::clone(&inbox));
+    let sink = move |batch: Batch| {
+        let written = batch.changes.iter().map(|change| match change {
+            Change::Written(file) => file.id.to_string(),
+            change => panic!("{change:?}"),
+        });
+        history.borrow_mut().push(written.collect());
+        between(history.borrow().len(), &path, &shared);
+        Next::Continue
+    };
+    let mut watch = Watch::start(config(dir.path(), NEVER), inbox, sink).unwrap();
+    // What is heard is what the test says.
+    watch.events = Events::deaf(Coverage::Whole);
+    assert_eq!(watch.rescan(Cause::Asked), Next::Continue);
+    for folder in ["bob", "zoe"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    for number in 0..=3 * BATCH_FILES_LIMIT {
+        fs::write(dir.path().join(format!("bob/{number}.yaml")), "x").unwrap();
+    }
+    fs::write(dir.path().join("zoe/z.yaml"), "x").unwrap();
+    (dir, told, watch)
+}
+
+#[test]
+fn whoever_changes_a_file_waits_for_one_batch_of_somebody_elses_flood() {
+    let (_dir, told, mut watch) = flooded(|batches, path, inbox| {
+        if batches == 2 {
+            fs::write(path.join("zoe/later.yaml"), "x").unwrap();
+            inbox.note(PathBuf::from("zoe/later.yaml"), Urgency::Completed);
+            inbox.note(PathBuf::from("bob/0.yaml"), Urgency::Completed);
+            // A burst is over when nothing came for a while: that is no event.
+            thread::sleep(Duration::from_millis(30));
+        }
+    });
+    assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
+    let told = told.take();
+    assert_eq!((told[1][0].as_str(), told[2].concat().as_str()), ("zoe/z.yaml", "zoe/later.yaml"));
+    assert_eq!((told.len(), told.concat().len()), (6, 3 * BATCH_FILES_LIMIT + 4), "each file once");
+    assert_eq!(watch.inbox.wait(Instant::now()), Wake::Look(vec![PathBuf::from("bob/0.yaml")]), "its turn comes");
+}
+
+#[test]
+fn a_flood_of_events_begins_again_with_whom_it_would_have_hidden() {
+    let (dir, told, mut watch) = flooded(|batches, _, inbox| {
+        if batches == 2 {
+            inbox.doubt();
+        }
+    });
+    assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
+    fs::write(dir.path().join("zoe/later.yaml"), "x").unwrap();
+    assert_eq!(watch.inbox.wait(Instant::now()), Wake::Rescan(Cause::Doubt));
+    assert_eq!(told.borrow().len(), 2, "the rest is left to that");
+    assert_eq!(watch.rescan(Cause::Doubt), Next::Continue);
+    let told = told.take();
+    assert_eq!(told[2][0], "zoe/later.yaml");
+    assert_eq!(told.concat().len(), 3 * BATCH_FILES_LIMIT + 4, "each file once");
 }
 
 #[test]
@@ -214,6 +281,24 @@ fn a_renamed_file_is_one_step_and_the_removal_comes_first() {
     sites.rename("z.yaml", "a.yaml");
     sites.until(&[("a.yaml", "text")]);
     assert_eq!(sites.history[1..], [["z.yaml is gone", "a.yaml is text"]]);
+}
+
+#[test]
+fn of_many_renamed_files_each_is_one_step() {
+    let count = 2 * BATCH_FILES_LIMIT;
+    let names: Vec<String> = (0..count).map(|number| format!("shop/{number}.yaml")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
+    let mut sites = Sites::watch(&files);
+    sites.rename("shop", "moved");
+    while sites.state.len() != count || sites.state.keys().any(|name| name.starts_with("shop/")) {
+        sites.next();
+    }
+    for batch in &sites.history[1..] {
+        for name in batch.iter().filter_map(|text| text.strip_suffix(" is gone")) {
+            let new = format!("{} is {name}", name.replace("shop", "moved"));
+            assert!(batch.contains(&new), "{name} is gone before it is back");
+        }
+    }
 }
 
 #[test]
