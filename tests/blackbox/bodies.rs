@@ -6,7 +6,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixListener,
+};
 use vestibule_testkit::{
     Answer, Curl, Gateway, HttpOrigin, Protocol, ScriptedOrigin, Site, Step, backend::Refusing, client, origin::always,
 };
@@ -74,6 +77,31 @@ async fn clients_that_do_not_read_hold_bounded_memory() {
     for (_connection, response) in held.drain(..2) {
         assert_eq!(Answer::read(response).await.unwrap().body.len(), 64 * MIB);
     }
+}
+
+/// What is in the gateway, in the socket to its client and in the one to the backend, together, however long the answer.
+const ON_ITS_WAY: usize = MIB;
+
+#[tokio::test]
+async fn little_is_asked_of_a_backend_for_a_client_that_does_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    // The buffers of a Unix socket do not grow by themselves, as those of TCP do.
+    let path = dir.path().join("backend.sock");
+    let backend = UnixListener::bind(&path).unwrap();
+    let site = Site::new("a.test").upstream(format!("unix:{}", path.display()));
+    let gateway = Gateway::builder().settings("timeouts: {write_stall: 1s}").site("a.yaml", &site).start().await;
+    let mut client = gateway.trust().connect(gateway.https(), "a.test", &[b"http/1.1"]).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
+    let (mut asking, _) = backend.accept().await.unwrap();
+    asking.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 * MIB).as_bytes()).await.unwrap();
+    let (piece, mut taken) = (vec![0; 64 << 10], 0);
+    // Until the gateway gives the client up, and with it the backend.
+    while let Ok(count) = asking.write(&piece).await {
+        taken += count;
+        assert!(taken <= ON_ITS_WAY, "{taken} bytes were asked for, and not one was read");
+    }
+    let metrics = gateway.admin("/metrics").await.text();
+    assert!(metrics.contains("{outcome=\"slow_reader\"} 1"), "{metrics}");
 }
 
 #[tokio::test]

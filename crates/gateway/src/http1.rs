@@ -21,7 +21,6 @@ use std::{
 };
 
 use http::{Method, Request, Response};
-use tokio::io::{AsyncRead, AsyncWrite};
 use vestibule_h1::{Persistence, RequestHead};
 use vestibule_proxy::RequestBody;
 use vestibule_wire::{BodyLength, Fault, Limits};
@@ -39,7 +38,7 @@ use crate::{
     record::Tracked,
     request::{self, Walk, Walker},
     serve::Conversation,
-    stream::{BreakOff, Watched},
+    stream::{Transport, Watched},
 };
 
 mod answer;
@@ -57,7 +56,7 @@ mod tests;
 const STEPS_AT_ONCE: u32 = 64;
 
 /// See the module.
-pub(crate) struct Connection<S: BreakOff> {
+pub(crate) struct Connection<S: Transport> {
     line: Rc<Line<S>>,
     walker: Walker,
     limits: Limits,
@@ -82,7 +81,7 @@ enum Step {
     End(Ended),
 }
 
-impl<S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static> Connection<S> {
+impl<S: Transport + 'static> Connection<S> {
     pub(crate) fn new(stream: Watched<S>, walker: Walker, limits: Limits) -> Self {
         Self { line: Line::new(stream), walker, limits, phase: Phase::Reading, closing: false }
     }
@@ -202,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static> Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static> Conversation for Connection<S> {
+impl<S: Transport + 'static> Conversation for Connection<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         for _ in 0..STEPS_AT_ONCE {
             match ready!(self.step(cx)) {
@@ -220,7 +219,7 @@ impl<S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static> Conversation for Co
 }
 
 /// Whoever still reads or waits is told, and a client that cannot count what it got.
-impl<S: BreakOff> Drop for Connection<S> {
+impl<S: Transport> Drop for Connection<S> {
     fn drop(&mut self) {
         if matches!(&self.phase, Phase::Answering(answer) if answer.is_until_close()) {
             self.line.break_off();

@@ -11,6 +11,7 @@
 mod access;
 pub mod admin;
 mod admission;
+mod appetite;
 mod backends;
 mod certificates;
 mod challenge;

@@ -9,17 +9,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, Sleep},
-};
+use tokio::time::{Instant, Sleep};
 
 use crate::{
     http1,
     http2::Http2,
     outcome::{Ended, Outcome},
     request::{ConnectionFacts, Held, Walker},
-    stream::{BreakOff, Watched},
+    stream::{Transport, Watched},
     vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
@@ -28,7 +25,7 @@ use crate::{
 /// room for what it was called with: thousands of connections are idle here.
 pub(crate) fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: ConnectionFacts, held: Held) -> Serving
 where
-    S: AsyncRead + AsyncWrite + BreakOff + Unpin + 'static,
+    S: Transport + 'static,
 {
     let vitals = Rc::new(Vitals::new(std::time::Instant::now(), codec));
     let walker = Walker::new(Rc::clone(&worker), facts, Rc::clone(&vitals), held);

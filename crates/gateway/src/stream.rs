@@ -1,5 +1,5 @@
-//! The I/O wrapper of a connection: [`Watched`] tells the connection's [`Vitals`] what moves, and closes so that the last
-//! response is read. [`BreakOff`] is how one ends that was cut.
+//! The I/O wrapper of a connection: [`Watched`] tells the connection's [`Vitals`] what moves, gives room to those who take
+//! much, and closes so that the last response is read. [`Transport`] is what it is over.
 
 use std::{
     future::Future,
@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -18,36 +18,50 @@ use tokio::{
 use vestibule_proxy::Rewound;
 use vestibule_tls::TlsStream;
 
-use crate::vitals::Vitals;
+use crate::{appetite::Appetite, vitals::Vitals};
 
-/// A stream whose end can be told from a good one, also where a good one is an end of what was said.
-pub(crate) trait BreakOff {
-    /// To be dropped after this, it ends in no good order.
+/// A client's stream, and what is asked of it beside reading and writing.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// To be dropped after this, it ends in no good order, also where a good end would be an end of what was said.
     fn break_off(&self);
+    /// The kernel may hold so much that is not sent yet, bytes.
+    fn limit_unsent(&self, limit: u32);
 }
 
-impl BreakOff for TcpStream {
+impl Transport for TcpStream {
     /// It is reset.
     fn break_off(&self) {
         if let Err(error) = self.set_zero_linger() {
             tracing::debug!(%error, "a connection that breaks off ends as any other");
         }
     }
+    fn limit_unsent(&self, limit: u32) {
+        if let Err(error) = vestibule_listener::limit_unsent(self, limit) {
+            tracing::debug!(%error, "a connection keeps the room that it has in the kernel");
+        }
+    }
 }
 
-impl<S> BreakOff for TlsStream<S> {
+impl<S: Transport> Transport for TlsStream<S> {
     /// What is dropped has said no close_notify (RFC 8446 section 6.1).
     fn break_off(&self) {}
+    fn limit_unsent(&self, limit: u32) {
+        self.stream().limit_unsent(limit);
+    }
 }
 
 #[cfg(test)]
-impl BreakOff for tokio::io::DuplexStream {
+impl Transport for tokio::io::DuplexStream {
     fn break_off(&self) {}
+    fn limit_unsent(&self, _: u32) {}
 }
 
-impl<S: BreakOff> BreakOff for Rewound<S> {
+impl<S: Transport> Transport for Rewound<S> {
     fn break_off(&self) {
         self.get_ref().break_off();
+    }
+    fn limit_unsent(&self, limit: u32) {
+        self.get_ref().limit_unsent(limit);
     }
 }
 
@@ -63,6 +77,7 @@ const DISCARD_BUFFER: usize = 8 * 1024;
 pub(crate) struct Watched<S> {
     stream: S,
     vitals: Rc<Vitals>,
+    appetite: Appetite,
     closing: Closing,
 }
 
@@ -78,14 +93,7 @@ enum Closing {
 
 impl<S> Watched<S> {
     pub(crate) fn new(stream: S, vitals: Rc<Vitals>) -> Self {
-        Self { stream, vitals, closing: Closing::Open }
-    }
-
-    fn note_written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = &result {
-            self.vitals.took(*count);
-        }
-        self.note(result)
+        Self { stream, vitals, appetite: Appetite::default(), closing: Closing::Open }
     }
 
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -97,9 +105,22 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: BreakOff> BreakOff for Watched<S> {
-    fn break_off(&self) {
+impl<S: Transport> Watched<S> {
+    /// See [`Transport::break_off`].
+    pub(crate) fn break_off(&self) {
         self.stream.break_off();
+    }
+}
+
+impl<S: Transport> Watched<S> {
+    fn note_written(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &result {
+            self.vitals.took(*count);
+            if let Some(limit) = self.appetite.took(*count, Instant::now) {
+                self.stream.limit_unsent(limit);
+            }
+        }
+        self.note(result)
     }
 }
 
@@ -129,7 +150,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: Transport> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note_written(result)

@@ -24,7 +24,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// A connection that was accepted within the limits.
 #[derive(Debug)]
 pub struct Accepted {
-    /// TCP_NODELAY is set.
+    /// TCP_NODELAY is set, and what the kernel holds for it bounded ([`crate::UNSENT_LIMIT`]).
     pub stream: TcpStream,
     /// From whom.
     pub client: ClientAddr,

@@ -10,10 +10,14 @@ use std::{
 };
 
 use rustix::io::Errno;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use vestibule_names::ListenAddr;
 
-use crate::{Protocol, adopt::adopt};
+use crate::{
+    Protocol,
+    adopt::adopt,
+    unsent::{self, UNSENT_LIMIT},
+};
 
 /// Connections that wait in the kernel for a worker to accept them (the kernel lowers it to `net.core.somaxconn`).
 pub const BACKLOG: i32 = 4096;
@@ -144,8 +148,12 @@ impl BoundListener {
     /// Takes a listening socket.
     pub(crate) fn new(protocol: Protocol, socket: TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        // Accepted sockets inherit it: one system call here instead of one per connection.
-        socket2::SockRef::from(&socket).set_tcp_nodelay(true)?;
+        // Accepted sockets inherit both: one system call here instead of one per connection.
+        let shown = SockRef::from(&socket);
+        shown.set_tcp_nodelay(true)?;
+        if let Err(error) = unsent::set(&shown, UNSENT_LIMIT) {
+            tracing::warn!(%error, "clients that do not read hold as much of the kernel's memory as the system lets them");
+        }
         Ok(Self { protocol, local: socket.local_addr()?, socket })
     }
 }

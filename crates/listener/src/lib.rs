@@ -17,17 +17,20 @@
 //! | `descriptors` | how many connections the process has descriptors for |
 //! | `permits` | counts in all and per client |
 //! | `accept` | the next connection within the limits |
+//! | `unsent` | what the kernel may hold for a client that does not read |
 
 mod accept;
 mod adopt;
 mod bind;
 mod descriptors;
 mod permits;
+mod unsent;
 
 pub use accept::{Accepted, Acceptor, BACK_OFF};
 pub use bind::{BACKLOG, BindError, BoundListener, bind};
 pub use descriptors::{RESERVED_DESCRIPTORS, descriptor_budget};
 pub use permits::{ConnectionLimits, OverLimit, Permit, Permits};
+pub use unsent::{GENEROUS_UNSENT_LIMIT, UNSENT_LIMIT, limit_unsent};
 
 /// What a listener carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

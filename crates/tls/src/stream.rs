@@ -43,6 +43,11 @@ impl<S> TlsStream<S> {
         self.stream
     }
 
+    /// The stream of ciphertext.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// How many bytes wait in one direction or the other.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {

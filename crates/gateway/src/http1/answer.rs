@@ -10,12 +10,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Version};
 use http_body::{Body as _, Frame};
-use tokio::io::{AsyncRead, AsyncWrite};
 use vestibule_h1::{Framing, Persistence, Reason, RequestHop, ResponseLine, announced_trailers};
 use vestibule_proxy::BodyError;
 
 use super::{line::Line, outbound::Last};
-use crate::{date, record::Tracked, vitals::Vitals};
+use crate::{date, record::Tracked, stream::Transport, vitals::Vitals};
 
 /// What of a request decides how it is answered.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +132,7 @@ impl Answer {
     }
 
     /// Writes what there is, and takes what comes; ready when all of it is with the system.
-    pub(super) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) fn poll<S: Transport>(
         &mut self,
         line: &Line<S>,
         vitals: &Vitals,

@@ -9,11 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite};
 use vestibule_h1::{Part, RequestHop};
 use vestibule_proxy::RequestBodyError;
 
 use super::line::{Line, State};
+use crate::stream::Transport;
 
 /// RFC 9110 section 15.2.1.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -40,7 +40,7 @@ impl<S> Content<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Body for Content<S> {
+impl<S: Transport> Body for Content<S> {
     type Data = Bytes;
     type Error = RequestBodyError;
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 use vestibule_h1::{Part, RequestHead};
 use vestibule_proxy::RequestBodyError;
 use vestibule_wire::{BodyLength, Limits};
@@ -22,7 +22,7 @@ use super::{
     outbound::Outbound,
 };
 use crate::{
-    stream::{BreakOff, Watched},
+    stream::{Transport, Watched},
     vitals::Vitals,
 };
 
@@ -153,7 +153,7 @@ impl<S> Line<S> {
     }
 }
 
-impl<S: BreakOff> Line<S> {
+impl<S: Transport> Line<S> {
     /// What was said is not to be taken for whole when the connection ends.
     pub(super) fn break_off(&self) {
         self.ends.borrow().stream.break_off();
@@ -175,7 +175,7 @@ fn wake(who: &Cell<Option<Waker>>) {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+impl<S: Transport> Line<S> {
     /// The next head.
     pub(super) fn poll_head(
         &self,

@@ -100,43 +100,42 @@ impl Outbound {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_room(stream, vitals, cx))?;
-        if self.unflushed {
-            ready!(Pin::new(stream).poll_flush(cx))?;
-            self.unflushed = false;
-            self.staged = Staged::default();
-        }
+        self.staged = Staged::default();
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when all that was staged is written.
+    /// Ready when there is nothing left of what was staged. What the stream itself has of it counts: while a client takes
+    /// nothing, nothing more is asked of who answers.
     pub(super) fn poll_room<S: AsyncWrite + Unpin>(
         &mut self,
         stream: &mut S,
         vitals: &Vitals,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        let taken = self.poll_out(stream, cx);
+        if taken.is_pending() != self.waits {
+            self.waits = !self.waits;
+            if self.waits { vitals.piece_given() } else { vitals.piece_taken() }
+        }
+        ready!(taken)?;
+        self.staged.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_out<S: AsyncWrite + Unpin>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.staged.is_written() {
-            match self.poll_write_once(stream, cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => {
+            match ready!(self.poll_write_once(stream, cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => {
                     self.unflushed = true;
                     self.staged.wrote(count);
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    if !self.waits {
-                        self.waits = true;
-                        vitals.piece_given();
-                    }
-                    return Poll::Pending;
-                }
             }
         }
-        if self.waits {
-            self.waits = false;
-            vitals.piece_taken();
+        if self.unflushed {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.unflushed = false;
         }
-        self.staged.clear();
         Poll::Ready(Ok(()))
     }
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use vestibule_proxy::{Duplex, Rewound};
 
 use super::line::{Line, State};
+use crate::stream::Transport;
 
 /// See the module.
 pub(super) struct Handover<S> {
@@ -27,7 +28,7 @@ impl<S> Handover<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Future for Handover<S> {
+impl<S: Transport + 'static> Future for Handover<S> {
     type Output = Option<Box<dyn Duplex>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -48,13 +49,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Future for Handover<S> {
 /// The stream of a connection that was handed over.
 struct Guest<S>(Rc<Line<S>>);
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guest<S> {
+impl<S: Transport> AsyncRead for Guest<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.0.with_stream(|stream| stream.poll_read(cx, buffer))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guest<S> {
+impl<S: Transport> AsyncWrite for Guest<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.0.with_stream(|stream| stream.poll_write(cx, bytes))
     }

@@ -1,12 +1,17 @@
 //! The parts of the codec by themselves: what is read by whom, what is written how, and what is held meanwhile. Whole
 //! connections are in `connection::tests::http1`.
 
-use std::{future::poll_fn, io, pin::Pin, time::Instant};
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use http_body::Body as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 use vestibule_h1::announced_trailers;
 use vestibule_proxy::RequestBodyError;
 
@@ -15,7 +20,10 @@ use super::{
     outbound::{Last, Outbound},
     *,
 };
-use crate::vitals::{Codec, Vitals};
+use crate::{
+    config::Timeouts,
+    vitals::{Codec, Overdue, Vitals},
+};
 
 const LIMITS: Limits = Limits { head: 1024, fields: 8, target: 64 };
 
@@ -29,7 +37,7 @@ fn line(room: usize) -> (DuplexStream, Rc<Line<DuplexStream>>) {
     (client, Line::new(Watched::new(server, vitals())))
 }
 
-async fn head<S: AsyncRead + AsyncWrite + Unpin>(line: &Line<S>) -> RequestHead {
+async fn head<S: Transport>(line: &Line<S>) -> RequestHead {
     let vitals = vitals();
     let read = poll_fn(|cx| line.poll_head(&LIMITS, &vitals, cx)).await;
     read.unwrap_or_else(|_| panic!("it is a head"))
@@ -154,6 +162,14 @@ struct Reader {
     most: usize,
     taken: Vec<u8>,
     writes: usize,
+    /// Does it still have something of what it took?
+    keeps: bool,
+}
+
+impl Reader {
+    fn new(most: usize) -> Self {
+        Self { most, taken: Vec::new(), writes: 0, keeps: false }
+    }
 }
 
 impl AsyncRead for Reader {
@@ -184,7 +200,7 @@ impl AsyncWrite for Reader {
         true
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        if self.keeps { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -202,7 +218,7 @@ async fn what_is_staged_is_written_in_order_however_little_is_taken_at_once() {
     trailers.insert("x-other", HeaderValue::from_static("2"));
     for most in [1, 2, 3, 1000, usize::MAX] {
         let (mut out, vitals) = (Outbound::default(), vitals());
-        let mut reader = Reader { most, taken: Vec::new(), writes: 0 };
+        let mut reader = Reader::new(most);
         out.append(b"head|");
         out.chunk(Bytes::from_static(b"one"), Last::No);
         out.chunk(Bytes::new(), Last::No);
@@ -220,6 +236,23 @@ async fn what_is_staged_is_written_in_order_however_little_is_taken_at_once() {
         assert_eq!(String::from_utf8(reader.taken).expect("text"), expected, "{most} at once");
         assert_eq!(out.memory(), 0, "when all is written nothing is held");
     }
+}
+
+#[tokio::test]
+async fn what_the_stream_keeps_leaves_no_room_for_more_and_stalls_the_client() {
+    let (mut out, vitals) = (Outbound::default(), vitals());
+    let mut reader = Reader { keeps: true, ..Reader::new(usize::MAX) };
+    let strict = Timeouts { write_stall: Duration::ZERO, ..Timeouts::default() };
+    vitals.request_began();
+    out.plain(Bytes::from(vec![0; 20_000]));
+    for _ in 0..2 {
+        assert!(poll_fn(|cx| Poll::Ready(out.poll_room(&mut reader, &vitals, cx))).await.is_pending());
+        assert_eq!((reader.taken.len(), vitals.overdue(&strict)), (20_000, Some(Overdue::WriteStall)));
+    }
+    reader.keeps = false;
+    poll_fn(|cx| out.poll_room(&mut reader, &vitals, cx)).await.expect("written");
+    assert!(out.has_room());
+    assert_eq!(vitals.overdue(&strict), None);
 }
 
 #[test]
