@@ -104,6 +104,40 @@ async fn little_is_asked_of_a_backend_for_a_client_that_does_not_read() {
     assert!(metrics.contains("{outcome=\"slow_reader\"} 1"), "{metrics}");
 }
 
+/// Reads up to the end of chunks, behind a head.
+async fn chunked(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n0\r\n\r\n") {
+        assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "all of it comes");
+    }
+    String::from_utf8(heard).unwrap()
+}
+
+#[tokio::test]
+async fn chunks_of_one_byte_go_on_in_larger_ones() {
+    const COUNT: usize = 20_000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("backend.sock");
+    let backend = UnixListener::bind(&path).unwrap();
+    let site = Site::new("a.test").upstream(format!("unix:{}", path.display()));
+    let gateway = Gateway::builder().site("a.yaml", &site).start().await;
+    let mut client = gateway.trust().connect(gateway.https(), "a.test", &[b"http/1.1"]).await.unwrap();
+    let chunks = ["01;a\r\n0\r\n".repeat(COUNT).as_bytes(), b"0\r\n\r\n"].concat();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    client.write_all(&chunks).await.unwrap();
+    let (mut asked, _) = backend.accept().await.unwrap();
+    let request = chunked(&mut asked).await;
+    asked.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    asked.write_all(&chunks).await.unwrap();
+    for (message, what) in [(request, "request"), (chunked(&mut client).await, "response")] {
+        let body = message.split_once("\r\n\r\n").unwrap().1;
+        let longest = body.split("\r\n").map(str::len).max();
+        assert!(longest > Some(1) && body.len() < 2 * COUNT, "{what}: {} bytes for {COUNT}", body.len());
+        let content: usize = body.split("\r\n").skip(1).step_by(2).map(str::len).sum();
+        assert_eq!(content, COUNT, "{what}");
+    }
+}
+
 #[tokio::test]
 async fn server_sent_events_arrive_as_they_are_sent() {
     let (gateway, origin) = one_site().await;
