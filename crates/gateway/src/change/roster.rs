@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry};
 
-use vestibule_diagnostics::{Diagnostic, catalogue};
+use vestibule_diagnostics::{Diagnostic, Report, catalogue};
 use vestibule_names::{SiteId, TenantId};
 
-use super::{Record, Sites, Step, reports, source};
+use super::{Record, Sites, Step, source};
 use crate::admin::model::SiteState;
 
 /// Files that are read again in one step.
@@ -123,13 +123,20 @@ impl Sites {
             self.removed(id, step);
             self.roster.outside.entry(owner).or_default().insert(id.clone());
         }
+        let record = self.record(id, owner);
+        // What there is to say is said when somebody asks: there may be very many of them.
+        (record.reports, record.asked_for) = (Box::default(), Box::default());
+        record.state = SiteState::Broken;
+    }
+
+    /// What there is to say of a file that is over the limit.
+    pub(super) fn turned_away(&self, id: &SiteId, owner: TenantId) -> Option<Report> {
+        self.roster.outside.get(&owner).filter(|outside| outside.contains(id))?;
         let limit = self.surroundings.tenancy.rule(owner).limits.sites;
         let told = Diagnostic::new(catalogue::SITES_LIMIT, format!("one site file more than you may have: {limit}"))
             .note("the files that came first work; this one is not looked at")
             .help("remove another site file, or ask the operator to raise `limits.sites`");
-        let record = self.record(id, owner);
-        record.reports = reports(&[told], &source(id, b""));
-        record.state = SiteState::Broken;
+        Some(Report::new(&told, &source(id, b"")))
     }
 
     /// Files whose turn has come, to be read again.

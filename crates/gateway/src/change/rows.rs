@@ -330,7 +330,8 @@ impl Sites {
             diagnostic.severity = Severity::Warning;
             Report::new(&diagnostic, &source(id, b""))
         });
-        record.reports.iter().cloned().chain(contested).chain(refused).collect()
+        let turned_away = self.turned_away(id, record.owner);
+        record.reports.iter().cloned().chain(turned_away).chain(contested).chain(refused).collect()
     }
 }
 
