@@ -32,7 +32,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything a change must pass: format, lints, tests, docs, arrows, licences, duplicates.
+    /// Everything a change must pass: format, arrows, licences, duplicates, lints, tests, scan, docs.
     Ci,
     /// Installs the packages that tests need, builds, and runs every test.
     Test(suite::TestArgs),
