@@ -111,5 +111,6 @@ impl AcmePolicy {
 
 /// How often a site's own certificate files are looked at.
 pub(crate) const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
-/// A queue of site-change batches between the watching thread and the control thread.
-pub(crate) const BATCH_QUEUE_LIMIT: usize = 16;
+/// A queue of site-change batches between the watching thread and the thread `sites`. Short: what comes while that one is
+/// busy waits in the watch, each file once, however often somebody saves it.
+pub(crate) const BATCH_QUEUE_LIMIT: usize = 1;

@@ -66,20 +66,37 @@ struct State {
 #[derive(Debug)]
 struct Group {
     paths: HashSet<PathBuf>,
-    quiet: Duration,
-    patience: Duration,
+    pace: Pace,
     /// When the first and the last path came.
     came: Option<(Instant, Instant)>,
+    /// When it was taken last.
+    taken: Option<Instant>,
 }
+
+/// How long paths wait.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Until nothing more has come for this long …
+    quiet: Duration,
+    /// … and since those before were taken, …
+    gap: Duration,
+    /// … but no longer than this after the first came.
+    patience: Duration,
+}
+
+/// A moment, for both halves of a rename. Who saves over and over causes a step per gap, and no more.
+const COMPLETED: Pace = Pace::new(1, 5, 25);
+const UNDER_WAY: Pace = Pace::new(30, 0, 200);
+const LATER: Pace = Pace::new(1_000, 0, 1_000);
 
 impl Default for State {
     fn default() -> Self {
         Self {
             stop: false,
             rescan: None,
-            completed: Group::new(Duration::from_millis(5), Duration::from_millis(25)),
-            under_way: Group::new(Duration::from_millis(30), Duration::from_millis(200)),
-            later: Group::new(Duration::from_secs(1), Duration::from_secs(1)),
+            completed: Group::new(COMPLETED),
+            under_way: Group::new(UNDER_WAY),
+            later: Group::new(LATER),
         }
     }
 }
@@ -180,7 +197,7 @@ impl State {
             return Some(Wake::Rescan(cause));
         }
         let due = self.groups().into_iter().filter(|group| group.due().is_some_and(|due| due <= now));
-        let mut paths: Vec<PathBuf> = due.flat_map(Group::clear).collect();
+        let mut paths: Vec<PathBuf> = due.flat_map(|group| group.take(now)).collect();
         paths.sort_unstable();
         paths.dedup();
         (!paths.is_empty()).then_some(Wake::Look(paths))
@@ -201,8 +218,8 @@ impl State {
 }
 
 impl Group {
-    fn new(quiet: Duration, patience: Duration) -> Self {
-        Self { paths: HashSet::new(), quiet, patience, came: None }
+    fn new(pace: Pace) -> Self {
+        Self { paths: HashSet::new(), pace, came: None, taken: None }
     }
 
     fn add(&mut self, path: PathBuf, now: Instant) {
@@ -210,13 +227,30 @@ impl Group {
         self.came = Some((self.came.map_or(now, |(first, _)| first), now));
     }
 
-    fn clear(&mut self) -> HashSet<PathBuf> {
+    fn clear(&mut self) {
         self.came = None;
+        self.paths = HashSet::new();
+    }
+
+    fn take(&mut self, now: Instant) -> HashSet<PathBuf> {
+        self.came = None;
+        self.taken = Some(now);
         mem::take(&mut self.paths)
     }
 
     fn due(&self) -> Option<Instant> {
-        self.came.map(|(first, last)| (last + self.quiet).min(first + self.patience))
+        let Pace { quiet, gap, patience } = self.pace;
+        let (first, last) = self.came?;
+        let after_the_last = self.taken.map_or(last, |taken| taken + gap);
+        Some((last + quiet).max(after_the_last).min(first + patience))
+    }
+}
+
+impl Pace {
+    /// In milliseconds.
+    const fn new(quiet: u64, gap: u64, patience: u64) -> Self {
+        let milliseconds = Duration::from_millis;
+        Self { quiet: milliseconds(quiet), gap: milliseconds(gap), patience: milliseconds(patience) }
     }
 }
 
@@ -247,10 +281,10 @@ mod tests {
     fn what_is_completed_is_taken_soon_and_together() {
         let mut clock = Clock::new();
         clock.note(0, "b.yaml", Urgency::Completed);
-        clock.note(3, "a.yaml", Urgency::Completed);
-        clock.note(3, "b.yaml", Urgency::Completed);
-        clock.check(7, None);
-        clock.check(8, Some(&["a.yaml", "b.yaml"]));
+        clock.note(0, "a.yaml", Urgency::Completed);
+        clock.note(0, "b.yaml", Urgency::Completed);
+        clock.check(0, None);
+        clock.check(1, Some(&["a.yaml", "b.yaml"]));
         clock.check(1_000, None);
     }
 
@@ -267,6 +301,19 @@ mod tests {
             clock.check(at, None);
         }
         clock.check(300, Some(&["a.yaml"]));
+    }
+
+    #[test]
+    fn who_saves_over_and_over_causes_a_step_per_gap() {
+        let mut clock = Clock::new();
+        clock.note(0, "a.yaml", Urgency::Completed);
+        clock.check(1, Some(&["a.yaml"]));
+        clock.note(2, "a.yaml", Urgency::Completed);
+        clock.note(3, "b.yaml", Urgency::Completed);
+        clock.check(5, None);
+        clock.check(6, Some(&["a.yaml", "b.yaml"]));
+        clock.note(60, "a.yaml", Urgency::Completed);
+        clock.check(61, Some(&["a.yaml"]));
     }
 
     #[test]

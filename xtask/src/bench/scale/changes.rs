@@ -34,14 +34,16 @@ pub(super) enum Kind {
 pub(super) struct Watcher {
     connection: Connection,
     edits: u32,
+    looks: u32,
 }
 
 impl Watcher {
     pub(super) async fn new(gateway: &Gateway) -> Self {
-        Self { connection: gateway.connect_clear(&estate::host(0)).await, edits: 0 }
+        Self { connection: gateway.connect_clear(&estate::host(0)).await, edits: 0, looks: 0 }
     }
 
-    /// So many changes of one kind, spread over the sites: how long each took, and what all cost the gateway.
+    /// So many changes of one kind, spread over the sites: how long each took, and what all cost the gateway, without what
+    /// our looking cost it.
     pub(super) async fn change(
         &mut self,
         gateway: &mut Gateway,
@@ -51,7 +53,7 @@ impl Watcher {
     ) -> Outcome<Change> {
         let count = count.min(SPARE);
         let pid = gateway.process().pid();
-        let before = processor_time(pid);
+        let (before, looks_before) = (processor_time(pid), self.looks);
         let mut live_after = Vec::new();
         for turn in 0..count {
             let number = match kind {
@@ -63,7 +65,13 @@ impl Watcher {
         }
         // What is left to do for the last of them counts too.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let used = processor_time(pid).saturating_sub(before);
+        let after = processor_time(pid);
+        for _ in looks_before..self.looks {
+            self.ask(0).await?;
+            tokio::time::sleep(LOOK).await;
+        }
+        let looking = processor_time(pid).saturating_sub(after);
+        let used = after.saturating_sub(before).saturating_sub(looking);
         Ok(Change::new(live_after, used / count.max(1)))
     }
 
@@ -91,8 +99,8 @@ impl Watcher {
             Kind::Removed => answer.status == 404,
         };
         loop {
-            let request = self.connection.request_for(&estate::host(number), "/").body(no_body())?;
-            let answer = self.connection.answer(request).await?;
+            self.looks += 1;
+            let answer = self.ask(number).await?;
             let taken = start.elapsed();
             if is_live(&answer) {
                 return Ok(taken);
@@ -102,6 +110,11 @@ impl Watcher {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    async fn ask(&mut self, number: u32) -> Outcome<Answer> {
+        let request = self.connection.request_for(&estate::host(number), "/").body(no_body())?;
+        Ok(self.connection.answer(request).await?)
     }
 }
 
