@@ -8,11 +8,11 @@
 //!
 //! | module | layer |
 //! |---|---|
-//! | [`mod@request`] | the head of a request, read and written; chunks and trailers, written |
-//! | [`mod@response`] | the head of a response, read and written |
-//! | [`mod@body`] | the body of a message, read |
-//! | [`mod@hop`] | what a message says of its connection |
-//! | [`mod@staged`] | text and content on their way out |
+//! | `request` | the head of a request, read and written; chunks and trailers, written |
+//! | `response` | the head of a response, read and written |
+//! | `body` | the body of a message, read |
+//! | `hop` | what a message says of its connection |
+//! | `staged` | text and content on their way out |
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -28,13 +28,12 @@
 //! # Ok::<(), vestibule_wire::Fault>(())
 //! ```
 
+mod body;
 mod fields;
-
-pub mod body;
-pub mod hop;
-pub mod request;
-pub mod response;
-pub mod staged;
+mod hop;
+mod request;
+mod response;
+mod staged;
 
 pub use body::{BodyReader, Cut, Part};
 pub use hop::Persistence;

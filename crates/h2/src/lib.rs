@@ -3,7 +3,7 @@
 //! whoever drives it.
 //!
 //! It is strict: what RFC 9113 calls malformed ends its stream, what it calls an error of the connection ends that. It is
-//! bounded: what a client makes us keep is within [`Limits`], and what it may make us do is counted ([`pace`]).
+//! bounded: what a client makes us keep is within [`Limits`], and what it may make us do is counted (`pace`).
 //!
 //! Not here: what a request means and whether it may be forwarded, who waits for how long, in which order responses get
 //! their turn. PRIORITY is read and ignored (RFC 9113 section 5.3.2); nothing is pushed.
@@ -15,7 +15,7 @@
 //! | `hpack` | header blocks to fields, and back |
 //! | `head` | fields to a request or to trailers |
 //! | `window` | flow control |
-//! | [`pace`] | floods |
+//! | `pace` | floods |
 //! | `streams` | the streams that are not closed |
 //! | `connection` | all of it in its order |
 //!
@@ -42,7 +42,7 @@ mod fault;
 mod frame;
 mod head;
 mod hpack;
-pub mod pace;
+mod pace;
 mod streams;
 mod window;
 

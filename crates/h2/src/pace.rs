@@ -7,18 +7,18 @@
 use std::time::{Duration, Instant};
 
 /// How long a count lasts.
-pub const PERIOD: Duration = Duration::from_secs(10);
+const PERIOD: Duration = Duration::from_secs(10);
 /// Frames in a period that are no part of a request: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, unknown ones, DATA without
 /// content, heads on streams that were reset or are not served any more.
-pub const CONTROL_LIMIT: u64 = 1_000;
+const CONTROL_LIMIT: u64 = 1_000;
 /// For so many bytes that we send a client may send one frame more: it opens its windows as it reads.
 const BYTES_PER_FRAME: u64 = 1_024;
 /// Streams that a client may cancel in a period (CVE-2023-44487).
-pub const RESET_LIMIT: u64 = 100;
+const RESET_LIMIT: u64 = 100;
 /// Streams that a client's errors may make us cancel in a period (CVE-2025-8671).
-pub const ERROR_LIMIT: u64 = 64;
+const ERROR_LIMIT: u64 = 64;
 /// Streams that a client may cancel before anybody began to serve them.
-pub const UNSERVED_LIMIT: u64 = 20;
+const UNSERVED_LIMIT: u64 = 20;
 
 /// See the module.
 #[derive(Debug)]
