@@ -2,12 +2,16 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
-use memchr::memchr_iter;
-use vestibule_wire::{self as wire, Fault, Limits};
+use vestibule_wire::{self as wire, Fault};
 
-/// Enough for all fields, so that the map is built once: it has as many as there are lines, at most.
-pub(crate) fn room(head: &[u8], limits: &Limits) -> usize {
-    memchr_iter(b'\n', head).count().min(limits.fields)
+/// What a line of a head takes, at a guess.
+const LINE_GUESS: usize = 32;
+/// More fields than this are not made room for before they are there: one may be as long as a head.
+const ROOM_LIMIT: usize = 32;
+
+/// Enough for all fields of an ordinary head, so that the map is built once.
+pub(crate) fn room(head: &[u8]) -> usize {
+    (head.len() / LINE_GUESS).min(ROOM_LIMIT)
 }
 
 /// Adds a field, which `note` is shown first.

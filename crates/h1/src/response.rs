@@ -51,7 +51,7 @@ pub fn read_response(
     let Some(end) = wire::response_end(bytes, seen, limits)? else { return Ok(None) };
     *seen = 0;
     let head = bytes.split_to(end).freeze();
-    let mut headers = HeaderMap::with_capacity(fields::room(&head, limits));
+    let mut headers = HeaderMap::with_capacity(fields::room(&head));
     let mut fault = Ok(());
     let (line, message) = wire::parse_response(&head, limits, to == AnswerTo::Head, |name, value| {
         if fault.is_ok() {

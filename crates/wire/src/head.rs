@@ -43,9 +43,45 @@ pub struct MessageHead {
     pub status: u16,
 }
 
-/// Looks for the end of a head: past the first empty line. Every line must end in CR LF. `seen` is how far earlier calls
-/// with the same bytes got; it is moved on.
+/// Looks for the end of a head: past the first empty line. `seen` is how far earlier calls with the same bytes got; it is
+/// moved on.
+///
+/// The usual case first: a head that is there, and whose lines are judged one by one when it is parsed.
 fn find_end(bytes: &[u8], seen: &mut usize, limit: usize) -> Result<Option<usize>, Fault> {
+    match empty_line(bytes, *seen) {
+        Some(end) if end <= limit => {
+            *seen = end;
+            Ok(Some(end))
+        }
+        Some(_) | None => strict_end(bytes, seen, limit),
+    }
+}
+
+/// Past the first empty line behind another line, of which so much was seen already. What no end of lines has in its place is
+/// passed over four bytes at a time.
+fn empty_line(bytes: &[u8], seen: usize) -> Option<usize> {
+    const END: [u8; 4] = *b"\r\n\r\n";
+    // The first half may be the end of the last line that was seen.
+    let mut at = seen.saturating_sub(2) + END.len() - 1;
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
+            b'\n' if bytes[at - 3..=at] == END => return Some(at + 1),
+            b'\n' => 2,
+            b'\r' => 1,
+            _ => 4,
+        };
+    }
+    None
+}
+
+/// Of what is wrong with a whole head, the ends of its lines come first: where they are in doubt, so is all the rest. No
+/// part of a line that is parsed has room for a CR or LF, so that nobody needs to look for them in a head that is right.
+fn worst(head: &[u8], fault: Fault) -> Fault {
+    strict_end(head, &mut 0, head.len()).err().unwrap_or(fault)
+}
+
+/// The same as [`find_end`] line by line, each of which must end in CR LF.
+fn strict_end(bytes: &[u8], seen: &mut usize, limit: usize) -> Result<Option<usize>, Fault> {
     let start = *seen;
     let mut lines = 0;
     // Every line has a CR in front of its LF: whatever there is more stands alone. Counted once, not looked for in each.
@@ -91,7 +127,7 @@ pub fn read_request(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<P
 /// Where the head of a request ends, if it is whole. `seen` as in [`read_request`].
 ///
 /// # Errors
-/// As soon as the bytes allow: ends of lines, the limits of a head and of a target.
+/// As soon as the bytes allow: ends of lines in what is not whole yet, the limits of a head and of a target.
 pub fn request_end(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Option<usize>, Fault> {
     match find_end(bytes, seen, limits.head)? {
         Some(end) => Ok(Some(end)),
@@ -105,6 +141,14 @@ pub fn request_end(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Op
 /// # Errors
 /// It is no head of a request. What was shown until then means nothing.
 pub fn parse_request<'a>(
+    head: &'a [u8],
+    limits: &Limits,
+    field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(RequestLine<'a>, MessageHead), Fault> {
+    request_lines(head, limits, field).map_err(|fault| worst(head, fault))
+}
+
+fn request_lines<'a>(
     head: &'a [u8],
     limits: &Limits,
     field: impl FnMut(&'a [u8], &'a [u8]),
@@ -147,7 +191,8 @@ pub fn read_response(
 /// Where the head of a response ends, if it is whole. `seen` as in [`read_request`].
 ///
 /// # Errors
-/// As soon as the bytes allow: ends of lines, the limit of a head, and a beginning that is no response's.
+/// As soon as the bytes allow: ends of lines in what is not whole yet, the limit of a head, and a beginning that is no
+/// response's.
 pub fn response_end(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<Option<usize>, Fault> {
     if !begins_like_a_response(bytes) {
         return Err(Fault::StatusLine);
@@ -161,6 +206,15 @@ pub fn response_end(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<O
 /// # Errors
 /// It is no head of a response. What was shown until then means nothing.
 pub fn parse_response<'a>(
+    head: &'a [u8],
+    limits: &Limits,
+    to_head: bool,
+    field: impl FnMut(&'a [u8], &'a [u8]),
+) -> Result<(StatusLine<'a>, MessageHead), Fault> {
+    response_lines(head, limits, to_head, field).map_err(|fault| worst(head, fault))
+}
+
+fn response_lines<'a>(
     head: &'a [u8],
     limits: &Limits,
     to_head: bool,
@@ -268,7 +322,8 @@ fn status_line(line: &[u8]) -> Result<StatusLine<'_>, Fault> {
     Ok(StatusLine { version, status, reason })
 }
 
-/// Lines without their ends, of bytes that end with the end of a line.
+/// Lines without their ends, of bytes that end with the end of a line. One that ends in LF alone keeps it, so that whoever
+/// reads the line refuses it.
 struct Lines<'a> {
     bytes: &'a [u8],
     start: usize,
@@ -288,7 +343,7 @@ impl<'a> Iterator for Lines<'a> {
         let end = self.ends.next()? + 1;
         let line = &self.bytes[self.start..end];
         self.start = end;
-        line.strip_suffix(b"\r\n")
+        Some(line.strip_suffix(b"\r\n").unwrap_or(line))
     }
 }
 

@@ -47,7 +47,7 @@ pub fn read_request(bytes: &[u8], seen: &mut usize, limits: &Limits) -> Result<O
     let Some(end) = wire::request_end(bytes, seen, limits)? else { return Ok(None) };
     *seen = 0;
     let head = Bytes::copy_from_slice(&bytes[..end]);
-    let mut headers = HeaderMap::with_capacity(fields::room(&head, limits) + ROOM_TO_ADD);
+    let mut headers = HeaderMap::with_capacity(fields::room(&head) + ROOM_TO_ADD);
     let mut said = Said::default();
     let mut fault = Ok(());
     let (line, message) = wire::parse_request(&head, limits, |name, value| {

@@ -67,6 +67,29 @@ fn request_lines() {
     check(&format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(64)), Err(Fault::TargetTooLong));
 }
 
+/// Nothing is found, read or refused otherwise than by who judges all ends of lines before anything else.
+#[test]
+fn the_quick_end_of_a_head_is_the_strict_one() {
+    const PARTS: [&str; 5] = ["GET / HTTP/1.1", "a:b", "\r\n", "\r", "\n"];
+    const LENGTH: u32 = 7;
+    let mut heads = 0;
+    for number in 0..PARTS.len().pow(LENGTH) {
+        let text: String = (0..LENGTH).map(|place| PARTS[number / PARTS.len().pow(place) % PARTS.len()]).collect();
+        for text in [text.clone(), format!("GET / HTTP/1.1\r\n{text}\r\n\r\n")] {
+            let bytes = text.as_bytes();
+            let strictly = match strict_end(bytes, &mut 0, LIMITS.head) {
+                Ok(Some(end)) => super::request_lines(&bytes[..end], &LIMITS, |_, _| {})
+                    .map(|(_, head)| Progress::Complete(head, end)),
+                Ok(None) => early_request(bytes, &LIMITS).map(|()| Progress::Partial),
+                Err(fault) => Err(fault),
+            };
+            assert_eq!(read_request(bytes, &mut 0, &LIMITS), strictly, "{text:?}");
+            heads += usize::from(matches!(strictly, Ok(Progress::Complete(..))));
+        }
+    }
+    assert!(heads > 100, "{heads}");
+}
+
 #[test]
 fn ends_of_lines() {
     let texts = [
@@ -75,6 +98,8 @@ fn ends_of_lines() {
         ("\nGET / HTTP/1.1\r\n\r\n", Err(Fault::LineEnd)),
         ("GET / HTTP/1.1\n\n", Err(Fault::LineEnd)),
         ("GET / HTTP/1.1\r\na: b\n\r\n", Err(Fault::LineEnd)),
+        ("GET / HTTP/1.1\r\na: b\nc: d\r\n\r\n", Err(Fault::LineEnd)),
+        ("GET / HTTP/1.1\r\na: b\n\r\nc: d\r\n\r\n", Err(Fault::LineEnd)),
         ("GET / HTTP/1.1\r\na: b\r\n\n", Err(Fault::LineEnd)),
         ("GET / HTTP/1.1\r\na: b\rc: d\r\n\r\n", Err(Fault::LineEnd)),
         ("GET / HTTP/1.1\r\na: b\r\r\n\r\n", Err(Fault::LineEnd)),
