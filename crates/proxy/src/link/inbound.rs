@@ -2,9 +2,14 @@
 //!
 //! It is read strictly (`h1`, `wire`); what it finds wrong in a head becomes a 502, in a body a cut that the client sees.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use vestibule_h1::{AnswerTo, BodyReader, Part, ResponseHead, read_response};
 use vestibule_wire::{BodyLength, Limits};
 
@@ -103,7 +108,8 @@ impl Inbound {
                     return Poll::Ready(Ok(head));
                 }
             }
-            let count = ready!(self.poll_fill(stream, cx))?;
+            let fresh = self.buffer.is_empty();
+            let count = ready!(if fresh { self.poll_first(stream, cx) } else { self.poll_fill(stream, cx) })?;
             if count == 0 {
                 return Poll::Ready(Err(ConnectionError::Closed));
             }
@@ -129,6 +135,16 @@ impl Inbound {
                 self.body.end().map_err(|_| ConnectionError::Closed)?;
             }
         }
+    }
+
+    /// The usual case: all of a small answer at once. It is read on the stack, and no more is kept than has come.
+    fn poll_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<usize, ConnectionError>> {
+        let mut scratch = [MaybeUninit::uninit(); READ_SIZE];
+        let mut read = ReadBuf::uninit(&mut scratch);
+        ready!(Pin::new(stream).poll_read(cx, &mut read)).map_err(ConnectionError::Broken)?;
+        self.buffer = BytesMut::from(read.filled());
+        self.room = if read.remaining() == 0 { FAST_READ_SIZE } else { READ_SIZE };
+        Poll::Ready(Ok(self.buffer.len()))
     }
 
     fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<usize, ConnectionError>> {
