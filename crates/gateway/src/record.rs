@@ -38,7 +38,7 @@ pub(crate) struct Record {
     pub(crate) client: Option<IpAddr>,
     pub(crate) started: Instant,
     /// `None` when no access log wants it.
-    seen: Option<Seen>,
+    seen: Option<Box<Seen>>,
     pub(crate) site: Option<Arc<LiveSite>>,
     pub(crate) route: Option<Arc<Route>>,
     pub(crate) upstream: Option<UpstreamAddr>,
@@ -93,22 +93,23 @@ impl Seen {
 }
 
 impl Record {
-    pub(crate) fn new<B>(walker: Walker, request: &Request<B>) -> Self {
+    /// On the heap, where it stays: it goes along from the walk to the body of the response.
+    pub(crate) fn new<B>(walker: Walker, request: &Request<B>) -> Box<Self> {
         Self::begin(walker, || Seen::of(request))
     }
 
     /// Of what was refused before it became a request.
-    pub(crate) fn of_nothing(walker: Walker) -> Self {
+    pub(crate) fn of_nothing(walker: Walker) -> Box<Self> {
         Self::begin(walker, Seen::nothing)
     }
 
-    fn begin(walker: Walker, seen: impl FnOnce() -> Seen) -> Self {
+    fn begin(walker: Walker, seen: impl FnOnce() -> Seen) -> Box<Self> {
         walker.vitals().request_began();
         walker.worker().totals().began();
         let mut wanted = false;
         walker.worker().with_access_line(|line| wanted = line.is_wanted());
-        let seen = wanted.then(seen);
-        Self {
+        let seen = wanted.then(|| Box::new(seen()));
+        Box::new(Self {
             id: walker.worker().next_request_id(),
             client: None,
             walker,
@@ -125,18 +126,18 @@ impl Record {
             status: CLIENT_GONE,
             bytes: 0,
             complete: false,
-        }
+        })
     }
 
     /// Binds the record to a response: it ends with the body.
-    pub(crate) fn attach(mut self, mut response: Response<Body>, head_only: bool) -> Response<Tracked> {
+    pub(crate) fn attach(mut self: Box<Self>, mut response: Response<Body>, head_only: bool) -> Response<Tracked> {
         self.status = response.status().as_u16();
         if head_only {
             leave_out_body(&mut response);
         }
         let expected = response.body().size_hint().exact();
         self.complete = head_only || response.body().is_end_stream();
-        response.map(|body| Tracked { body, expected, record: Some(Box::new(self)) })
+        response.map(|body| Tracked { body, expected, record: Some(self) })
     }
 
     /// Ends it with a tunnel instead.

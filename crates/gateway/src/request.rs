@@ -147,7 +147,7 @@ pub(crate) fn turn_away_from<B>(walker: Walker, request: &Request<B>, refusal: R
 }
 
 fn turned_away(
-    mut record: Record,
+    mut record: Box<Record>,
     refusal: Refusal,
     accept: Option<&HeaderValue>,
     method: &Method,
@@ -174,7 +174,7 @@ impl From<Refusal> for Declined {
 /// What a request gets.
 enum Answer {
     Response(Response<Body>),
-    Tunnel(Response<Body>, proxy::Tunnel, TunnelPlaces),
+    Tunnel(Response<Body>, Box<proxy::Tunnel>, TunnelPlaces),
 }
 
 /// What a tunnel holds until its end: of its site, and of its tenant.
@@ -433,12 +433,14 @@ fn change_headers(headers: &mut HeaderMap, route: &Route) {
     }
 }
 
-/// Step 8: after a 101 the connection lives on as a tunnel of its own; its record ends with it.
+/// Step 8: after a 101 the connection lives on as a tunnel of its own; its record ends with it. Not inlined: its task would
+/// have room on the stack of each walk.
+#[inline(never)]
 fn open_tunnel(
     walker: &Walker,
-    mut record: Record,
+    mut record: Box<Record>,
     response: Response<Body>,
-    tunnel: proxy::Tunnel,
+    tunnel: Box<proxy::Tunnel>,
     places: TunnelPlaces,
 ) -> Response<Tracked> {
     walker.vitals().become_tunnel();

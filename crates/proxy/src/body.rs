@@ -32,7 +32,7 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
-    Streaming(Streaming),
+    Streaming(Box<Streaming>),
     /// What went wrong, before it is said.
     Failing(BodyError),
 }
@@ -121,7 +121,7 @@ impl Body {
                 Source::Backend(lease, after)
             }
         };
-        Self(Kind::Streaming(Streaming { source, wait: IdleWait::new(idle), flow }))
+        Self(Kind::Streaming(Box::new(Streaming { source, wait: IdleWait::new(idle), flow })))
     }
 
     /// Ends the stream with an error, one poll later: the writer gives up at once what it has not written yet, and the

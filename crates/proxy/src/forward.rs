@@ -49,7 +49,7 @@ pub struct Forwarded {
     /// Which backend answered.
     pub upstream: UpstreamAddr,
     /// Set on a 101: run it (spawned) after the response was sent; it ends with the tunnel.
-    pub tunnel: Option<Tunnel>,
+    pub tunnel: Option<Box<Tunnel>>,
 }
 
 /// What a site says of forwarding.
@@ -71,7 +71,6 @@ struct Parcel {
 }
 
 /// Where a request goes, and within which times.
-#[derive(Clone, Copy)]
 struct Way<'a> {
     timeouts: &'a Timeouts,
     group: &'a UpstreamGroup,
@@ -136,31 +135,31 @@ impl Proxy {
         self.carry(parcel, terms.timeouts, terms.route, terms.caller.account).await
     }
 
-    /// The walk: send, receive.
-    async fn carry(
-        &self,
-        parcel: Result<Parcel, ForwardError>,
-        timeouts: &Timeouts,
-        route: &Route,
-        account: &Arc<Account>,
-    ) -> Result<Forwarded, ForwardError> {
-        let Action::Upstream(group) = &route.action else { return Err(ForwardError::NoUpstream) };
-        let Parcel { request, to, effect, upgrade } = parcel?;
-        let way = Way { timeouts, group, changes: route.headers(), account };
-        let (lease, head) = self.send(request, to, effect, way).await?;
-        receive(lease, head, upgrade, way)
+    /// The walk: send, receive. For the reason below the parcel is lent to what sends it, too.
+    #[expect(clippy::manual_async_fn, reason = "an async fn would keep room for the parcel twice")]
+    fn carry<'a>(
+        &'a self,
+        mut parcel: Result<Parcel, ForwardError>,
+        timeouts: &'a Timeouts,
+        route: &'a Route,
+        account: &'a Arc<Account>,
+    ) -> impl Future<Output = Result<Forwarded, ForwardError>> + use<'a> {
+        async move {
+            let parcel = match parcel {
+                Ok(ref mut parcel) => parcel,
+                Err(error) => return Err(error),
+            };
+            let Action::Upstream(group) = &route.action else { return Err(ForwardError::NoUpstream) };
+            let way = Way { timeouts, group, changes: route.headers(), account };
+            let (lease, head) = self.send(parcel, &way).await?;
+            receive(lease, head, parcel.upgrade.take(), &way)
+        }
     }
 
     /// Sends, and sends once more on a fresh connection where that is safe: a reused connection turned out dead, and
     /// the request was never written, or it is idempotent, has no body and was answered with not a single byte
     /// (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
-    async fn send(
-        &self,
-        request: Outbound,
-        to: AnswerTo,
-        effect: Effect,
-        way: Way<'_>,
-    ) -> Result<(Lease, ResponseHead), ForwardError> {
+    async fn send(&self, parcel: &mut Parcel, way: &Way<'_>) -> Result<(Lease, ResponseHead), ForwardError> {
         let limit = way.timeouts.response;
         let head_limit = self.inner.pool.config.response_head_limit;
         let turn = self.inner.pool.turn(way.group.addrs.len());
@@ -168,23 +167,24 @@ impl Proxy {
             Some(lease) => lease,
             None => Box::pin(self.connection(way, turn, Reuse::Allowed)).await?,
         };
-        lease.link().begin(request, to, head_limit, limit);
+        lease.link().begin(&mut parcel.request, parcel.to, head_limit, limit);
         let error = match poll_fn(|cx| lease.link().poll_answer(cx, limit)).await {
             Ok(head) => return Ok((lease, head)),
             Err(error) => error,
         };
         let is_dead = lease.origin == Origin::Reused && matches!(error, ForwardError::Reset(_));
-        let Some(request) = is_dead.then(|| lease.link().take_back(effect)).flatten() else { return Err(error) };
+        let Some(request) = is_dead.then(|| lease.link().take_back(parcel.effect)).flatten() else { return Err(error) };
+        parcel.request = request;
         drop(lease); // its place in the budget may be the one that is needed
         let turn = self.inner.pool.turn(way.group.addrs.len());
         let lease = Box::pin(self.connection(way, turn, Reuse::Forbidden)).await?;
-        lease.link().begin(request, to, head_limit, limit);
+        lease.link().begin(&mut parcel.request, parcel.to, head_limit, limit);
         let head = poll_fn(|cx| lease.link().poll_answer(cx, limit)).await?;
         Ok((lease, head))
     }
 
     /// The common case first: an idle connection to the backend whose turn it is.
-    async fn idle(&self, way: Way<'_>, turn: usize) -> Option<Lease> {
+    async fn idle(&self, way: &Way<'_>, turn: usize) -> Option<Lease> {
         let pool = &self.inner.pool;
         let backend = pool.backend(way.group.addrs.get(turn)?, &way.group.tls, way.account);
         poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
@@ -192,7 +192,7 @@ impl Proxy {
 
     /// A connection to a backend of the group: the one whose turn it is and those behind it, who refused a moment ago
     /// last.
-    async fn connection(&self, way: Way<'_>, turn: usize, reuse: Reuse) -> Result<Lease, ForwardError> {
+    async fn connection(&self, way: &Way<'_>, turn: usize, reuse: Reuse) -> Result<Lease, ForwardError> {
         let Inner { pool, dialler } = &*self.inner;
         let addrs = &way.group.addrs;
         let mut failure = None;
@@ -268,7 +268,7 @@ fn receive(
     lease: Lease,
     answer: ResponseHead,
     upgrade: Option<(Handshake, Handover)>,
-    way: Way<'_>,
+    way: &Way<'_>,
 ) -> Result<Forwarded, ForwardError> {
     let (mut head, ()) = answer.response.into_parts();
     let after = after(&head);
@@ -284,7 +284,7 @@ fn receive(
         // Only a confirmed 101 comes this far.
         Some((_, client)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
             let tunnel = Tunnel::new(client, lease, way.timeouts.tunnel_idle);
-            (Body::empty(), Some(tunnel.ok_or(ForwardError::Reset(ConnectionError::Closed))?))
+            (Body::empty(), Some(Box::new(tunnel.ok_or(ForwardError::Reset(ConnectionError::Closed))?)))
         }
         _ => (Body::streaming(lease, after, way.timeouts.upstream_idle), None),
     };

@@ -94,10 +94,10 @@ impl Link {
         self.state.borrow_mut().open.as_mut().is_some_and(|open| open.stream.is_silent(cx))
     }
 
-    /// An exchange begins: that request, and its answer within `limit`. Nothing is written yet.
-    pub(crate) fn begin(&self, request: Outbound, to: AnswerTo, head_limit: usize, limit: Duration) {
+    /// An exchange begins: that request, which is taken, and its answer within `limit`. Nothing is written yet.
+    pub(crate) fn begin(&self, request: &mut Outbound, to: AnswerTo, head_limit: usize, limit: Duration) {
         let state = &mut *self.state.borrow_mut();
-        state.outbound = request;
+        state.outbound = std::mem::replace(request, Outbound::none());
         state.inbound = Inbound::new(to, head_limit);
         state.deadline.due = Some(Instant::now() + limit);
     }
