@@ -20,11 +20,20 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What a field line takes, at a guess.
 const LINE_GUESS: usize = 48;
+/// How many lines are added to the fields, at a guess.
+const ADDED_GUESS: usize = 5;
 
-/// Writes a head of HTTP/1.1 in origin-form (RFC 9112 section 3.2.1): of the target, path and query are written.
-pub fn write_request_head(method: &Method, target: &Uri, headers: &HeaderMap, to: &mut Vec<u8>) {
+/// Writes a head of HTTP/1.1 in origin-form (RFC 9112 section 3.2.1): of the target, path and query are written. `behind` may
+/// add whole field lines.
+pub fn write_request_head(
+    method: &Method,
+    target: &Uri,
+    headers: &HeaderMap,
+    behind: impl FnOnce(&mut Vec<u8>),
+    to: &mut Vec<u8>,
+) {
     let target = target.path_and_query().map_or("/", |target| target.as_str());
-    to.reserve(method.as_str().len() + target.len() + LINE_GUESS * (headers.len() + 1));
+    to.reserve(method.as_str().len() + target.len() + LINE_GUESS * (headers.len() + ADDED_GUESS));
     to.extend_from_slice(method.as_str().as_bytes());
     to.push(b' ');
     // A URL without a path (`http://a.test?b`) has the empty one, which is written `/`.
@@ -34,6 +43,7 @@ pub fn write_request_head(method: &Method, target: &Uri, headers: &HeaderMap, to
     to.extend_from_slice(target.as_bytes());
     to.extend_from_slice(b" HTTP/1.1\r\n");
     write_fields(headers, |_| true, to);
+    behind(to);
     to.extend_from_slice(b"\r\n");
 }
 

@@ -257,10 +257,10 @@ fn prepare(mut request: Request<RequestBody>, terms: &Terms<'_>) -> Result<Parce
     let asked = upgrade.as_ref().map(|(asked, _)| asked);
     let order =
         Order { caller: terms.caller, stripped, changes: terms.route.headers(), handshake: asked, body: length };
-    rewrite_request(&mut head, &order).map_err(ForwardError::Refused)?;
+    let behind = rewrite_request(&mut head, &order).map_err(ForwardError::Refused)?;
     let to = if head.method == Method::HEAD { AnswerTo::Head } else { AnswerTo::Other };
     let effect = if head.method.is_idempotent() { Effect::Idempotent } else { Effect::Unknown };
-    Ok(Parcel { request: Outbound::new(&head, upload, length), to, effect, upgrade })
+    Ok(Parcel { request: Outbound::new(&head, &behind, upload, length), to, effect, upgrade })
 }
 
 /// Everything that is done with a response before its body flows.

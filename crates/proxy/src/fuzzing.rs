@@ -35,7 +35,8 @@ impl From<BodyLength> for Length {
     }
 }
 
-/// What [`crate::Proxy::forward`] makes of the head of a request, for a route without changes of its own. `path` is in
+/// What [`crate::Proxy::forward`] makes of the head of a request, for a route without changes of its own: also the fields
+/// that are written behind the others are among them. `path` is in
 /// normal form.
 ///
 /// # Errors
@@ -53,7 +54,9 @@ pub fn rewrite_request(
     // As `forward` does: who sends a body does not shake hands.
     let handshake = handshake.filter(|_| body == Length::None);
     head.uri = target::rewrite_target(std::mem::take(&mut head.uri), path)?;
-    law::rewrite_request(head, &Order { caller, stripped, changes: &changes, handshake: handshake.as_ref(), body })
+    let order = Order { caller, stripped, changes: &changes, handshake: handshake.as_ref(), body };
+    law::rewrite_request(head, &order)?.put_among(&mut head.headers);
+    Ok(())
 }
 
 /// What becomes of the head of a response to that request.

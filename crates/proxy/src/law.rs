@@ -41,6 +41,7 @@ pub use response::ResponseBreach;
 pub use told::{Told, told};
 pub use websocket::asks_for_websocket;
 
+pub(crate) use forwarded::Behind;
 pub(crate) use names::retain_trailers;
 pub(crate) use request::{Order, rewrite_request};
 pub(crate) use response::{Answer, rewrite_response};

@@ -37,7 +37,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     criterion.bench_function("heads/write a request", |bench| {
         bench.iter(|| {
             to.clear();
-            write_request_head(&request.method, &request.uri, black_box(&request.headers), &mut to);
+            write_request_head(&request.method, &request.uri, black_box(&request.headers), |_| {}, &mut to);
         });
     });
     let response = read_response(&mut BytesMut::from(RESPONSE), &mut 0, &LIMITS, AnswerTo::Other);

@@ -10,7 +10,7 @@ use vestibule_wire::{self as wire, BodyLength, Fault, Limits};
 use crate::{fields, hop::Persistence};
 
 /// So many fields may be added to a request before its map has to be built anew: who forwards it says for whom.
-const ROOM_TO_ADD: usize = 6;
+const ROOM_TO_ADD: usize = 4;
 
 /// The head of a request.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
 
 fn head(method: Method, target: &str, fields: &[(&'static str, &'static str)]) -> String {
     let mut bytes = Vec::new();
-    write_request_head(&method, &target.parse().unwrap(), &headers(fields), &mut bytes);
+    write_request_head(&method, &target.parse().unwrap(), &headers(fields), |_| {}, &mut bytes);
     String::from_utf8(bytes).unwrap()
 }
 

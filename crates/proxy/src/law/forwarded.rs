@@ -2,20 +2,19 @@
 //!
 //! A client's own words were removed before. What a trusted proxy said is settled first (`told`), and both families of
 //! fields are written from that, so that no two readers of them can see two clients. Scheme and host are said once in
-//! `Forwarded`: backends look for them in the first element or in the last. The values of one request lie in one
-//! allocation.
+//! `Forwarded`: backends look for them in the first element or in the last.
+//!
+//! Where nothing comes after them, they never become fields of a map: they are [`Behind`] it. Else the values of one request
+//! lie in one allocation.
 
-use std::{
-    fmt::{Display, Write},
-    net::IpAddr,
-    ops::Range,
-};
+use std::{fmt::Display, io::Write, net::IpAddr, ops::Range};
 
-use bytes::{BufMut, BytesMut};
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{FORWARDED, HOST},
 };
+use vestibule_vhost::HeaderChanges;
 
 use super::{
     hearsay::retain_judged,
@@ -27,29 +26,87 @@ use crate::{Caller, Refusal, Scheme, Trust};
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// So many fields tell of a client.
+#[cfg(any(test, feature = "fuzzing"))]
+const OURS: usize = 5;
+
 /// Room for the three values of an ordinary request.
 const ROOM: usize = 160;
 
-/// Sets `Host` and the forwarding headers. Expects that identity headers of an untrusted peer are gone.
-pub(super) fn stamp(headers: &mut HeaderMap, caller: &Caller<'_>) -> Result<(), Refusal> {
-    let own = own_host(headers, caller)?;
+/// What is to be written behind the fields of a head: all that we say of a client of whom nobody else says anything, or
+/// nothing.
+#[derive(Debug)]
+#[must_use = "a backend is to be told of the client"]
+pub(crate) struct Behind<'a>(Option<&'a Caller<'a>>);
+
+impl Behind<'_> {
+    /// All is among the fields.
+    pub(crate) fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// Writes the lines.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        let Some(caller) = self.0 else { return };
+        let settled = Settled::default();
+        let way = Way { host: caller.authority, scheme: caller.scheme };
+        line(to, &X_FORWARDED_FOR, |to| write_for(to, &settled, caller));
+        line(to, &FORWARDED, |to| write_forwarded(to, &settled, caller, &way));
+        line(to, &X_REQUEST_ID, |to| to.extend_from_slice(&caller.request_id.digits()));
+        line(to, &X_FORWARDED_PROTO, |to| to.extend_from_slice(caller.scheme.as_str().as_bytes()));
+        line(to, &X_FORWARDED_HOST, |to| to.extend_from_slice(caller.authority.as_bytes()));
+    }
+
+    /// Puts what the lines say among the fields, where none of it may be yet: for who looks at fields.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn put_among(&self, headers: &mut HeaderMap) {
+        let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+        self.write(&mut head);
+        head.extend_from_slice(b"\r\n");
+        let limits = vestibule_wire::Limits { head: head.len(), fields: OURS, target: 0 };
+        let read = vestibule_wire::parse_response(&head, &limits, false, |name, value| {
+            let name = HeaderName::from_bytes(name).expect("a token");
+            let value = HeaderValue::from_bytes(value).expect("the value of a field");
+            assert_eq!(headers.insert(name, value), None, "said twice");
+        });
+        assert!(read.is_ok(), "{head:?}");
+    }
+}
+
+/// Sets `Host` and the forwarding headers; those that are not set are behind. Expects that identity headers of an untrusted
+/// peer are gone.
+pub(super) fn stamp<'a>(
+    headers: &mut HeaderMap,
+    caller: &'a Caller<'a>,
+    changes: &HeaderChanges,
+) -> Result<Behind<'a>, Refusal> {
+    own_host(headers, caller)?;
+    // A peer that is believed has said some of it, and what a site changes comes last.
+    if caller.trust == Trust::Client && changes.request_remove.is_empty() && changes.request_set.is_empty() {
+        return Ok(Behind(Some(caller)));
+    }
+    stamp_among(headers, caller)?;
+    Ok(Behind::nothing())
+}
+
+/// The same as fields of the map.
+fn stamp_among(headers: &mut HeaderMap, caller: &Caller<'_>) -> Result<(), Refusal> {
     let settled = Settled::read(headers, caller.trust);
     let scheme = settled.scheme.unwrap_or(caller.scheme);
-    let (shown, shown_value) = match &settled.host {
-        Some(host) => (host.as_str(), HeaderValue::from_str(host).map_err(|_| Refusal::BadHeader)?),
-        None => (caller.authority, own),
-    };
-    let mut text = BytesMut::with_capacity(ROOM);
-    let chain = write_for(&mut text, &settled, caller);
-    let forwarded = write_forwarded(&mut text, &settled, caller, &Way { host: shown, scheme });
-    let start = text.len();
+    let shown = settled.host.as_deref().unwrap_or(caller.authority);
+    let shown_value = HeaderValue::from_str(shown).map_err(|_| Refusal::BadHeader)?;
+    let mut text = Vec::with_capacity(ROOM);
+    write_for(&mut text, &settled, caller);
+    let chain = 0..text.len();
+    write_forwarded(&mut text, &settled, caller, &Way { host: shown, scheme });
+    let forwarded = chain.end..text.len();
     text.extend_from_slice(&caller.request_id.digits());
-    let id = start..text.len();
+    let id = forwarded.end..text.len();
     let client = settled.client();
     if caller.trust == Trust::Proxy {
         retain_judged(headers, client);
     }
-    let text = text.freeze();
+    let text = Bytes::from(text);
     let value = |range: Range<usize>| HeaderValue::from_maybe_shared(text.slice(range)).map_err(|_| Refusal::BadHeader);
     headers.insert(X_FORWARDED_FOR, value(chain)?);
     headers.insert(FORWARDED, value(forwarded)?);
@@ -74,14 +131,19 @@ pub(super) fn stamp_prefix(headers: &mut HeaderMap, prefix: &str, trust: Trust) 
     Ok(())
 }
 
-/// `Host` as the caller says it.
-fn own_host(headers: &mut HeaderMap, caller: &Caller<'_>) -> Result<HeaderValue, Refusal> {
-    if let Some(host) = headers.get(HOST).filter(|host| host.as_bytes() == caller.authority.as_bytes()) {
-        return Ok(host.clone());
+/// `Host` as the caller says it, which then is a value that a field may have.
+fn own_host(headers: &mut HeaderMap, caller: &Caller<'_>) -> Result<(), Refusal> {
+    if headers.get(HOST).is_none_or(|host| host.as_bytes() != caller.authority.as_bytes()) {
+        headers.insert(HOST, HeaderValue::from_str(caller.authority).map_err(|_| Refusal::BadHost)?);
     }
-    let host = HeaderValue::from_str(caller.authority).map_err(|_| Refusal::BadHost)?;
-    headers.insert(HOST, host.clone());
-    Ok(host)
+    Ok(())
+}
+
+fn line(to: &mut Vec<u8>, name: &HeaderName, value: impl FnOnce(&mut Vec<u8>)) {
+    to.extend_from_slice(name.as_str().as_bytes());
+    to.extend_from_slice(b": ");
+    value(to);
+    to.extend_from_slice(b"\r\n");
 }
 
 /// By which host and scheme the client came.
@@ -90,19 +152,16 @@ struct Way<'a> {
     scheme: Scheme,
 }
 
-fn write_for(text: &mut BytesMut, settled: &Settled<'_>, caller: &Caller<'_>) -> Range<usize> {
-    let start = text.len();
+fn write_for(text: &mut Vec<u8>, settled: &Settled<'_>, caller: &Caller<'_>) {
     for node in settled.chain.iter().rev() {
         write(text, format_args!("{node}, "));
     }
     write_address(text, caller.client.ip());
-    start..text.len()
 }
 
 /// RFC 7239 section 4: `for=192.0.2.60;host=a.test;proto=https`. The way stands with whom our peer saw, or with the
 /// peer itself if it says of nobody.
-fn write_forwarded(text: &mut BytesMut, settled: &Settled<'_>, caller: &Caller<'_>, way: &Way<'_>) -> Range<usize> {
-    let start = text.len();
+fn write_forwarded(text: &mut Vec<u8>, settled: &Settled<'_>, caller: &Caller<'_>, way: &Way<'_>) {
     for (distance, node) in settled.chain.iter().enumerate().rev() {
         write_node(text, *node);
         if distance == 0 {
@@ -114,11 +173,10 @@ fn write_forwarded(text: &mut BytesMut, settled: &Settled<'_>, caller: &Caller<'
     if settled.chain.is_empty() {
         write_way(text, way);
     }
-    start..text.len()
 }
 
 /// IPv6 only in quotes and brackets (RFC 7239 section 6).
-fn write_node(text: &mut BytesMut, node: Node<'_>) {
+fn write_node(text: &mut Vec<u8>, node: Node<'_>) {
     text.extend_from_slice(b"for=");
     match node {
         Node::Address(IpAddr::V6(ip)) => write(text, format_args!("\"[{ip}]\"")),
@@ -128,30 +186,30 @@ fn write_node(text: &mut BytesMut, node: Node<'_>) {
 }
 
 /// The machinery of `fmt` costs more than all the rest of these fields.
-fn write_address(text: &mut BytesMut, ip: IpAddr) {
+fn write_address(text: &mut Vec<u8>, ip: IpAddr) {
     let IpAddr::V4(ip) = ip else { return write(text, ip) };
     let mut separator: &[u8] = b"";
     for octet in ip.octets() {
         text.extend_from_slice(separator);
         if octet >= 100 {
-            text.put_u8(b'0' + octet / 100);
+            text.push(b'0' + octet / 100);
         }
         if octet >= 10 {
-            text.put_u8(b'0' + octet / 10 % 10);
+            text.push(b'0' + octet / 10 % 10);
         }
-        text.put_u8(b'0' + octet % 10);
+        text.push(b'0' + octet % 10);
         separator = b".";
     }
 }
 
-fn write_way(text: &mut BytesMut, way: &Way<'_>) {
+fn write_way(text: &mut Vec<u8>, way: &Way<'_>) {
     text.extend_from_slice(b";host=");
     if is_token(way.host.as_bytes()) {
         text.extend_from_slice(way.host.as_bytes());
     } else {
-        text.put_u8(b'"');
+        text.push(b'"');
         text.extend_from_slice(way.host.as_bytes());
-        text.put_u8(b'"');
+        text.push(b'"');
     }
     text.extend_from_slice(match way.scheme {
         Scheme::Http => b";proto=http",
@@ -159,7 +217,7 @@ fn write_way(text: &mut BytesMut, way: &Way<'_>) {
     });
 }
 
-fn write(text: &mut BytesMut, value: impl Display) {
+fn write(text: &mut Vec<u8>, value: impl Display) {
     write!(text, "{value}").expect("a growing buffer takes every text");
 }
 
@@ -185,11 +243,15 @@ mod tests {
         for (name, value) in before {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        stamp(&mut headers, &caller).unwrap();
+        let mut among = headers.clone();
+        stamp_among(&mut among, &caller).unwrap();
+        stamp(&mut headers, &caller, &HeaderChanges::default()).unwrap().put_among(&mut headers);
         let names = ["host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-request-id"];
         let found: Vec<_> = names.iter().map(|name| headers[*name].to_str().unwrap()).collect();
         assert_eq!(found, expected);
         assert!(names.iter().all(|name| headers.get_all(*name).iter().count() == 1));
+        // Behind the fields stands what else would stand among them.
+        assert!(names.iter().skip(1).all(|name| headers[*name] == among[*name]));
     }
 
     #[test]

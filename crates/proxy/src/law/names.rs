@@ -25,14 +25,33 @@ pub(super) static HOP_BY_HOP: [HeaderName; 10] = [
     EXPECT,
 ];
 
-/// A set over [`HOP_BY_HOP`]: which of them a header map holds.
+/// A set over [`HOP_BY_HOP`] and a few other names that the law looks for in every head, and finds in hardly any: which of
+/// them a header map holds. One walk over the names costs less than a look-up for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct HopSet(u16);
+pub(super) struct Present(u16);
 
-impl HopSet {
-    /// Adds the name if it is one of them, and says so.
+impl Present {
+    const CONTENT_LENGTH: u16 = 1 << 10;
+    const TRAILER: u16 = 1 << 11;
+    const COOKIE: u16 = 1 << 12;
+    const ALT_SVC: u16 = 1 << 13;
+
+    /// Which of them are there.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut present = Self::default();
+        for name in headers.keys() {
+            present.note(name);
+        }
+        present
+    }
+
+    /// Adds the name if it is one of them, and says what it is.
     pub(super) fn note(&mut self, name: &HeaderName) -> Noted {
         let index = match *name {
+            header::CONTENT_LENGTH => return self.note_other(Self::CONTENT_LENGTH),
+            header::TRAILER => return self.note_other(Self::TRAILER),
+            header::COOKIE => return self.note_other(Self::COOKIE),
+            header::ALT_SVC => return self.note_other(Self::ALT_SVC),
             header::CONNECTION => 0,
             header::TE => 1,
             header::TRANSFER_ENCODING => 2,
@@ -51,9 +70,39 @@ impl HopSet {
         Noted::HopByHop
     }
 
+    fn note_other(&mut self, bit: u16) -> Noted {
+        self.0 |= bit;
+        Noted::Other
+    }
+
     /// Was the field that stands there in [`HOP_BY_HOP`] noted?
     fn holds(self, index: usize) -> bool {
         self.0 & (1 << index) != 0
+    }
+
+    /// Was `Content-Length` noted?
+    pub(super) fn has_content_length(self) -> bool {
+        self.0 & Self::CONTENT_LENGTH != 0
+    }
+
+    /// Was `Trailer` noted?
+    pub(super) fn has_trailer(self) -> bool {
+        self.0 & Self::TRAILER != 0
+    }
+
+    /// Was `Cookie` noted?
+    pub(super) fn has_cookie(self) -> bool {
+        self.0 & Self::COOKIE != 0
+    }
+
+    /// Was `Alt-Svc` noted?
+    pub(super) fn has_alt_svc(self) -> bool {
+        self.0 & Self::ALT_SVC != 0
+    }
+
+    /// Was `Transfer-Encoding` noted?
+    pub(super) fn has_transfer_encoding(self) -> bool {
+        self.holds(2)
     }
 
     /// Was `Connection` noted?
@@ -66,7 +115,7 @@ impl HopSet {
         self.holds(1)
     }
 
-    /// Removes every noted field.
+    /// Removes every noted field that is hop-by-hop.
     pub(super) fn remove_from(self, headers: &mut HeaderMap) {
         for (index, name) in HOP_BY_HOP.iter().enumerate() {
             if self.holds(index) {
@@ -76,7 +125,7 @@ impl HopSet {
     }
 }
 
-/// See [`HopSet::note`].
+/// See [`Present::note`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noted {
     /// One of them.
@@ -293,7 +342,7 @@ pub fn forbids_trailer(name: &[u8]) -> bool {
 }
 
 fn may_be_a_trailer(name: &HeaderName) -> bool {
-    if HopSet::default().note(name) == Noted::HopByHop || claim(name) != Claim::Plain {
+    if Present::default().note(name) == Noted::HopByHop || claim(name) != Claim::Plain {
         return false;
     }
     let text = name.as_str();

@@ -8,9 +8,9 @@ use http::{
 use vestibule_vhost::HeaderChanges;
 
 use super::{
-    Handshake, certificate, forwarded,
+    Behind, Handshake, certificate, forwarded,
     inspect::content_length,
-    names::{Claim, HopSet, Noted, claim, elements, remove_nominated, rewrite_trailer},
+    names::{Claim, Noted, Present, claim, elements, remove_nominated, rewrite_trailer},
 };
 use crate::{Caller, Refusal, Trust, upload::Length};
 
@@ -28,26 +28,28 @@ pub(crate) struct Order<'a> {
     pub(crate) body: Length,
 }
 
-/// Rewrites all but the target.
-pub(crate) fn rewrite_request(head: &mut request::Parts, order: &Order<'_>) -> Result<(), Refusal> {
+/// Rewrites all but the target, and says what is still to be written behind the fields.
+pub(crate) fn rewrite_request<'a>(head: &mut request::Parts, order: &Order<'a>) -> Result<Behind<'a>, Refusal> {
     let headers = &mut head.headers;
-    let wants_trailers = sweep(headers, order.caller.trust) == Trailers::Wanted;
-    frame(headers, order.body)?;
-    if order.body == Length::Unknown {
-        rewrite_trailer(headers);
-    } else {
+    let (present, trailers) = sweep(headers, order.caller.trust);
+    frame(headers, present, order.body)?;
+    match order.body {
+        Length::Unknown if present.has_trailer() => rewrite_trailer(headers),
         // Only behind a chunked body there is a place for trailers (RFC 9112 section 7.1.2).
-        headers.remove(TRAILER);
+        Length::None | Length::Exact(_) if present.has_trailer() => drop(headers.remove(TRAILER)),
+        _ => {}
     }
-    join_cookies(headers)?;
+    if present.has_cookie() {
+        join_cookies(headers)?;
+    }
     if order.handshake.is_some() {
         Handshake::write(headers);
-    } else if wants_trailers {
+    } else if trailers == Trailers::Wanted {
         // TE is a field of the hop: what is said is what we do (RFC 9110 section 10.1.4).
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    forwarded::stamp(headers, order.caller)?;
+    let behind = forwarded::stamp(headers, order.caller, order.changes)?;
     certificate::stamp(headers, order.caller.certificate);
     if let Some(prefix) = order.stripped {
         forwarded::stamp_prefix(headers, prefix, order.caller.trust)?;
@@ -56,7 +58,7 @@ pub(crate) fn rewrite_request(head: &mut request::Parts, order: &Order<'_>) -> R
     head.version = Version::HTTP_11;
     // Whatever the server's codec left there (the pending upgrade, above all) is not for the client's codec.
     head.extensions.clear();
-    Ok(())
+    Ok(behind)
 }
 
 /// Does the client take trailers (RFC 9110 section 6.5.1)?
@@ -66,12 +68,12 @@ enum Trailers {
     Unwanted,
 }
 
-/// One walk over the names, then the removals.
-fn sweep(headers: &mut HeaderMap, trust: Trust) -> Trailers {
-    let mut hops = HopSet::default();
+/// One walk over the names, then the removals. What it says of the names was so before.
+fn sweep(headers: &mut HeaderMap, trust: Trust) -> (Present, Trailers) {
+    let mut present = Present::default();
     let mut doomed: Vec<HeaderName> = Vec::new();
     for name in headers.keys() {
-        if hops.note(name) == Noted::HopByHop {
+        if present.note(name) == Noted::HopByHop {
             continue;
         }
         match claim(name) {
@@ -80,20 +82,20 @@ fn sweep(headers: &mut HeaderMap, trust: Trust) -> Trailers {
             Claim::Identity | Claim::Disguise => doomed.push(name.clone()),
         }
     }
-    let wanted = hops.has_te() && headers.get_all(TE).iter().flat_map(elements).any(|coding| coding == b"trailers");
-    if hops.has_connection() {
+    let wanted = present.has_te() && headers.get_all(TE).iter().flat_map(elements).any(|coding| coding == b"trailers");
+    if present.has_connection() {
         remove_nominated(headers);
     }
-    hops.remove_from(headers);
+    present.remove_from(headers);
     for name in doomed {
         headers.remove(name);
     }
-    if wanted { Trailers::Wanted } else { Trailers::Unwanted }
+    (present, if wanted { Trailers::Wanted } else { Trailers::Unwanted })
 }
 
 /// The length is said again, in the one way that the body itself has.
-fn frame(headers: &mut HeaderMap, body: Length) -> Result<(), Refusal> {
-    let written = match headers.get(CONTENT_LENGTH) {
+fn frame(headers: &mut HeaderMap, present: Present, body: Length) -> Result<(), Refusal> {
+    let written = match headers.get(CONTENT_LENGTH).filter(|_| present.has_content_length()) {
         Some(value) => Some(content_length(value).ok_or(Refusal::BadFraming)?),
         None => None,
     };
@@ -173,7 +175,8 @@ mod tests {
             certificate: crate::ClientCertificate::NotAsked,
         };
         let order = Order { caller: &caller, stripped: None, changes, handshake: handshake.as_ref(), body };
-        rewrite_request(&mut head, &order).map(|()| head)
+        rewrite_request(&mut head, &order)?.put_among(&mut head.headers);
+        Ok(head)
     }
 
     /// What is left beside `Host` and our own fields, as `name: value` in alphabetical order.

@@ -10,7 +10,7 @@ use vestibule_vhost::HeaderChanges;
 use super::{
     Handshake,
     inspect::content_length,
-    names::{HopSet, remove_nominated, rewrite_trailer},
+    names::{Present, remove_nominated, rewrite_trailer},
     request::apply,
     websocket::names_websocket,
 };
@@ -54,11 +54,14 @@ pub(crate) fn rewrite_response(head: &mut response::Parts, answer: &Answer<'_>) 
     } else if !(200..=599).contains(&head.status.as_u16()) {
         return Err(ResponseBreach::Status(head.status.as_u16()));
     }
-    frame(headers, head.status)?;
+    let present = Present::of(headers);
+    frame(headers, present, head.status)?;
     // RFC 9110 section 15.5.22: a 426 says what to upgrade to, and only one upgrade can be done through us.
     let wants_upgrade = head.status == StatusCode::UPGRADE_REQUIRED && names_websocket(headers);
-    sweep(headers);
-    rewrite_trailer(headers);
+    sweep(headers, present);
+    if present.has_trailer() {
+        rewrite_trailer(headers);
+    }
     if switches || wants_upgrade {
         Handshake::write(headers);
     }
@@ -68,15 +71,19 @@ pub(crate) fn rewrite_response(head: &mut response::Parts, answer: &Answer<'_>) 
 }
 
 /// RFC 9112 section 6.3, where every case that is not clear ends the exchange.
-fn frame(headers: &mut HeaderMap, status: StatusCode) -> Result<(), ResponseBreach> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
+fn frame(headers: &mut HeaderMap, present: Present, status: StatusCode) -> Result<(), ResponseBreach> {
+    if present.has_transfer_encoding() {
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let coding = codings.next().ok_or(ResponseBreach::TransferEncoding)?;
         if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(ResponseBreach::TransferEncoding);
         }
-        if headers.contains_key(CONTENT_LENGTH) {
+        if present.has_content_length() {
             return Err(ResponseBreach::TwoLengths);
         }
+        return Ok(());
+    }
+    if !present.has_content_length() {
         return Ok(());
     }
     if status == StatusCode::NO_CONTENT || status.is_informational() {
@@ -107,16 +114,14 @@ fn one_length(headers: &mut HeaderMap) -> Result<(), ResponseBreach> {
     Ok(())
 }
 
-fn sweep(headers: &mut HeaderMap) {
-    let mut hops = HopSet::default();
-    for name in headers.keys() {
-        hops.note(name);
-    }
-    if hops.has_connection() {
+fn sweep(headers: &mut HeaderMap, present: Present) {
+    if present.has_connection() {
         remove_nominated(headers);
     }
-    hops.remove_from(headers);
-    headers.remove(ALT_SVC);
+    present.remove_from(headers);
+    if present.has_alt_svc() {
+        headers.remove(ALT_SVC);
+    }
 }
 
 #[cfg(test)]

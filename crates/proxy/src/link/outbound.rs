@@ -21,6 +21,7 @@ use vestibule_h1::{
 use crate::{
     ForwardError,
     error::ConnectionError,
+    law::Behind,
     stream::Stream,
     upload::{Length, Upload},
 };
@@ -65,10 +66,10 @@ enum Sink {
 }
 
 impl Outbound {
-    /// A request of that head and that body.
-    pub(crate) fn new(head: &request::Parts, upload: Upload, length: Length) -> Self {
+    /// A request of that head, with what is behind its fields, and that body.
+    pub(crate) fn new(head: &request::Parts, behind: &Behind<'_>, upload: Upload, length: Length) -> Self {
         let mut staged = Staged::default();
-        write_request_head(&head.method, &head.uri, &head.headers, staged.text());
+        write_request_head(&head.method, &head.uri, &head.headers, |to| behind.write(to), staged.text());
         let (framing, state) = match length {
             Length::None => (Framing::Length(0), State::Ended),
             Length::Exact(length) => (Framing::Length(length), State::Open),
@@ -256,7 +257,7 @@ impl Outbound {
         length: Length,
         frames: impl Iterator<Item = Frame<Bytes>>,
     ) -> Result<Vec<u8>, ForwardError> {
-        let mut outbound = Self::new(head, Upload::none(), length);
+        let mut outbound = Self::new(head, &Behind::nothing(), Upload::none(), length);
         let mut bytes = Vec::new();
         let take = |staged: &mut Staged, bytes: &mut Vec<u8>| {
             staged.slices().iter().for_each(|slice| bytes.extend_from_slice(slice));

@@ -20,6 +20,7 @@ use super::rig::run;
 use crate::{
     UpstreamBudget,
     account::free,
+    law::Behind,
     link::Outbound,
     stream::{End, Socket, Stream},
     upload::{Length, Upload},
@@ -92,7 +93,7 @@ fn a_failed_write_leaves_a_request_untouched_on_a_clear_connection_only() {
         let (tls, peer) = tls(0).await;
         drop(peer.await);
         for (mut stream, is_begun) in [(Stream::Clear(socket(ours)), false), (tls, true)] {
-            let mut request = Outbound::new(&head, Upload::none(), Length::None);
+            let mut request = Outbound::new(&head, &Behind::nothing(), Upload::none(), Length::None);
             let sent = poll_fn(|cx| Poll::Ready(request.poll_send(&mut stream, cx))).await;
             assert!(!matches!(sent, Poll::Ready(Err(_))), "its answer may be there nevertheless");
             assert!(!request.is_sent());

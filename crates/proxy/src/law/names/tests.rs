@@ -93,17 +93,37 @@ fn no_byte_of_a_token_disguises_a_name() {
 }
 
 #[test]
-fn the_hop_set_agrees_with_its_table() {
+fn what_is_present_agrees_with_the_table() {
     for name in &HOP_BY_HOP {
         let mut headers = HeaderMap::new();
         headers.insert(name.clone(), HeaderValue::from_static("x"));
         headers.insert("accept", HeaderValue::from_static("x"));
-        let mut set = HopSet::default();
+        let mut set = Present::default();
         assert_eq!(set.note(name), Noted::HopByHop, "{name}");
         set.remove_from(&mut headers);
         assert_eq!(headers.len(), 1, "{name}");
     }
-    assert_eq!(HopSet::default().note(&header::ACCEPT), Noted::Other);
+    assert_eq!(Present::default().note(&header::ACCEPT), Noted::Other);
+}
+
+#[test]
+fn what_is_looked_for_is_found_where_it_is() {
+    type Asked = fn(Present) -> bool;
+    let asked: [(HeaderName, Asked); 7] = [
+        (header::CONTENT_LENGTH, Present::has_content_length),
+        (header::TRAILER, Present::has_trailer),
+        (header::COOKIE, Present::has_cookie),
+        (header::ALT_SVC, Present::has_alt_svc),
+        (header::TRANSFER_ENCODING, Present::has_transfer_encoding),
+        (header::CONNECTION, Present::has_connection),
+        (header::TE, Present::has_te),
+    ];
+    for (name, _) in &asked {
+        let present = Present::of(&HeaderMap::from_iter([(name.clone(), HeaderValue::from_static("x"))]));
+        for (other, has) in &asked {
+            assert_eq!(has(present), name == other, "{name} {other}");
+        }
+    }
 }
 
 #[test]
