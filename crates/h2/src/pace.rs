@@ -13,6 +13,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 const CONTROL_LIMIT: u64 = 1_000;
 /// For so many bytes that we send a client may send one frame more: it opens its windows as it reads.
 const BYTES_PER_FRAME: u64 = 1_024;
+/// What was written counts up to here: a client may read late, but what it read long ago pays for no flood.
+const CREDIT_LIMIT: u64 = 64 * 1_024 * 1_024;
 /// Streams that a client may cancel in a period (CVE-2023-44487).
 const RESET_LIMIT: u64 = 100;
 /// Streams that a client's errors may make us cancel in a period (CVE-2025-8671).
@@ -27,7 +29,8 @@ pub(crate) struct Pace {
     control: u64,
     resets: u64,
     errors: u64,
-    written: u64,
+    /// Bytes for which no frame came yet that they would pay for.
+    credit: u64,
     /// Since the last time that requests were taken.
     unserved: u64,
 }
@@ -51,11 +54,11 @@ pub(crate) enum Taken {
 
 impl Pace {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { since: now, control: 0, resets: 0, errors: 0, written: 0, unserved: 0 }
+        Self { since: now, control: 0, resets: 0, errors: 0, credit: 0, unserved: 0 }
     }
 
     pub(crate) fn wrote(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count as u64);
+        self.credit = self.credit.saturating_add(count as u64).min(CREDIT_LIMIT);
     }
 
     /// All requests were taken.
@@ -66,7 +69,10 @@ impl Pace {
     /// One more. Is it one too many?
     pub(crate) fn count(&mut self, counted: Counted, clock: impl FnOnce() -> Instant) -> bool {
         match counted {
-            Counted::Control => self.control += 1,
+            Counted::Control => match self.credit.checked_sub(BYTES_PER_FRAME) {
+                Some(rest) if self.control == CONTROL_LIMIT => self.credit = rest,
+                _ => self.control += 1,
+            },
             Counted::Error => self.errors += 1,
             Counted::Reset(taken) => {
                 self.resets += 1;
@@ -83,14 +89,12 @@ impl Pace {
         if now.saturating_duration_since(self.since) < PERIOD {
             return true;
         }
-        *self = Self { unserved: self.unserved, ..Self::new(now) };
+        *self = Self { unserved: self.unserved, credit: self.credit, ..Self::new(now) };
         false
     }
 
     fn is_over(&self) -> bool {
-        self.resets > RESET_LIMIT
-            || self.errors > ERROR_LIMIT
-            || self.control > CONTROL_LIMIT + self.written / BYTES_PER_FRAME
+        self.resets > RESET_LIMIT || self.errors > ERROR_LIMIT || self.control > CONTROL_LIMIT
     }
 }
 
@@ -124,6 +128,15 @@ mod tests {
         let mut pace = Pace::new(now);
         pace.wrote(10 * 1024 * 1024);
         assert_eq!(passed(&mut pace, Counted::Control, now), CONTROL_LIMIT + 10 * 1024);
+        // As it goes on reading, however much that is, but not for all that it has read long ago.
+        let mut pace = Pace::new(now);
+        for _ in 0..1_000 {
+            pace.wrote(1 << 20);
+            assert!((0..1024).all(|_| !pace.count(Counted::Control, || now)));
+        }
+        pace.wrote(1 << 40);
+        let frames = passed(&mut pace, Counted::Control, now);
+        assert!((64 * 1024..=64 * 1024 + CONTROL_LIMIT).contains(&frames), "{frames}");
     }
 
     #[test]
