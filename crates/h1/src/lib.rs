@@ -12,6 +12,7 @@
 //! | `response` | the head of a response, read and written |
 //! | `body` | the body of a message, read |
 //! | `hop` | what a message says of its connection |
+//! | `intake` | room for what is read |
 //! | `staged` | text and content on their way out |
 //!
 //! ```
@@ -31,12 +32,14 @@
 mod body;
 mod fields;
 mod hop;
+mod intake;
 mod request;
 mod response;
 mod staged;
 
 pub use body::{BodyReader, Cut, Part};
 pub use hop::Persistence;
+pub use intake::Intake;
 pub use request::{
     CHUNK_END, LAST_CHUNK, RequestHead, RequestHop, announced_trailers, read_request, write_chunk_size,
     write_request_head, write_trailers,

@@ -14,12 +14,9 @@ use tokio::{
     task::coop::unconstrained,
 };
 use tokio_rustls::client::TlsStream;
+use vestibule_h1::Intake;
 
 use crate::budget::Place;
-
-/// With less spare room than this, a buffer is not worth a system call. With more, it is used up first: pieces that come
-/// one by one share its memory.
-const LEAST_ROOM: usize = 512;
 
 /// So often a socket is read to find out whether it is silent. Under TLS much can come that says nothing (tickets, empty
 /// records), and each read takes a few KiB of it: a backend of good will says less than one.
@@ -87,20 +84,19 @@ impl Stream {
         }
     }
 
-    /// Reads once into the spare room of the buffer; zero at the end. When too little is left of it, room for so many bytes
-    /// is made, and where it can be told whether there is something to read, not before there is.
+    /// Reads once into the buffer; zero at the end. Where it can be told whether there is something to read, no room is made
+    /// before there is.
     pub(crate) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut BytesMut,
-        room: usize,
+        intake: &Intake,
+        most: Option<u64>,
     ) -> Poll<io::Result<usize>> {
         if let Self::Clear(socket) = self {
             ready!(socket.poll_readable(cx))?;
         }
-        if buffer.capacity() - buffer.len() < LEAST_ROOM {
-            buffer.reserve(room);
-        }
+        intake.make_room(buffer, most);
         pin!(self.read_buf(buffer)).poll(cx)
     }
 }

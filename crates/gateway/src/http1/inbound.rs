@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
-use vestibule_h1::{BodyReader, Part, RequestHead, read_request};
+use vestibule_h1::{BodyReader, Intake, Part, RequestHead, read_request};
 use vestibule_proxy::{RequestBodyError, forbids_trailer};
 use vestibule_wire::{BodyLength, Fault, Limits};
 
@@ -18,10 +18,6 @@ use crate::vitals::Vitals;
 
 /// How much is read at once. On the stack, while it is not known to be worth keeping.
 const READ_SIZE: usize = 8 * 1024;
-/// The same of a body, when that was not enough for what had come.
-const FAST_READ_SIZE: usize = 64 * 1024;
-/// With less room than this a buffer is not worth a system call.
-const LEAST_ROOM: usize = 512;
 /// What is thrown away of a body that nobody wants, if it is there; else the connection closes, which costs less.
 const SKIP_LIMIT: usize = 64 * 1024;
 
@@ -32,8 +28,7 @@ pub(super) struct Inbound {
     /// How much of a head is known not to be its end.
     seen: usize,
     body: BodyReader,
-    /// How much of a body is read at once.
-    room: usize,
+    intake: Intake,
     state: State,
 }
 
@@ -71,7 +66,7 @@ impl Default for Inbound {
             held: BytesMut::new(),
             seen: 0,
             body: BodyReader::new(BodyLength::Known(0)),
-            room: READ_SIZE,
+            intake: Intake::default(),
             state: State::Fine,
         }
     }
@@ -105,7 +100,7 @@ impl Inbound {
     /// A body of that length follows.
     pub(super) fn begin(&mut self, length: BodyLength) {
         self.body = BodyReader::forbidding(length, forbids_trailer);
-        self.room = READ_SIZE;
+        self.intake = Intake::default();
     }
 
     pub(super) fn poll_head<S: AsyncRead + Unpin>(
@@ -194,13 +189,9 @@ impl Inbound {
 
     /// Reads once, into room that is made for it: the content is passed on as it lies there.
     fn poll_fill<S: AsyncRead + Unpin>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.held.capacity() - self.held.len() < LEAST_ROOM {
-            // No more room than there is something for.
-            let rest = self.body.remaining().and_then(|rest| usize::try_from(rest).ok());
-            self.held.reserve(rest.map_or(self.room, |rest| self.room.min(rest.max(LEAST_ROOM))));
-        }
+        self.intake.make_room(&mut self.held, self.body.remaining());
         let count = ready!(pin!(stream.read_buf(&mut self.held)).poll(cx))?;
-        self.room = if self.held.len() == self.held.capacity() { FAST_READ_SIZE } else { READ_SIZE };
+        self.intake.note(count, self.held.capacity() - self.held.len());
         Poll::Ready(Ok(count))
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, ReadBuf};
-use vestibule_h1::{AnswerTo, BodyReader, Part, ResponseHead, read_response};
+use vestibule_h1::{AnswerTo, BodyReader, Intake, Part, ResponseHead, read_response};
 use vestibule_wire::{BodyLength, Limits};
 
 use crate::{error::ConnectionError, stream::Stream};
@@ -22,11 +22,8 @@ const FIELD_LIMIT: usize = 100;
 /// the body that is read with the head.
 const HEAD_SLACK: u64 = 512 * 1024;
 
-/// How much is read at once.
+/// How much is read at first, on the stack.
 const READ_SIZE: usize = 8 * 1024;
-
-/// The same, when that was not enough for what had come.
-const FAST_READ_SIZE: usize = 64 * 1024;
 
 /// See the module.
 pub(crate) struct Inbound {
@@ -37,7 +34,7 @@ pub(crate) struct Inbound {
     /// How much of a head is known not to be its end.
     seen: usize,
     received: u64,
-    room: usize,
+    intake: Intake,
     body: BodyReader,
 }
 
@@ -50,7 +47,7 @@ impl Inbound {
             buffer: BytesMut::new(),
             seen: 0,
             received: 0,
-            room: READ_SIZE,
+            intake: Intake::default(),
             body: BodyReader::new(BodyLength::Known(0)),
         }
     }
@@ -143,16 +140,16 @@ impl Inbound {
         let mut read = ReadBuf::uninit(&mut scratch);
         ready!(Pin::new(stream).poll_read(cx, &mut read)).map_err(ConnectionError::Broken)?;
         self.buffer = BytesMut::from(read.filled());
-        self.room = if read.remaining() == 0 { FAST_READ_SIZE } else { READ_SIZE };
+        self.intake.note(self.buffer.len(), read.remaining());
         Poll::Ready(Ok(self.buffer.len()))
     }
 
     fn poll_fill(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<usize, ConnectionError>> {
-        // No more room than there is something for: what is left of a body, and a byte that may not come behind it.
-        let rest = self.body.remaining().filter(|rest| *rest > 0).and_then(|rest| usize::try_from(rest).ok());
-        let room = rest.map_or(self.room, |rest| self.room.min(rest.saturating_add(1).max(READ_SIZE)));
-        let count = ready!(stream.poll_fill(cx, &mut self.buffer, room)).map_err(ConnectionError::Broken)?;
-        self.room = if self.buffer.len() == self.buffer.capacity() { FAST_READ_SIZE } else { READ_SIZE };
+        // What is left of a body, and a byte that may not come behind it.
+        let most = self.body.remaining().filter(|rest| *rest > 0).map(|rest| rest.saturating_add(1));
+        let count =
+            ready!(stream.poll_fill(cx, &mut self.buffer, &self.intake, most)).map_err(ConnectionError::Broken)?;
+        self.intake.note(count, self.buffer.capacity() - self.buffer.len());
         Poll::Ready(Ok(count))
     }
 }
