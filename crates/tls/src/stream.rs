@@ -16,8 +16,10 @@ use crate::{
     unread::LONGEST_RECORD,
 };
 
-/// As much ciphertext is read at once: a whole record of the usual greatest length.
+/// As much ciphertext is read at once, at least: a whole record of the usual greatest length.
 const READ_SIZE: usize = 16 * 1024 + 512;
+/// The same at most, for a reader who has as much room.
+const LARGE_READ_SIZE: usize = 64 * 1024;
 /// As much plaintext is taken at once, and its ciphertext kept while the network does not take it.
 const WRITE_SIZE: usize = 64 * 1024;
 /// Room for headers, tags and a change of keys.
@@ -94,8 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     /// Reads ciphertext once.
     fn poll_receive(&mut self, cx: &mut Context<'_>, reader: Option<&mut ReadBuf<'_>>) -> Poll<Result<(), Fault>> {
         let before = self.session.room_before();
-        let mut buffer = spare::incoming(LONGEST_RECORD + READ_SIZE);
-        let mut new = ReadBuf::new(&mut buffer[before..before + READ_SIZE]);
+        let room = reader.as_ref().map_or(0, |reader| reader.remaining()).saturating_sub(before);
+        let size = room.clamp(READ_SIZE, LARGE_READ_SIZE);
+        let mut buffer = spare::incoming(LONGEST_RECORD + LARGE_READ_SIZE);
+        let mut new = ReadBuf::new(&mut buffer[before..before + size]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut new))?;
         let count = new.filled().len();
         if count == 0 {

@@ -30,6 +30,8 @@ pub(super) struct Ends {
     pub(super) room: usize,
     /// How often something was taken.
     pub(super) writes: usize,
+    /// How often something was read.
+    pub(super) reads: usize,
     /// Who asked last for room: a socket wakes one writer only.
     pub(super) writer: Option<Waker>,
     moved: usize,
@@ -50,6 +52,7 @@ impl Line {
             write_size,
             room: usize::MAX,
             writes: 0,
+            reads: 0,
             writer: None,
             moved: 0,
         })))
@@ -73,6 +76,7 @@ impl AsyncRead for Line {
                 return Poll::Pending;
             }
             buf.put_slice(&ends.to_server.drain(..count).collect::<Vec<_>>());
+            ends.reads += 1;
             ends.moved += count;
             Poll::Ready(Ok(()))
         })

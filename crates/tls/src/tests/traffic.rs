@@ -57,6 +57,25 @@ fn many_small_records_at_once_are_read_by_small_and_large_readers() {
 }
 
 #[test]
+fn as_much_is_read_at_once_as_the_reader_has_room_for() {
+    for (room, most_held) in [(64 * 1024, 0), (100, 2 * 16 * 1024)] {
+        let line = Line::new();
+        let (mut client, mut server) = connection(&TLS13, &line);
+        let said = bytes(60_000);
+        client.say(&said);
+        line.with(|ends| ends.reads = 0);
+        let mut piece = vec![0; room];
+        let mut piece = ReadBuf::new(&mut piece);
+        let read = poll(|cx| Pin::new(&mut server).poll_read(cx, &mut piece));
+        assert!(matches!(read, Poll::Ready(Ok(()))), "{read:?}");
+        assert!(piece.filled() == &said[..room.min(said.len())], "all that there is room for, of {room}");
+        assert_eq!(line.with(|ends| ends.reads), 1);
+        assert!(server.held() <= most_held, "{} bytes wait for a reader with room for {room}", server.held());
+        assert!(read_all(&mut server, room).0 == said[room.min(said.len())..]);
+    }
+}
+
+#[test]
 fn a_head_and_its_body_are_one_record_and_one_write() {
     let line = Line::new();
     let (mut client, mut server) = connection(&TLS13, &line);
