@@ -18,12 +18,31 @@ use super::{
 pub(super) struct Results {
     seconds: u32,
     rounds: u32,
+    system: System,
     versions: BTreeMap<Peer, String>,
     /// In the order of measurement.
     #[serde(rename = "workloads")]
     pub(super) rows: Vec<Row>,
     /// Held against the rows when all of them are there.
     pub(super) goals: Goals,
+}
+
+/// What of the system has a say in the figures.
+#[derive(Serialize)]
+struct System {
+    kernel: Option<String>,
+    /// One that paces costs a timer for each segment, on loopback too, and of the origin's on the proxy's core.
+    congestion_control: Option<String>,
+}
+
+impl System {
+    fn here() -> Self {
+        let of = |path| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+        Self {
+            kernel: of("/proc/sys/kernel/osrelease"),
+            congestion_control: of("/proc/sys/net/ipv4/tcp_congestion_control"),
+        }
+    }
 }
 
 /// One workload.
@@ -56,7 +75,14 @@ pub(super) struct Entry {
 impl Results {
     /// Of loads so long, repeated so often.
     pub(super) fn new(seconds: u32, rounds: u32) -> Self {
-        Self { seconds, rounds, versions: BTreeMap::new(), rows: Vec::new(), goals: Goals::default() }
+        Self {
+            seconds,
+            rounds,
+            system: System::here(),
+            versions: BTreeMap::new(),
+            rows: Vec::new(),
+            goals: Goals::default(),
+        }
     }
 
     /// Notes which version was measured.
@@ -116,7 +142,9 @@ impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let versions: Vec<_> =
             self.versions.iter().map(|(peer, version)| format!("{} {version}", peer.name())).collect();
-        writeln!(f, "{}", versions.join(", "))?;
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+        let (kernel, control) = (known(&self.system.kernel), known(&self.system.congestion_control));
+        writeln!(f, "{}; Linux {kernel}, congestion control {control}", versions.join(", "))?;
         writeln!(
             f,
             "{} s a load, median of {} round(s); in brackets the ratio to the best peer that is not vestibule",
