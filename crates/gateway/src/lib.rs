@@ -13,6 +13,7 @@ pub mod admin;
 mod admission;
 mod appetite;
 mod backends;
+mod bulk;
 mod certificates;
 mod challenge;
 mod change;

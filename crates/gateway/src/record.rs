@@ -20,6 +20,7 @@ use vestibule_vhost::Route;
 
 use crate::{
     access::AccessEvent,
+    bulk::Bulk,
     fault::chain,
     live::{LiveSite, Place},
     refusals::{Particulars, Refused},
@@ -52,6 +53,7 @@ pub(crate) struct Record {
     pub(crate) seat: Option<Seat>,
     status: u16,
     bytes: u64,
+    bulk: Bulk,
     complete: bool,
 }
 
@@ -125,6 +127,7 @@ impl Record {
             seat: None,
             status: CLIENT_GONE,
             bytes: 0,
+            bulk: Bulk::default(),
             complete: false,
         })
     }
@@ -160,6 +163,12 @@ impl Record {
                 why,
             },
         );
+    }
+
+    /// Ready when more of its response may be moved.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(site) = &self.site else { return Poll::Ready(()) };
+        self.bulk.poll_turn(self.walker.worker().bulk(), site.vhost.tenant, cx)
     }
 
     fn event<'a>(&'a self, seen: &'a Seen) -> AccessEvent<'a> {
@@ -247,12 +256,17 @@ impl http_body::Body for Tracked {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(record) = &mut self.record {
+            ready!(record.poll_turn(cx));
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         let expected = self.expected;
         if let Some(record) = &mut self.record {
             match &frame {
                 Some(Ok(frame)) => {
-                    record.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    let count = frame.data_ref().map_or(0, Bytes::len);
+                    record.bulk.moved(count);
+                    record.bytes += count as u64;
                     record.complete = frame.is_trailers() || expected == Some(record.bytes);
                 }
                 Some(Err(error)) => {

@@ -12,7 +12,7 @@ use vestibule_proxy::{self as proxy, Body, Caller, Refusal, RequestBody, Scheme}
 use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
 
 use crate::{
-    admission, challenge,
+    admission, bulk, challenge,
     fault::chain,
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
@@ -234,6 +234,7 @@ async fn answer(walker: &Walker, request: &mut Request<RequestBody>, record: &mu
             };
             let places = tunnel_places(&site, request)?;
             let request = std::mem::take(request);
+            let request = request.map(|body| bulk::in_turns(body, walker.worker().bulk(), site.vhost.tenant));
             let forwarded = walker.worker().proxy().forward(request, &path, &site.vhost, &route, caller).await;
             let forwarded =
                 forwarded.map_err(|error| Declined { refusal: error.refusal(), why: Some(chain(&error)) })?;

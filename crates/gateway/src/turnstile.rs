@@ -1,6 +1,6 @@
 //! [`Turnstile`]: whose turn it is on a busy worker. So much work may begin in one turn of the worker's run loop; what comes
 //! beyond that waits, and tenants are served in turn (deficit round robin), however many requests or handshakes each has
-//! waiting. On a worker that is not busy everything passes at once.
+//! waiting. On a worker that is not busy everything passes at once. Long bodies have a turnstile of their own (`bulk`).
 //!
 //! It bounds nothing: whoever waits here has a place within a tenant's limits already.
 
@@ -19,10 +19,36 @@ use crate::tasks::Tasks;
 pub(crate) const REQUEST: u32 = 1;
 /// What a TLS handshake counts beside it.
 pub(crate) const HANDSHAKE: u32 = 8;
-/// What may begin in one turn.
-const TURN: u32 = 16;
-/// What a tenant may begin before it is the next one's turn.
-const QUANTUM: u32 = 4;
+
+/// How a turnstile deals out its turns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// What may begin in one turn.
+    pub(crate) turn: u32,
+    /// What a tenant may begin before it is the next one's turn.
+    pub(crate) quantum: u32,
+    /// When the first turn begins for which somebody waits.
+    pub(crate) first: First,
+}
+
+/// When a turn begins that somebody waits for while there was none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    AtOnce,
+    /// When everything that is ready, and what the system tells of meanwhile, has run.
+    AfterOthers,
+}
+
+impl Share {
+    /// Of requests and handshakes.
+    const WORK: Self = Self { turn: 16, quantum: 4, first: First::AtOnce };
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self::WORK
+    }
+}
 
 /// One per worker. Cheap to clone.
 #[derive(Clone, Default)]
@@ -34,12 +60,16 @@ pub(crate) struct Turnstile {
 
 #[derive(Default)]
 struct State {
+    share: Share,
     /// What may still begin in this turn.
     left: u32,
     keeper: Keeper,
     /// Tenants with somebody waiting, whose turn comes first at the front.
     ring: VecDeque<TenantId>,
     queues: HashMap<TenantId, Queue>,
+    /// How many turns were begun for somebody who waited.
+    #[cfg(test)]
+    turns: usize,
 }
 
 /// The task that begins a new turn.
@@ -63,9 +93,14 @@ struct Waiting {
 }
 
 impl Turnstile {
-    /// Of the worker with these tasks.
+    /// For requests and handshakes, of the worker with these tasks.
     pub(crate) fn new(tasks: Tasks) -> Self {
-        Self { state: Rc::default(), tasks }
+        Self::sharing(Share::WORK, tasks)
+    }
+
+    /// For something else.
+    pub(crate) fn sharing(share: Share, tasks: Tasks) -> Self {
+        Self { state: Rc::new(RefCell::new(State { share, ..State::default() })), tasks }
     }
 
     /// Waits for the tenant's turn to begin work of that cost. Dropping the future gives the turn up.
@@ -75,8 +110,8 @@ impl Turnstile {
         let _ = turn.await;
     }
 
-    /// `None`: at once.
-    fn enter(&self, tenant: TenantId, cost: u32) -> Option<oneshot::Receiver<()>> {
+    /// The turn that is waited for; `None`: it is now.
+    pub(crate) fn enter(&self, tenant: TenantId, cost: u32) -> Option<oneshot::Receiver<()>> {
         let mut state = self.state.borrow_mut();
         if state.ring.is_empty() && state.left >= cost {
             state.left -= cost;
@@ -90,8 +125,16 @@ impl Turnstile {
         Some(turn)
     }
 
+    #[cfg(test)]
+    pub(crate) fn turns(&self) -> usize {
+        self.state.borrow().turns
+    }
+
     /// Begins turn after turn until one leaves nobody waiting. Between two of them everything that was ready has run.
     async fn keep(self) {
+        if self.state.borrow().share.first == First::AfterOthers {
+            tokio::task::yield_now().await;
+        }
         loop {
             let rest = self.state.borrow_mut().turn();
             if rest == Keeper::Asleep {
@@ -114,12 +157,16 @@ impl State {
     }
 
     fn turn(&mut self) -> Keeper {
-        self.left = TURN;
+        #[cfg(test)]
+        {
+            self.turns += 1;
+        }
+        self.left = self.share.turn;
         while self.left > 0
             && let Some(tenant) = self.ring.pop_front()
         {
             let Some(queue) = self.queues.get_mut(&tenant) else { continue };
-            queue.credit += QUANTUM;
+            queue.credit += self.share.quantum;
             while let Some(next) = queue.waiting.pop_front_if(|next| next.cost <= queue.credit) {
                 // Who has left meanwhile costs nothing.
                 if next.pass.send(()).is_ok() {
@@ -156,7 +203,7 @@ mod tests {
         let mut flood: Vec<_> = (0..1000).map(|_| state.queue(HOT, REQUEST)).collect();
         let mut calm = vec![state.queue(CALM, REQUEST)];
         assert_eq!(state.turn(), Keeper::Running);
-        assert_eq!((passed(&mut flood), passed(&mut calm)), (TURN as usize - 1 + 1, 1));
+        assert_eq!((passed(&mut flood), passed(&mut calm)), (Share::WORK.turn as usize - 1 + 1, 1));
     }
 
     #[test]
@@ -168,7 +215,7 @@ mod tests {
             state.turn();
         }
         let (requests, handshakes) = (passed(&mut requests), passed(&mut handshakes) * HANDSHAKE as usize);
-        assert!(requests.abs_diff(handshakes) <= (HANDSHAKE + QUANTUM) as usize, "{requests} {handshakes}");
+        assert!(requests.abs_diff(handshakes) <= (HANDSHAKE + Share::WORK.quantum) as usize, "{requests} {handshakes}");
     }
 
     #[test]

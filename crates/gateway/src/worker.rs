@@ -27,6 +27,7 @@ use vestibule_proxy::{Border, Proxy, ProxyConfig, Spawn, Trust, UpstreamBudget};
 use crate::{
     access::AccessLine,
     backends::Denials,
+    bulk,
     config::Config,
     connection,
     front::Front,
@@ -103,6 +104,7 @@ pub(crate) struct Worker {
     empty: Notify,
     next_request: Cell<u64>,
     turnstile: Turnstile,
+    bulk: Turnstile,
     tasks: Tasks,
 }
 
@@ -243,6 +245,7 @@ impl Worker {
             empty: Notify::new(),
             next_request: Cell::new(first_request_id()),
             turnstile: Turnstile::new(tasks.clone()),
+            bulk: bulk::turnstile(tasks.clone()),
             tasks,
             shared,
         }
@@ -287,6 +290,11 @@ impl Worker {
     /// Whose turn it is here.
     pub(crate) fn turnstile(&self) -> &Turnstile {
         &self.turnstile
+    }
+
+    /// Which long body may move here.
+    pub(crate) fn bulk(&self) -> &Turnstile {
+        &self.bulk
     }
 
     /// Client connections that the whole gateway could take beside those that are open.

@@ -6,6 +6,7 @@ mod first_certificate;
 mod guests;
 mod http1;
 mod http2;
+mod turns;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
