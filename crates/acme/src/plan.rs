@@ -26,7 +26,7 @@
 //! | module | in reading order |
 //! |---|---|
 //! | `work`, `standing` | the nouns of the surface |
-//! | `name`, `calendar`, `ca` | one wanted name, one certificate, one CA |
+//! | `name`, `lot`, `calendar`, `ca` | one wanted name, its fate where it has one, one certificate, one CA |
 //! | `wants` | want and unwant; `settle` |
 //! | `holdings` | what covers a name, and its calendar |
 //! | `lanes` | who goes next |
@@ -50,6 +50,7 @@ mod holdings;
 mod journal;
 mod lanes;
 mod looks;
+mod lot;
 mod name;
 mod outcome;
 mod polls;
@@ -152,9 +153,9 @@ pub struct Planner {
 
 #[derive(Clone, Debug)]
 struct Site {
-    names: Vec<NameIx>,
+    names: Box<[NameIx]>,
     /// Those among them that are wildcards.
-    wildcards: Vec<NameIx>,
+    wildcards: Box<[NameIx]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,8 +23,8 @@ const CLAIMS_BEFORE: TableDefinition<'_, &str, (&str, u32, u64)> = TableDefiniti
 const GOOD: TableDefinition<'_, &str, (u32, &[u8])> = TableDefinition::new("good-1");
 /// The file within the state folder.
 const FILE: &str = "ledger.redb";
-/// Pages kept in memory, bytes.
-const CACHE_LIMIT: usize = 8 * 1024 * 1024;
+/// Pages kept in memory, bytes. A start asks for sites in order, and a change for a few pages that the kernel has.
+const CACHE_LIMIT: usize = 2 * 1024 * 1024;
 
 /// Open for writing; locked against other processes. After an error of the disk it is opened anew for the next commit.
 #[derive(Debug)]

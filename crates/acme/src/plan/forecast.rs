@@ -131,7 +131,7 @@ impl Planner {
     }
 
     fn line(&self, site: &SiteId, done: Timestamp, orders: usize) -> SiteForecast {
-        let names = self.sites.get(site).map(|site| site.names.as_slice()).unwrap_or_default();
+        let names = self.sites.get(site).map(|site| &*site.names).unwrap_or_default();
         let waited = self.waits.iter().flat_map(|ledger| names.iter().filter_map(|ix| ledger.longest(*ix)));
         let longest = waited.filter(|(_, time)| *time >= NOTABLE).max_by_key(|(_, time)| *time);
         SiteForecast { site: site.clone(), done, orders, waits_for: longest.map(|(why, _)| why.words()) }

@@ -186,7 +186,7 @@ impl Planner {
     /// Names of the same site that are about to be looked at for the first time, and could share the order.
     pub(super) fn mates_on_their_way(&self, lead: NameIx, lane: Lane, now: Timestamp) -> Option<Wait> {
         let name = &self.names[lead];
-        let fresh = lane == Lane::Fresh && name.fate == Fate::default() && !name.forced;
+        let fresh = lane == Lane::Fresh && *name.fate == Fate::default() && !name.forced;
         if !fresh || now >= name.since.after(MATES_WAIT) {
             return None;
         }

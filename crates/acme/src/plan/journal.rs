@@ -187,7 +187,7 @@ impl Planner {
                 Some(&ca(id)?.health).filter(|health| **health != Health::default()).and_then(write_value)
             }
             Key::Name(tenant, name) => {
-                let wanted = self.by_name.get(&(name.clone(), *tenant)).map(|ix| &self.names[*ix].fate);
+                let wanted = self.by_name.get(&(name.clone(), *tenant)).map(|ix| &*self.names[*ix].fate);
                 let kept = || self.journal.fates.get(&(*tenant, name.clone())).map(|(fate, _)| fate);
                 wanted.or_else(kept).filter(|fate| **fate != Fate::default()).and_then(write_value)
             }

@@ -229,7 +229,7 @@ impl Planner {
         let first_look = before.is_none() && name.fate.failures == 0;
         if first_look {
             if let Some(since) = since.filter(|_| sight.pointing == Pointing::NotHere && !name.forced) {
-                name.parked = Some(Parked { until: since.after(PATIENCE), why: Waits::Dns });
+                name.parked = Some(Box::new(Parked { until: since.after(PATIENCE), why: Waits::Dns }));
             }
             return;
         }

@@ -9,6 +9,7 @@ use super::{
     ca::{Closed, RETRY_AFTER_LIMIT},
     lanes::Lane,
     looks::Look,
+    lot::Lot,
     slab::CertIx,
     work::{JobId, Pointing, Randomness, Sight},
 };
@@ -55,7 +56,7 @@ pub(super) struct Name {
     /// When the last certificate ran out or was revoked, if it is without one since.
     pub(super) lapsed: Option<Timestamp>,
     pub(super) flight: Option<JobId>,
-    pub(super) fate: Fate,
+    pub(super) fate: Lot,
     /// An operator asked for it.
     pub(super) forced: bool,
     pub(super) sight: Option<Sight>,
@@ -65,7 +66,7 @@ pub(super) struct Name {
     pub(super) lane: Option<(Lane, Timestamp)>,
     pub(super) timer: Option<Timestamp>,
     /// Waits for something other than its own back-off until then.
-    pub(super) parked: Option<Parked>,
+    pub(super) parked: Option<Box<Parked>>,
     /// Where it stands with looks at DNS.
     pub(super) look: Look,
     pub(super) looked_at: Timestamp,
@@ -187,7 +188,7 @@ impl Name {
             cert: None,
             lapsed: None,
             flight: None,
-            fate: Fate::default(),
+            fate: Lot::default(),
             forced: false,
             sight: None,
             unseen: false,
@@ -238,14 +239,14 @@ impl Name {
     }
 
     fn wait_until(&mut self, at: Timestamp, now: Timestamp) {
-        self.fate = std::mem::take(&mut self.fate).seen_from(now);
+        self.fate = std::mem::take(&mut self.fate).into_fate().seen_from(now).into();
         self.fate.retry_at = self.fate.retry_at.max(at);
         self.fate.said_at = now;
     }
 
     /// The clock went back: nothing has happened in the future, and no wait goes on until then.
     pub(super) fn went_back(&mut self, now: Timestamp) {
-        self.fate = std::mem::take(&mut self.fate).seen_from(now);
+        self.fate = std::mem::take(&mut self.fate).into_fate().seen_from(now).into();
         self.parked = None;
         self.lapsed = self.lapsed.filter(|at| *at <= now);
         for past in [&mut self.since, &mut self.looked_at, &mut self.changed_at] {
@@ -259,7 +260,7 @@ impl Name {
 
     pub(super) fn succeeded(&mut self, now: Timestamp) {
         let change_ordered_at = self.fate.change_ordered_at.filter(|_| self.fate.change_ready_at() > now);
-        self.fate = Fate { learned: self.fate.learned, change_ordered_at, ..Fate::default() };
+        self.fate = Fate { learned: self.fate.learned, change_ordered_at, ..Fate::default() }.into();
         self.lapsed = None;
         self.parked = None;
     }
@@ -298,7 +299,7 @@ impl Name {
 
     /// Nothing to remember that is not so by default.
     pub(super) fn is_ordinary(&self) -> bool {
-        self.fate == Fate::default()
+        *self.fate == Fate::default()
     }
 }
 

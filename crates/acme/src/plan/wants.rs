@@ -108,9 +108,10 @@ impl Planner {
         }
         let mut name = Name::new(tenant, pattern.clone(), now);
         if let Some(fate) = self.journal.take_fate(tenant, pattern) {
-            name.fate = fate;
+            name.fate = fate.into();
         }
         name.lapsed = self.lapsed.remove(&(tenant, name.text.clone()));
+        self.share_texts(&mut name);
         let wildcard = name.wildcard.clone();
         let ix = self.names.insert(name);
         self.by_name.insert((pattern.clone(), tenant), ix);
@@ -118,6 +119,21 @@ impl Planner {
             self.by_wildcard.entry((tenant, wildcard)).or_default().insert(ix);
         }
         ix
+    }
+
+    /// Many names have the same texts: those below one domain that of their wildcard, and mostly of their registered domain;
+    /// and a name is written in its certificate once more.
+    fn share_texts(&self, name: &mut Name) {
+        if let Some(((_, text), _)) = self.by_covered.get_key_value(&(name.tenant, Arc::clone(&name.text))) {
+            name.text = Arc::clone(text);
+        }
+        let Some(wildcard) = &name.wildcard else { return };
+        let beside = self.by_wildcard.get(&(name.tenant, wildcard.clone())).and_then(BTreeSet::first);
+        let Some(beside) = beside.map(|ix| &self.names[*ix]) else { return };
+        name.wildcard.clone_from(&beside.wildcard);
+        if name.domain == beside.domain {
+            name.domain = Arc::clone(&beside.domain);
+        }
     }
 
     /// Forgets a name that nobody wants and nothing is in flight for. What was learned of it stays in the journal for a while, so
@@ -138,13 +154,14 @@ impl Planner {
             }
         }
         if !name.is_ordinary() {
-            self.journal.keep_fate(name.tenant, name.pattern, name.fate, now);
+            self.journal.keep_fate(name.tenant, name.pattern, name.fate.into_fate(), now);
         }
     }
 
     /// Decides where a name stands. Whatever happens to a name ends here.
     pub(super) fn settle(&mut self, ix: NameIx, now: Timestamp) {
         self.unplace(ix);
+        self.names[ix].fate.shed();
         let name = &self.names[ix];
         if name.flight.is_some() {
             self.looks.cancel(&mut self.names[ix], ix);
@@ -220,7 +237,7 @@ impl Planner {
         if why == Waits::Ca {
             self.parked_for_ca.insert(ix);
         }
-        self.names[ix].parked = Some(Parked { until, why });
+        self.names[ix].parked = Some(Box::new(Parked { until, why }));
         self.settle(ix, now);
     }
 

@@ -78,7 +78,7 @@ fn success_forgets_everything_but_the_challenge() {
     assert!(name.fate.last.as_ref().is_some_and(|(_, sentence, _)| sentence.len() <= SENTENCE_LIMIT));
     name.fate.learned = Some(ChallengeKind::TlsAlpn01);
     name.succeeded(START);
-    assert_eq!(name.fate, Fate { learned: Some(ChallengeKind::TlsAlpn01), ..Fate::default() });
+    assert_eq!(*name.fate, Fate { learned: Some(ChallengeKind::TlsAlpn01), ..Fate::default() });
     assert!(!name.is_ordinary());
 }
 
