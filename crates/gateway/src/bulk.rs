@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What a body moves between two of its turns, bytes: the most that is read at once.
-const PIECE: u32 = 64 * 1024;
+const PIECE: u32 = vestibule_h1::LARGEST_PIECE;
 /// All bodies of a worker move so much in a turn: it takes some hundred microseconds.
 const SHARE: Share = Share { turn: 4 * PIECE, quantum: PIECE, first: First::AfterOthers };
 

@@ -5,10 +5,11 @@ use bytes::BytesMut;
 
 /// How much is read at once.
 const SMALL: usize = 8 * 1024;
-/// The same, when that was not enough for what had come. A little less than 64 KiB: with what TLS adds, it is still no more
-/// than the kernel sends as one segment where it may (64 KiB with their headers). A few bytes beyond that are a segment by
-/// themselves, which costs as much as a large one.
-const LARGE: usize = 63 * 1024;
+/// The same, when that was not enough for what had come: the most that is read at once, bytes. A little less than 64 KiB: with
+/// what TLS adds, it is still no more than the kernel sends as one segment where it may (64 KiB with their headers). A few
+/// bytes beyond that are a segment by themselves, which costs as much as a large one.
+pub const LARGEST_PIECE: u32 = 63 * 1024;
+const LARGE: usize = LARGEST_PIECE as usize;
 /// With less room than this a buffer is not worth a system call. With more, it is used up first: pieces that come one by
 /// one share its memory.
 const LEAST: usize = 512;

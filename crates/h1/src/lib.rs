@@ -39,7 +39,7 @@ mod staged;
 
 pub use body::{BodyReader, Cut, Part};
 pub use hop::Persistence;
-pub use intake::Intake;
+pub use intake::{Intake, LARGEST_PIECE};
 pub use request::{
     CHUNK_END, LAST_CHUNK, RequestHead, RequestHop, announced_trailers, read_request, write_chunk_size,
     write_request_head, write_trailers,
