@@ -48,6 +48,9 @@ enum Bench {
     Neighbours(neighbours::NeighboursArgs),
     /// Counts the instructions of a request under callgrind, and holds them against the recorded figure.
     Instructions(instructions::InstructionsArgs),
+    /// Loads a build that counts, for `cargo xtask dist`.
+    #[command(hide = true)]
+    Train(peers::TrainArgs),
     /// Floods the gateway, nginx and HAProxy in the ways that have brought gateways down, and prints what each costs.
     Floods(floods::FloodsArgs),
 }
@@ -75,6 +78,7 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome {
         Some(Bench::Peers(args)) => peers::run(args),
         Some(Bench::Neighbours(args)) => neighbours::run(args),
         Some(Bench::Instructions(args)) => instructions::run(args),
+        Some(Bench::Train(args)) => peers::train(args),
         Some(Bench::Floods(args)) => floods::run(args),
     }
 }

@@ -5,6 +5,7 @@
 mod arrows;
 mod bench;
 mod ci;
+mod dist;
 mod fuzz;
 mod kestrel;
 mod licences;
@@ -55,6 +56,8 @@ enum Command {
     SoakBackend(soak::BackendArgs),
     /// Two scanners of TLS, testssl.sh and sslyze, against the gateway as it starts without settings.
     Scan,
+    /// Builds the gateway as it is best shipped: trained by the loads of `bench`. Two release builds and a minute.
+    Dist(dist::DistArgs),
     /// Starts the demonstration: three backends and the gateway on free ports.
     Demo,
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
         Command::SoakBackend(args) => soak::serve(&args),
         Command::Scan => scan::run(),
+        Command::Dist(args) => dist::run(&args),
         Command::Demo => demo(),
     };
     match outcome {

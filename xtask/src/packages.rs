@@ -40,9 +40,15 @@ pub(crate) fn ensure() -> Outcome {
 pub(crate) fn install_missing(who: &str, needed: &[Package]) -> Outcome {
     let missing = needed.iter().filter(|package| !package.programs.iter().all(|program| found(program)));
     let names: Vec<&str> = missing.map(|package| package.name).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
+    if names.is_empty() { Ok(()) } else { install(who, &names) }
+}
+
+/// Installs one package whose name is only known now, and which is missing.
+pub(crate) fn install_named(who: &str, name: &str) -> Outcome {
+    install(who, &[name])
+}
+
+fn install(who: &str, names: &[&str]) -> Outcome {
     if !rustix::process::geteuid().is_root() {
         let list = names.join(" ");
         return Err(format!(

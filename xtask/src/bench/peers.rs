@@ -20,6 +20,7 @@ mod plot;
 pub(super) mod proc;
 pub(super) mod stage;
 mod table;
+mod train;
 mod workload;
 mod wrk;
 
@@ -28,6 +29,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use clap::Args;
 use tokio::time::timeout;
 
+pub(super) use self::train::{TrainArgs, run as train};
 use self::{
     cell::{Cell, Sample},
     config::{Job, Terms},

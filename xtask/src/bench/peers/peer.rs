@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::geteuid;
+use rustix::process::{Signal, geteuid};
 use serde::Serialize;
 use tempfile::TempDir;
 use vestibule_testkit::{
@@ -22,7 +22,7 @@ use super::{
     hosts::with_end,
     metrics::Metrics,
     proc::{Usage, processor_time},
-    stage::{HOST, Stage, listening},
+    stage::{HOST, START_LIMIT, Stage, listening},
 };
 use crate::{
     bench::PROXY_CORE,
@@ -189,6 +189,13 @@ impl Running {
             return Err(format!("the proxy ended with {exit}"));
         }
         Usage::of(self.process.pid()).ok_or_else(|| "the proxy is gone".to_owned())
+    }
+
+    /// Ends it in good order.
+    pub(super) async fn end(mut self) -> Result<(), String> {
+        self.process.signal(Signal::TERM);
+        let exit = self.process.wait_within(START_LIMIT).await.ok_or("does not end")?;
+        if exit.success() { Ok(()) } else { Err(format!("ended with {exit}: {}", self.process.stderr().trim())) }
     }
 
     /// The processor time that it has used so far, of its own process alone.
