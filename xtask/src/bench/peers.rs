@@ -63,7 +63,7 @@ pub(crate) struct PeersArgs {
     /// Print the numbers as JSON.
     #[arg(long)]
     json: bool,
-    /// Only these proxies [default: all, quick: vestibule nginx haproxy].
+    /// Only these proxies [default: all, quick: all but apache].
     #[arg(long, value_enum, num_args = 1..)]
     only: Vec<Peer>,
     /// Only these workloads.
@@ -108,8 +108,7 @@ impl Plan {
         let (seconds, rounds) = if args.quick { (2, 1) } else { (6, 5) };
         let mut peers = chosen(&args.only);
         if args.quick && args.only.is_empty() {
-            // They cost the most and take a third of the time; Caddy is the best of the others at large bodies alone.
-            peers.retain(|peer| !matches!(peer, Peer::Apache | Peer::Caddy));
+            peers.retain(|peer| *peer != Peer::Apache);
         }
         let mut terms = vec![Terms::Load];
         terms.extend(args.everything.then_some(Terms::Everything));
