@@ -83,9 +83,9 @@ impl BodyReader {
                 if *left == 0 {
                     self.at = At::Over;
                 }
-                Ok(Some(Part::Data(bytes.split_to(count).freeze())))
+                Ok(Some(Part::Data(take(bytes, count))))
             }
-            At::UntilClose => Ok(Some(Part::Data(bytes.split().freeze()))),
+            At::UntilClose => Ok(Some(Part::Data(std::mem::take(bytes).freeze()))),
             At::Chunks(chunks, trailers) => {
                 let part = read_chunks(chunks, trailers, bytes)?;
                 if chunks.is_end() {
@@ -111,6 +111,12 @@ impl BodyReader {
     }
 }
 
+/// The first so many bytes. If they are all there is, the memory goes with them: a buffer that kept it would hold as much again
+/// as long as whoever takes the content has not asked for more, and a slow client has all the time in the world.
+fn take(bytes: &mut BytesMut, count: usize) -> Bytes {
+    if count == bytes.len() { std::mem::take(bytes) } else { bytes.split_to(count) }.freeze()
+}
+
 /// Content of a chunk that is shorter than this is put together with that of the next one, if that is there.
 const SMALL: usize = 1024;
 /// As much is put together at once.
@@ -123,7 +129,7 @@ fn read_chunks(chunks: &mut Chunks, trailers: &mut HeaderMap, bytes: &mut BytesM
             Piece::Data if length < SMALL && goes_on(&bytes[length..]) => {
                 return Ok(Some(Part::Data(join(chunks, length, bytes))));
             }
-            Piece::Data => return Ok(Some(Part::Data(bytes.split_to(length).freeze()))),
+            Piece::Data => return Ok(Some(Part::Data(take(bytes, length)))),
             Piece::Frame => bytes.advance(length),
             Piece::Trailer => append(trailers, &bytes.split_to(length).freeze())?,
         }

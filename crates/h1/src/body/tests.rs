@@ -46,6 +46,23 @@ fn a_body_ends_where_its_length_says() {
 }
 
 #[test]
+fn content_that_is_all_there_is_takes_its_memory_along() {
+    for (length, frame, behind) in [
+        (BodyLength::Known(5), "", ""),
+        (BodyLength::Known(9), "", ""),
+        (BodyLength::UntilClose, "", ""),
+        (BodyLength::Chunked, "5\r\n", ""),
+        (BodyLength::Chunked, "5\r\n", "\r"),
+    ] {
+        let mut buffer = BytesMut::with_capacity(1 << 16);
+        buffer.extend_from_slice(format!("{frame}hello{behind}").as_bytes());
+        let part = BodyReader::new(length).read(&mut buffer);
+        assert_eq!((part, &buffer[..]), (Ok(Some(Part::Data("hello".into()))), behind.as_bytes()));
+        assert_eq!(buffer.capacity() == 0, behind.is_empty(), "{length:?}, {behind:?}");
+    }
+}
+
+#[test]
 fn chunks_become_content_and_trailers() {
     check(BodyLength::Chunked, "5\r\nhello\r\n1;a=b\r\n!\r\n0\r\n\r\n", Ok(("hello!", &[], "")));
     check(
