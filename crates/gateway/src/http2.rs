@@ -160,6 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
                 && (self.queue.is_empty() || written.is_pending());
             if is_done {
                 self.exchanges.rest();
+                self.codec.rest();
                 return Poll::Pending;
             }
         }

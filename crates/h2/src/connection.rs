@@ -351,6 +351,11 @@ impl Connection {
         self.streams.count()
     }
 
+    /// Nothing comes for a while: room that is not used is given back.
+    pub fn rest(&mut self) {
+        self.decoder.rest();
+    }
+
     /// Has a polite close come to its end?
     pub fn is_drained(&self) -> bool {
         matches!(self.closing, Closing::Final(_)) && self.streams.count() == 0

@@ -10,7 +10,7 @@ use super::{bells::Bells, inbox::Inbox};
 use crate::{record::Tracked, request::Walk, vitals::Vitals};
 
 /// Places that an idle connection keeps.
-const KEPT: usize = 2;
+const KEPT: usize = 1;
 
 /// A request under way.
 pub(super) struct Exchange {
@@ -80,7 +80,8 @@ pub(super) struct Exchanges {
 
 impl Exchanges {
     pub(super) fn new(bells: Arc<Bells>) -> Self {
-        Self { places: Vec::new(), free: Vec::new(), bells }
+        let (places, free) = (Vec::with_capacity(KEPT), Vec::with_capacity(KEPT));
+        Self { places, free, bells }
     }
 
     /// One more; it rings at once.
@@ -146,7 +147,7 @@ impl Exchanges {
         if self.free.len() == self.places.len() && self.places.len() > KEPT {
             self.places.truncate(KEPT);
             self.places.shrink_to_fit();
-            self.free = (0..KEPT).collect();
+            self.free = (0..KEPT).collect(); // as few, with no room for more
         }
     }
 }

@@ -58,6 +58,11 @@ enum Indexing {
 }
 
 impl Decoder {
+    /// Nothing comes for a while: room that is not used is given back.
+    pub(crate) fn rest(&mut self) {
+        self.table.rest();
+    }
+
     /// Decodes a whole block, and tells each field.
     ///
     /// # Errors

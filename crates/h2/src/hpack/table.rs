@@ -100,6 +100,11 @@ impl Table {
         self.evict(limit);
     }
 
+    /// Gives back room for which there is no entry.
+    pub(super) fn rest(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     fn evict(&mut self, down_to: usize) {
         while self.size > down_to
             && let Some(entry) = self.entries.pop_back()
@@ -337,6 +342,20 @@ mod tests {
         assert_eq!(table.size(), 38);
         table.resize(0);
         assert_eq!(table.size(), 0);
+    }
+
+    #[test]
+    fn an_idle_table_keeps_room_for_its_entries_alone() {
+        let mut table = Table::default();
+        for number in 0..5_u8 {
+            table.insert(entry("x-own", &number.to_string()));
+            table.rest();
+            assert_eq!(table.entries.capacity(), usize::from(number) + 1);
+        }
+        assert_eq!(table.entry(62).and_then(|entry| entry.value.clone()), Some(HeaderValue::from(4)));
+        table.resize(0);
+        table.rest();
+        assert_eq!(table.entries.capacity(), 0);
     }
 
     #[test]
