@@ -10,7 +10,7 @@ pub(super) mod config;
 mod figures;
 mod goals;
 mod h2load;
-mod hosts;
+pub(super) mod hosts;
 mod idle;
 mod load;
 mod metrics;

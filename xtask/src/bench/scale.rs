@@ -4,6 +4,7 @@
 //! The walk of one size: lay out files and certificates, start, prove, start again, prove, visit, change, edit for long.
 //! It judges nothing but answers: figures of a shared machine are for reading.
 
+mod beside;
 mod changes;
 mod estate;
 mod measure;
@@ -12,8 +13,8 @@ mod report;
 use clap::Args;
 
 use self::{measure::Plan, report::Results};
-use super::{raise_open_files, release_build};
-use crate::Outcome;
+use super::{peers::peer::Peer, raise_open_files, release_build};
+use crate::{Outcome, packages::install_missing};
 
 /// How much of it.
 #[derive(Args)]
@@ -24,6 +25,9 @@ pub(crate) struct ScaleArgs {
     /// Within five minutes (the release build comes on top).
     #[arg(long)]
     quick: bool,
+    /// Starts, memory and added sites behind these as well: nginx, haproxy, caddy.
+    #[arg(long, value_enum, num_args = 1..)]
+    beside: Vec<Peer>,
     /// Print the numbers as JSON.
     #[arg(long)]
     json: bool,
@@ -34,6 +38,9 @@ pub(crate) struct ScaleArgs {
 
 /// Measures and prints.
 pub(super) fn run(args: &ScaleArgs) -> Outcome {
+    for peer in &args.beside {
+        install_missing("the bench needs", &peer.packages())?;
+    }
     let binary = args.binary.clone().map_or_else(release_build, Ok)?;
     raise_open_files();
     let sites = match (&*args.sites, args.quick) {
@@ -48,7 +55,11 @@ pub(super) fn run(args: &ScaleArgs) -> Outcome {
         let mut sizes = Vec::new();
         for sites in sites {
             eprintln!("{sites} sites: laying out files and certificates");
-            sizes.push(measure::size(&binary, sites, empty_kib, &plan).await?);
+            let mut size = measure::size(&binary, sites, empty_kib, &plan).await?;
+            for peer in &args.beside {
+                size.beside.push(beside::measure(*peer, sites, plan.reloads).await?);
+            }
+            sizes.push(size);
         }
         Outcome::Ok(Results { empty_kib, sizes })
     })?;

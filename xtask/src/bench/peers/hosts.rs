@@ -19,16 +19,17 @@ pub(super) fn names() -> Vec<String> {
 }
 
 /// Writes `hosts/NAME.crt`, `hosts/NAME.key`, and both in `both/NAME.pem`, as HAProxy and Caddy want them.
-pub(super) fn issue(authority: &Authority, names: &[String], dir: &Path) -> io::Result<()> {
-    let (apart, both) = (dir.join("hosts"), dir.join("both"));
-    fs::create_dir(&apart)?;
-    fs::create_dir(&both)?;
-    for name in names {
-        let issued = authority.issue(&[name.as_str()], Validity::Now);
-        write(&issued, &apart.join(name))?;
-        fs::write(both.join(format!("{name}.pem")), issued.chain + &issued.key)?;
-    }
-    Ok(())
+pub(in crate::bench) fn issue(authority: &Authority, names: &[String], dir: &Path) -> io::Result<()> {
+    fs::create_dir(dir.join("hosts"))?;
+    fs::create_dir(dir.join("both"))?;
+    names.iter().try_for_each(|name| issue_one(authority, name, dir))
+}
+
+/// The same for one more.
+pub(in crate::bench) fn issue_one(authority: &Authority, name: &str, dir: &Path) -> io::Result<()> {
+    let issued = authority.issue(&[name], Validity::Now);
+    write(&issued, &dir.join("hosts").join(name))?;
+    fs::write(dir.join("both").join(format!("{name}.pem")), issued.chain + &issued.key)
 }
 
 /// `STEM.crt` and `STEM.key`.

@@ -15,9 +15,9 @@ use super::{
 use crate::{Outcome, bench::peers::proc::processor_time};
 
 /// Nobody waits longer than this for a start.
-const START_LIMIT: Duration = Duration::from_secs(600);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(600);
 /// How long memory is given to settle.
-const REST: Duration = Duration::from_secs(3);
+pub(super) const REST: Duration = Duration::from_secs(3);
 /// Sites that prove that all are served.
 const PROOFS: u32 = 8;
 
@@ -29,11 +29,13 @@ pub(super) struct Plan {
     changes: u32,
     /// Edits over which memory must stay as it is.
     edits: u32,
+    /// Sites added behind another proxy, which takes longer.
+    pub(super) reloads: u32,
 }
 
 impl Plan {
-    pub(super) const WHOLE: Self = Self { visits: 20_000, changes: 100, edits: 1_000 };
-    pub(super) const QUICK: Self = Self { visits: 4_000, changes: 30, edits: 300 };
+    pub(super) const WHOLE: Self = Self { visits: 20_000, changes: 100, edits: 1_000, reloads: 3 };
+    pub(super) const QUICK: Self = Self { visits: 4_000, changes: 30, edits: 300, reloads: 3 };
 }
 
 /// Resident memory of a gateway without sites.

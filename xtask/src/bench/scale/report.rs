@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
+use super::beside::Beside;
+
 /// All sizes.
 #[derive(Debug, Serialize)]
 pub(super) struct Results {
@@ -29,6 +31,8 @@ pub(super) struct Size {
     edits: u32,
     before_edits_kib: u64,
     after_edits_kib: u64,
+    /// The same elsewhere.
+    pub(super) beside: Vec<Beside>,
 }
 
 /// A start.
@@ -58,8 +62,7 @@ impl Size {
     pub(super) fn new(sites: u32, starts: [Start; 2], kib: [u64; 3], visited: u32, changes: [Change; 3]) -> Self {
         let ([first_start, second_start], [empty, cold, visited_kib]) = (starts, kib);
         let [added, edited, removed] = changes;
-        #[expect(clippy::cast_precision_loss, reason = "for people")]
-        let cold_kib_per_site = hundredths(cold.saturating_sub(empty) as f64 / f64::from(sites.max(1)));
+        let cold_kib_per_site = kib_each(cold.saturating_sub(empty), sites);
         Self {
             sites,
             first_start,
@@ -74,6 +77,7 @@ impl Size {
             edits: 0,
             before_edits_kib: 0,
             after_edits_kib: 0,
+            beside: Vec::new(),
         }
     }
 
@@ -92,6 +96,12 @@ impl Change {
         };
         Self { median_ms: at(50), p99_ms: at(99), cpu_ms: milliseconds(cpu) }
     }
+}
+
+/// What each of so many has of it.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(super) fn kib_each(kib: u64, sites: u32) -> f64 {
+    hundredths(kib as f64 / f64::from(sites.max(1)))
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f64 {
@@ -134,7 +144,17 @@ impl fmt::Display for Size {
             writeln!(f, "  {name:<14}live after {median_ms} ms, p99 {p99_ms} ms; CPU {cpu_ms} ms")?;
         }
         let (before, after) = (self.before_edits_kib / 1024, self.after_edits_kib / 1024);
-        writeln!(f, "  {} edits{:<6}{before} MiB before, {after} MiB after", self.edits, "")
+        writeln!(f, "  {} edits{:<6}{before} MiB before, {after} MiB after", self.edits, "")?;
+        for Beside { peer, proved_ms, cpu_ms, kib_per_site, added } in &self.beside {
+            let Change { median_ms, cpu_ms: each_ms, .. } = added;
+            writeln!(
+                f,
+                "  {:<14}started and proved {proved_ms} ms, CPU {cpu_ms} ms; {kib_per_site} KiB a site; \
+                 added: live after {median_ms} ms, CPU {each_ms} ms",
+                peer.name()
+            )?;
+        }
+        Ok(())
     }
 }
 

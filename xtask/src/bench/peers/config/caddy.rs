@@ -14,7 +14,9 @@ pub(in crate::bench) fn caddy(setup: &Setup<'_>) -> String {
             (hosts.join(", "), format!("tls {{\n\t\tload {certificates}/both"))
         }
     };
-    let admin = if setup.everything() { setup.metrics.to_string() } else { "off".to_owned() };
+    // By it a host comes and goes.
+    let admin =
+        if setup.everything() || setup.job == Job::Hosts { setup.metrics.to_string() } else { "off".to_owned() };
     let log = format!("\tlog {{\n\t\toutput file {}/access.log\n\t}}\n", setup.dir.display());
     format!(
         "{{
