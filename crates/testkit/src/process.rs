@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::wait::{eventually, within};
 
@@ -50,14 +50,15 @@ pub struct Program {
     command: Command,
     user: Option<u32>,
     descriptors: Option<u64>,
+    /// The signal that it gets when we are gone.
+    farewell: &'static str,
 }
 
 impl Program {
     /// That program, by path or by name.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]);
-        Self { words: vec![program.as_ref().to_owned()], command, user: None, descriptors: None }
+        let (words, command) = (vec![program.as_ref().to_owned()], Command::new("setpriv"));
+        Self { words, command, user: None, descriptors: None, farewell: "KILL" }
     }
 
     /// Arguments.
@@ -95,6 +96,13 @@ impl Program {
         self
     }
 
+    /// It starts processes of its own, and ends them when it is asked to end: so it is asked, and not killed, when we are gone.
+    #[must_use]
+    pub fn with_children(mut self) -> Self {
+        self.farewell = "TERM";
+        self
+    }
+
     /// With at most so many open files.
     #[must_use]
     pub fn descriptors(mut self, limit: u64) -> Self {
@@ -107,6 +115,7 @@ impl Program {
         let log = |stream: &str| logs.join(format!("{name}.{stream}"));
         let open = |path: &Path| File::options().create(true).append(true).open(path).unwrap();
         let (stdout, stderr) = (log("stdout"), log("stderr"));
+        self.command.args(["--pdeathsig", self.farewell]);
         if let Some(uid) = self.user {
             self.command.args(["--clear-groups".to_owned(), format!("--reuid={uid}"), format!("--regid={uid}")]);
         }
@@ -122,7 +131,7 @@ impl Program {
     }
 }
 
-/// A running child, killed on drop.
+/// A running child, killed on drop with all that it has started.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -215,8 +224,10 @@ impl Drop for Process {
             eprintln!("---- end of {} ----\n{}", self.stderr.display(), tail(&self.stderr()));
             eprintln!("---- end of {} ----\n{}", self.stdout.display(), tail(&self.stdout()));
         }
-        // Already ended is fine.
-        let _ = self.child.kill();
+        // With its group: whoever it has started. Once it is waited for, its number may be another's.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill_process_group(self.rustix_pid(), Signal::KILL);
+        }
         let _ = self.child.wait();
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct ScaleArgs {
 /// Measures and prints.
 pub(super) fn run(args: &ScaleArgs) -> Outcome {
     for peer in &args.beside {
+        beside::words(*peer)?; // better now than after the first size
         install_missing("the bench needs", &peer.packages())?;
     }
     let binary = args.binary.clone().map_or_else(release_build, Ok)?;

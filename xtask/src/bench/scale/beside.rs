@@ -120,7 +120,7 @@ impl Place {
         let program = path_of(peer.name()).ok_or("not installed")?;
         let dir = files.dir.path();
         let home = ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"];
-        let program = Program::new(program).args(words(peer)?.split(' ')).dir(dir);
+        let program = Program::new(program).args(words(peer)?.split(' ')).dir(dir).with_children();
         let program = home.into_iter().fold(program, |program, name| program.env(name, dir));
         let mut process = program.start(peer.name(), dir);
         listening(&mut process, files.listen).await?;
@@ -227,7 +227,10 @@ impl Files {
 }
 
 /// Its arguments. HAProxy reads its configuration again as a master process with workers only.
-fn words(peer: Peer) -> Outcome<&'static str> {
+///
+/// # Errors
+/// It is none that this bench knows.
+pub(super) fn words(peer: Peer) -> Outcome<&'static str> {
     match peer {
         Peer::Nginx => Ok("-p . -e error.log -c nginx.conf"),
         Peer::Haproxy => Ok("-W -db -f haproxy.cfg"),
