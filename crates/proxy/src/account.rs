@@ -8,10 +8,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use vestibule_names::TenantId;
 
 use crate::rate::Rate;
@@ -65,7 +65,7 @@ pub struct Account {
 impl Account {
     /// An account of a tenant, with nothing on it.
     pub fn new(tenant: TenantId, limits: AccountLimits) -> Arc<Self> {
-        let pace = (limits.bandwidth < u64::MAX).then(|| Rate::new(limits.bandwidth, Instant::now()));
+        let pace = (limits.bandwidth < u64::MAX).then(|| Rate::new(limits.bandwidth, Instant::now().into_std()));
         let (upstreams, held, waits, wanted) = Default::default();
         let errands = (tenant != TenantId::OPERATOR).then(|| Arc::new(Semaphore::new(ERRANDS_LIMIT)));
         Arc::new(Self { tenant, limits, upstreams, pace, held, waits, wanted, errands })
@@ -109,7 +109,7 @@ impl Account {
     /// Bytes that pass: how long they, or what comes after them, must wait.
     pub(crate) fn pass(&self, bytes: usize) -> Duration {
         let Some(pace) = &self.pace else { return Duration::ZERO };
-        let wait = pace.spend(bytes as u64, Instant::now());
+        let wait = pace.spend(bytes as u64, Instant::now().into_std());
         if !wait.is_zero() {
             self.waits.fetch_add(1, Relaxed);
         }
