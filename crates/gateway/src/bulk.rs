@@ -1,6 +1,7 @@
-//! [`Bulk`]: a long body moves piece by piece, and each piece beyond the first waits for its tenant's turn: in one turn of the
-//! run loop so much is moved in all, however many bodies could go on, and whatever else is ready runs between two turns. A
-//! short answer never waits here; a short request waits for what one turn takes, and not for what all bodies would.
+//! [`Bulk`]: a long body moves piece by piece, and so does what passes through a tunnel; each piece beyond the first waits for
+//! its tenant's turn: in one turn of the run loop so much is moved in all, however many could go on, and whatever else is
+//! ready runs between two turns. A short answer never waits here; a short request waits for what one turn takes, and not for
+//! what all bodies would.
 //!
 //! Not here: what a tenant may move in a second (`vestibule_proxy::Account`), which holds also on a worker that is not busy.
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 use vestibule_names::TenantId;
-use vestibule_proxy::{RequestBody, RequestBodyError};
+use vestibule_proxy::{RequestBody, RequestBodyError, Turns as _};
 
 use crate::{
     tasks::Tasks,
@@ -61,12 +62,33 @@ impl Bulk {
     }
 }
 
-/// The body of a request, in turns.
-struct InTurns {
-    body: RequestBody,
+/// The turns of one tenant's body, or of one direction of a tunnel, for whoever knows of neither the worker nor the tenant.
+pub(crate) struct Turns {
     bulk: Bulk,
     turnstile: Turnstile,
     tenant: TenantId,
+}
+
+impl Turns {
+    pub(crate) fn new(turnstile: &Turnstile, tenant: TenantId) -> Self {
+        Self { bulk: Bulk::default(), turnstile: turnstile.clone(), tenant }
+    }
+}
+
+impl vestibule_proxy::Turns for Turns {
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.bulk.poll_turn(&self.turnstile, self.tenant, cx)
+    }
+
+    fn moved(&mut self, count: usize) {
+        self.bulk.moved(count);
+    }
+}
+
+/// The body of a request, in turns.
+struct InTurns {
+    body: RequestBody,
+    turns: Turns,
 }
 
 /// Has it move in turns, if it may be long.
@@ -74,7 +96,7 @@ pub(crate) fn in_turns(body: RequestBody, turnstile: &Turnstile, tenant: TenantI
     if body.size_hint().upper().is_some_and(|length| length <= PIECE.into()) {
         return body;
     }
-    RequestBody::of(InTurns { body, bulk: Bulk::default(), turnstile: turnstile.clone(), tenant })
+    RequestBody::of(InTurns { body, turns: Turns::new(turnstile, tenant) })
 }
 
 impl Body for InTurns {
@@ -86,10 +108,10 @@ impl Body for InTurns {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = &mut *self;
-        ready!(this.bulk.poll_turn(&this.turnstile, this.tenant, cx));
+        ready!(this.turns.poll_turn(cx));
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
-            this.bulk.moved(frame.data_ref().map_or(0, Bytes::len));
+            this.turns.moved(frame.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame)
     }

@@ -447,8 +447,9 @@ fn open_tunnel(
     walker.vitals().become_tunnel();
     (record.place, record.seat) = (None, None); // it is no request in flight any more
     let guard = OpenConnection::new(walker.worker());
+    let turns = [(); 2].map(|()| bulk::Turns::new(walker.worker().bulk(), tunnel.tenant()));
     tokio::task::spawn_local(async move {
-        let end = tunnel.run().await;
+        let end = tunnel.run(turns).await;
         record.tunnelled(end.bytes_down);
         drop((places, guard));
     });

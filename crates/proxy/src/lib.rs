@@ -83,7 +83,7 @@ pub use rate::Rate;
 pub use refusal::Refusal;
 pub use request_body::{Duplex, Handover, RequestBody, RequestBodyError};
 pub use rewound::Rewound;
-pub use tunnel::{Tunnel, TunnelClose, TunnelEnd};
+pub use tunnel::{Tunnel, TunnelClose, TunnelEnd, Turns};
 
 /// Spawns onto the worker; only the gateway knows how (invariant: only the gateway spawns).
 pub type Spawn = Rc<dyn Fn(Pin<Box<dyn Future<Output = ()>>>)>;

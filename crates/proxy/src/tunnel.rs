@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep, timeout},
 };
-use vestibule_names::UpstreamAddr;
+use vestibule_names::{TenantId, UpstreamAddr};
 
 use crate::{Account, Handover, Rewound, pool::Lease, stream::Stream};
 
@@ -28,6 +28,14 @@ const CHUNK: usize = 16 * 1024;
 
 /// How long the codec may take to hand over a connection whose 101 was written.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// When one direction of a tunnel may move on: whoever runs a tunnel deals that out among all that moves.
+pub trait Turns {
+    /// Ready when more may be moved.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// So many bytes were moved.
+    fn moved(&mut self, count: usize);
+}
 
 /// Two connections to be spliced, after a confirmed 101.
 #[must_use = "a tunnel moves nothing unless it is run"]
@@ -77,21 +85,32 @@ impl Tunnel {
         Some(Self { client, backend, upstream, account, idle })
     }
 
-    /// Splices until both sides ended, one failed, or nothing moved for the idle timeout.
-    pub async fn run(self) -> TunnelEnd {
+    /// Whose it is.
+    pub fn tenant(&self) -> TenantId {
+        self.account.tenant()
+    }
+
+    /// Splices until both sides ended, one failed, or nothing moved for the idle timeout. Each direction has turns of its
+    /// own.
+    pub async fn run(self, turns: [impl Turns; 2]) -> TunnelEnd {
         let Ok(Some(client)) = timeout(HANDOVER_TIMEOUT, self.client).await else {
             return TunnelEnd { bytes_up: 0, bytes_down: 0, close: TunnelClose::NeverOpened };
         };
-        splice(client, self.backend, self.idle, &self.account).await
+        splice((client, self.backend), self.idle, &self.account, turns).await
     }
 }
 
-async fn splice<C, B>(mut client: C, mut backend: B, idle: Duration, account: &Account) -> TunnelEnd
+async fn splice<C, B>(
+    (mut client, mut backend): (C, B),
+    idle: Duration,
+    account: &Account,
+    turns: [impl Turns; 2],
+) -> TunnelEnd
 where
     C: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut up, mut down) = (Direction::new(account), Direction::new(account));
+    let [mut up, mut down] = turns.map(|turns| Direction::new(account, turns));
     let mut timer = pin!(sleep(idle));
     let close = poll_fn(|cx| {
         let before = up.moved + down.moved;
@@ -111,10 +130,11 @@ where
 }
 
 /// One direction of a tunnel.
-struct Direction<'a> {
+struct Direction<'a, T> {
     account: &'a Account,
+    turns: T,
     /// Until the tenant's bandwidth has paid for what was read last. Made when that must be waited for.
-    turn: Option<Pin<Box<Sleep>>>,
+    unpaid: Option<Pin<Box<Sleep>>>,
     /// Read and not yet written.
     stuck: Vec<u8>,
     /// How much of it is written.
@@ -133,9 +153,9 @@ enum State {
     Closed,
 }
 
-impl<'a> Direction<'a> {
-    fn new(account: &'a Account) -> Self {
-        Self { account, turn: None, stuck: Vec::new(), written: 0, moved: 0, state: State::Flowing }
+impl<'a, T: Turns> Direction<'a, T> {
+    fn new(account: &'a Account, turns: T) -> Self {
+        Self { account, turns, unpaid: None, stuck: Vec::new(), written: 0, moved: 0, state: State::Flowing }
     }
 
     /// Moves what can be moved; ready when the direction has ended and the end was passed on.
@@ -148,7 +168,8 @@ impl<'a> Direction<'a> {
             ready!(self.poll_stuck(cx, to))?;
             match self.state {
                 State::Flowing => {
-                    ready!(self.poll_turn(cx));
+                    ready!(self.poll_paid(cx));
+                    ready!(self.turns.poll_turn(cx));
                     ready!(self.poll_read(cx, from, to))?;
                 }
                 State::Flushing => {
@@ -165,10 +186,10 @@ impl<'a> Direction<'a> {
     }
 
     /// Ready when what was read before is paid for.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(turn) = &mut self.turn {
-            ready!(turn.as_mut().poll(cx));
-            self.turn = None;
+    fn poll_paid(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(unpaid) = &mut self.unpaid {
+            ready!(unpaid.as_mut().poll(cx));
+            self.unpaid = None;
         }
         Poll::Ready(())
     }
@@ -188,9 +209,10 @@ impl<'a> Direction<'a> {
             return Poll::Ready(Ok(()));
         }
         self.state = State::Flushing;
+        self.turns.moved(bytes.len());
         let wait = self.account.pass(bytes.len());
         if !wait.is_zero() {
-            self.turn = Some(Box::pin(sleep(wait)));
+            self.unpaid = Some(Box::pin(sleep(wait)));
         }
         let count = match Pin::new(to).poll_write(cx, bytes) {
             Poll::Ready(count) => count?,
@@ -222,7 +244,7 @@ impl<'a> Direction<'a> {
     }
 }
 
-impl Drop for Direction<'_> {
+impl<T> Drop for Direction<'_, T> {
     fn drop(&mut self) {
         self.account.release(self.stuck.len());
     }
@@ -231,27 +253,52 @@ impl Drop for Direction<'_> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-    use vestibule_names::TenantId;
 
     use super::*;
     use crate::AccountLimits;
 
     const IDLE: Duration = Duration::from_secs(60);
 
-    async fn spliced(client: DuplexStream, backend: DuplexStream) -> TunnelEnd {
-        let account = Account::new(TenantId::OPERATOR, AccountLimits::UNLIMITED);
-        let end = splice(client, backend, IDLE, &account).await;
+    /// Turns that always have to be waited for, one for each piece.
+    #[derive(Default)]
+    struct OneByOne(Turn);
+
+    #[derive(Default, PartialEq, Eq, Debug)]
+    enum Turn {
+        #[default]
+        NotAsked,
+        Waiting,
+        Now,
+    }
+
+    impl Turns for OneByOne {
+        fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+            if self.0 == Turn::NotAsked {
+                self.0 = Turn::Waiting;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.0 = Turn::Now;
+            Poll::Ready(())
+        }
+        fn moved(&mut self, _: usize) {
+            assert_eq!(std::mem::take(&mut self.0), Turn::Now, "nothing moves before its turn");
+        }
+    }
+
+    async fn spliced(client: DuplexStream, backend: DuplexStream, limits: AccountLimits) -> TunnelEnd {
+        let account = Account::new(TenantId(7), limits);
+        let end = splice((client, backend), IDLE, &account, [OneByOne::default(), OneByOne::default()]).await;
         assert_eq!(account.held(), 0, "nothing is held after the end");
         end
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_tunnel_keeps_to_its_tenants_bandwidth() {
         let limits = AccountLimits { bandwidth: 100_000, ..AccountLimits::UNLIMITED };
-        let account = Account::new(TenantId(7), limits);
         let ((mut client, ours), (mut backend, theirs)) = (duplex(1 << 20), duplex(1 << 20));
-        let began = std::time::Instant::now();
-        let tunnel = tokio::spawn(async move { splice(ours, theirs, IDLE, &account).await });
+        let began = Instant::now();
+        let tunnel = tokio::spawn(spliced(ours, theirs, limits));
         client.write_all(&[0; 130_000]).await.unwrap();
         drop(client);
         let mut heard = Vec::new();
@@ -259,13 +306,15 @@ mod tests {
         drop(backend);
         assert_eq!((heard.len(), tunnel.await.unwrap().bytes_up), (130_000, 130_000));
         // A second's worth at once, and the last piece is read before it is paid for.
-        assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
+        let unpaid = 130_000 - CHUNK as u64 - 100_000;
+        let (least, most) = (Duration::from_micros(unpaid * 10), Duration::from_millis(300));
+        assert!((least..=most).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn whatever_moves_keeps_a_tunnel_open() {
         let ((mut client, ours), (mut backend, theirs)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(spliced(ours, theirs));
+        let tunnel = tokio::spawn(spliced(ours, theirs, AccountLimits::UNLIMITED));
         let begin = Instant::now();
         for _ in 0..3 {
             tokio::time::sleep(IDLE * 2 / 3).await;
@@ -283,7 +332,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_stops_makes_a_tunnel_idle() {
         let ((mut client, ours), (_backend, theirs)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(spliced(ours, theirs));
+        let tunnel = tokio::spawn(spliced(ours, theirs, AccountLimits::UNLIMITED));
         let sending = tokio::spawn(async move { client.write_all(&[0; 100_000]).await });
         let end = tunnel.await.unwrap();
         assert_eq!((end.bytes_up, end.close), (64, TunnelClose::Idle));
@@ -293,7 +342,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn half_a_close_leaves_the_other_half() {
         let ((mut client, ours), (mut backend, theirs)) = (duplex(64), duplex(64));
-        let tunnel = tokio::spawn(spliced(ours, theirs));
+        let tunnel = tokio::spawn(spliced(ours, theirs, AccountLimits::UNLIMITED));
         client.write_all(b"question").await.unwrap();
         client.shutdown().await.unwrap();
         let mut heard = String::new();

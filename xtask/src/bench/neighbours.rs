@@ -8,6 +8,7 @@ mod attack;
 mod entrance;
 mod house;
 mod report;
+mod tunnels;
 mod visitors;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use std::{
     path::Path,
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -29,7 +30,7 @@ use vestibule_vhost::{
 
 use super::by_hyper::from_hyper;
 use crate::{
-    Account, AccountLimits, Body, Caller, Fault, Proxy, ProxyConfig, Refusal, Scheme, Spawn, Trust, TunnelEnd,
+    Account, AccountLimits, Body, Caller, Fault, Proxy, ProxyConfig, Refusal, Scheme, Spawn, Trust, TunnelEnd, Turns,
     dial::Roots, forward::Terms, inspect, refuse,
 };
 
@@ -229,7 +230,9 @@ async fn answer(state: Rc<State>, peer: SocketAddr, request: Request<Incoming>) 
         Ok(forwarded) => {
             if let Some(tunnel) = forwarded.tunnel {
                 let ends = state.ends.clone();
-                tokio::task::spawn_local(async move { ends.send(tunnel.run().await).unwrap_or_default() });
+                tokio::task::spawn_local(
+                    async move { ends.send(tunnel.run([AtOnce, AtOnce]).await).unwrap_or_default() },
+                );
             }
             forwarded.response
         }
@@ -398,4 +401,14 @@ pub(super) fn field<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
         .filter(|(found, _)| found.eq_ignore_ascii_case(name))
         .map(|(_, value)| value.trim())
         .collect()
+}
+
+/// Nothing else moves.
+struct AtOnce;
+
+impl Turns for AtOnce {
+    fn poll_turn(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+    fn moved(&mut self, _: usize) {}
 }

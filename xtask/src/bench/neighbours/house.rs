@@ -1,6 +1,6 @@
 //! [`House`]: an entrance with fifty tenants, one backend for them all, one that hangs, and one for large bodies.
 
-use std::{fs, net::SocketAddr, os::unix::fs::chown, path::PathBuf, time::Duration};
+use std::{fs, io, net::SocketAddr, os::unix::fs::chown, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -9,7 +9,7 @@ use vestibule_testkit::{
     process::{Process, Program},
 };
 
-use super::entrance::Entrance;
+use super::{entrance::Entrance, tunnels};
 use crate::{
     Outcome,
     bench::{PROXY_CORE, peers::peer::Peer, pin},
@@ -29,6 +29,8 @@ pub(super) const RICH: &str = "rich.bench.test";
 pub(super) const LARGE: &str = "large.bench.test";
 /// The same of the tenant whose limits are never reached.
 pub(super) const FREE: &str = "free.bench.test";
+/// A site of theirs whose backend talks through WebSockets without end.
+pub(super) const TALKATIVE: &str = "talkative.bench.test";
 /// Users who need not exist.
 const FIRST_UID: u32 = 100_000;
 const HOT_UID: u32 = 99_999;
@@ -82,7 +84,12 @@ impl House {
         let (hanging, hanging_address) = hang().await?;
         let tenant =
             |host: &str, upstream: &str, uid| Tenant { host: host.to_owned(), upstream: upstream.to_owned(), uid };
-        let (usual, large) = (origin.to_string(), apart()?);
+        let usual = origin.to_string();
+        let large = apart(async || {
+            let origin = HttpOrigin::start().await;
+            Ok((origin.to_string(), origin))
+        })?;
+        let talkative = apart(async || Ok((tunnels::talk().await?, ())))?;
         let mut tenants: Vec<_> =
             (0..NEIGHBOURS).map(|number| tenant(&neighbour(number), &usual, FIRST_UID + number)).collect();
         tenants.extend([
@@ -91,6 +98,7 @@ impl House {
             tenant(LARGE, &large, HOT_UID),
             tenant(RICH, &usual, RICH_UID),
             tenant(FREE, &large, RICH_UID),
+            tenant(TALKATIVE, &talkative, RICH_UID),
             tenant(OPERATOR, &usual, 0),
         ]);
         let entrance = match peer {
@@ -163,20 +171,21 @@ async fn gateway(binary: PathBuf, tenants: &[Tenant]) -> Outcome<Entrance> {
     Ok(Entrance::Ours(Box::new(gateway)))
 }
 
-/// A backend on a thread of its own that gives way to the visitors; where it is.
-fn apart() -> Outcome<String> {
+/// A backend on a thread of its own that gives way to the visitors; where it is. It stays as long as the bench.
+fn apart<T>(start: impl AsyncFnOnce() -> io::Result<(String, T)> + Send + 'static) -> Outcome<String> {
     let (told, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         // Of this thread alone, on Linux.
         let _ = rustix::process::nice(15);
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         runtime.block_on(async move {
-            let origin = HttpOrigin::start().await;
-            let _ = told.send(origin.to_string());
+            let started = start().await;
+            let _ = told.send(started.as_ref().map(|(address, _)| address.clone()).map_err(io::Error::kind));
             std::future::pending::<()>().await;
+            drop(started);
         });
     });
-    Ok(address.recv()?)
+    Ok(address.recv()?.map_err(io::Error::from)?)
 }
 
 /// Takes connections and never says anything.
@@ -199,6 +208,6 @@ fn settings() -> String {
          tenants:\n  default:\n    limits: {{requests_per_second: {SHARE}, handshakes_per_second: 50, \
          requests_in_flight: {IN_FLIGHT}, bandwidth: 20MiB}}\n  {RICH_UID}:\n    limits: {{connections: 999999999, \
          requests_in_flight: 999999999, requests_per_second: 999999999, handshakes_per_second: 999999999, \
-         bandwidth: 1000GiB, buffered: 1000GiB, upstream_connections: 999999999}}\n"
+         bandwidth: 1000GiB, tunnels: 999999999, buffered: 1000GiB, upstream_connections: 999999999}}\n"
     )
 }
