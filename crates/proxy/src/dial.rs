@@ -32,6 +32,7 @@ use crate::{
     stream::{Socket, Stream},
 };
 
+mod room;
 mod socket;
 
 use socket::Opener;

@@ -21,7 +21,7 @@ use vestibule_owner::{
     path::{self, PathError, SocketFile},
 };
 
-use super::refused;
+use super::{refused, room};
 use crate::{
     ForwardError, blocking,
     border::{Allowance, Border, Denial, Finding, Outcome, OwnerCheck, Verdict, Why},
@@ -144,6 +144,7 @@ impl Errand<'_> {
         };
         // Without it a small write waits for the acknowledgement of the one before.
         stream.set_nodelay(true).map_err(refused)?;
+        room::bound(&stream, addr.ip());
         Ok(End::Tcp(stream))
     }
 
