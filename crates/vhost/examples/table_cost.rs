@@ -2,7 +2,9 @@
 //! `cargo run --release --package vestibule-vhost --example table_cost [names]`.
 //!
 //! Times are CPU time of this thread, so that other work on the machine does not lengthen them; what it does to the
-//! caches it does. Each figure is the median of fifty parts, each of other names than the last.
+//! caches it does. Each figure is the median of fifty parts, each of other names than the last. Before them stands what one
+//! cache miss takes at that moment: chains of pointers through pieces of memory of two sizes, each pointer known only when
+//! the one before has come. A look-up of a name that is in no cache cannot take less.
 #![expect(clippy::print_stdout, reason = "its purpose is to print")]
 
 use std::{env, fs, hint::black_box, process::Command, sync::Arc, time::Duration};
@@ -19,6 +21,10 @@ const PARTS: usize = 50;
 const PUBLISHES: usize = 5_000;
 /// Names of one publish while the table is filled.
 const FILL_STEP: usize = 10_000;
+/// Bytes of the chains of pointers: beyond the caches of a core, and beyond those of most processors.
+const CHAINS: [usize; 2] = [16 << 20, 64 << 20];
+/// What a processor fetches at once.
+const CACHE_LINE: usize = 64;
 /// So many names are looked up again and again.
 const HOT: usize = 100;
 
@@ -29,6 +35,9 @@ fn main() -> std::io::Result<()> {
     if let Some(names) = env::args().nth(1).and_then(|arg| arg.parse().ok()) {
         measure(names);
         return Ok(());
+    }
+    for bytes in CHAINS {
+        println!("one miss of a chain of pointers through {} MiB: {:.0?}", bytes >> 20, miss(bytes));
     }
     // A process for each, so that none gets the memory of another.
     for names in SIZES {
@@ -90,6 +99,28 @@ fn measure(names: u32) {
     }
     let (publish, free) = publish(&table, &values, &mut random);
     println!("  publish of one name           {publish:>6.1?}, and {free:.1?} to free what it replaced");
+}
+
+/// The median time of a step from one cache line to another anywhere in so much memory, which leads on to a third.
+fn miss(bytes: usize) -> Duration {
+    let (lines, words) = (bytes / CACHE_LINE, CACHE_LINE / size_of::<usize>());
+    // Sattolo's shuffle: one cycle through all lines.
+    let mut order: Vec<usize> = (0..lines).collect();
+    let mut random = Random(1);
+    for last in (1..lines).rev() {
+        let limit = u32::try_from(last).expect("a chain has fewer lines than a u32 counts");
+        order.swap(last, random.below(limit) as usize);
+    }
+    let mut memory = vec![0; lines * words];
+    for (line, next) in order.iter().enumerate() {
+        memory[line * words] = next * words;
+    }
+    let mut at = 0;
+    let mut part = || (0..PART).for_each(|_| at = memory[at]);
+    let part_len = u32::try_from(PART).expect("it is small");
+    let miss = median((0..PARTS).map(|_| timed(&mut part)).collect()) / part_len;
+    black_box(at);
+    miss
 }
 
 /// In small steps, so that what is brought with a name does not count as the table's memory.
