@@ -2,7 +2,8 @@
 //! the labels of its name, not the number of names.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+    cmp::Ordering,
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     ops::Bound,
 };
 
@@ -21,21 +22,60 @@ pub(super) struct Held {
     /// Names in their grace, by its end.
     graces: BTreeSet<(UnixTime, HostPattern)>,
     /// Names and wildcards by their labels from the right, so that a zone is a range.
-    zones: BTreeMap<Box<str>, HostPattern>,
+    zones: BTreeSet<FromTheRight>,
 }
+
+/// A name or a wildcard in the order of its labels from the right, the wildcard's star like a label: what is below a zone follows
+/// it.
+#[derive(Debug)]
+struct FromTheRight(HostPattern);
+
+impl FromTheRight {
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        let star = matches!(self.0, HostPattern::Wildcard(_)).then_some("*");
+        self.0.base().into_iter().flat_map(|base| base.as_str().rsplit('.')).chain(star)
+    }
+
+    /// Strictly: the zone itself is not.
+    fn is_below(&self, zone: &Hostname) -> bool {
+        self.0.base().is_some_and(|base| base.is_within(zone))
+            && !matches!(&self.0, HostPattern::Exact(name) if name == zone)
+    }
+}
+
+impl Ord for FromTheRight {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.labels().cmp(other.labels())
+    }
+}
+
+impl PartialOrd for FromTheRight {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for FromTheRight {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for FromTheRight {}
 
 /// The names of one site. Most have one, and a set of one name would cost ten times the name.
 #[derive(Debug)]
 enum Names {
     One(HostPattern),
-    Several(BTreeSet<HostPattern>),
+    #[expect(clippy::box_collection, reason = "few sites have it: one name and this are as small as one name alone")]
+    Several(Box<BTreeSet<HostPattern>>),
 }
 
 impl Names {
     fn insert(&mut self, name: HostPattern) {
         match self {
             Self::One(only) if *only == name => {}
-            Self::One(only) => *self = Self::Several(BTreeSet::from([only.clone(), name])),
+            Self::One(only) => *self = Self::Several(Box::new(BTreeSet::from([only.clone(), name]))),
             Self::Several(names) => {
                 names.insert(name);
             }
@@ -56,7 +96,7 @@ impl Names {
     fn iter(&self) -> impl Iterator<Item = &HostPattern> {
         let (one, several) = match self {
             Self::One(name) => (Some(name), None),
-            Self::Several(names) => (None, Some(names)),
+            Self::Several(names) => (None, Some(&**names)),
         };
         one.into_iter().chain(several.into_iter().flatten())
     }
@@ -95,11 +135,9 @@ impl Held {
 
     /// Any claim strictly below a zone that is not this tenant's. Looks at that tenant's own names there at worst.
     pub(super) fn below(&self, zone: &Hostname, tenant: TenantId) -> Option<&HostPattern> {
-        let from = format!("{}.", from_the_right(zone.as_str()));
-        // '/' is the character after '.': everything that begins with `from` is in between.
-        let to = format!("{}/", from_the_right(zone.as_str()));
-        let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
-        let mut there = self.zones.range::<str, _>(range).map(|(_, pattern)| pattern);
+        let zone_itself = FromTheRight(HostPattern::Exact(zone.clone()));
+        let after = self.zones.range((Bound::Excluded(zone_itself), Bound::Unbounded));
+        let mut there = after.take_while(|name| name.is_below(zone)).map(|name| &name.0);
         there.find(|pattern| self.claims.get(*pattern).is_some_and(|claim| claim.tenant != tenant))
     }
 
@@ -118,8 +156,8 @@ impl Held {
             }
         }
         *self.counts.entry(claim.tenant).or_default() += 1;
-        if let Some(key) = zone_key(&pattern) {
-            self.zones.insert(key, pattern.clone());
+        if pattern.base().is_some() {
+            self.zones.insert(FromTheRight(pattern.clone()));
         }
         self.claims.insert(pattern, claim);
     }
@@ -140,20 +178,11 @@ impl Held {
                 count.remove();
             }
         }
-        if let Some(key) = zone_key(pattern) {
-            self.zones.remove(&key);
+        if pattern.base().is_some() {
+            self.zones.remove(&FromTheRight(pattern.clone()));
         }
         Some(claim)
     }
-}
-
-/// `*.a.test` → `test.a.*`.
-fn zone_key(pattern: &HostPattern) -> Option<Box<str>> {
-    pattern.base().map(|_| from_the_right(&pattern.to_string()).into())
-}
-
-fn from_the_right(name: &str) -> String {
-    name.rsplit('.').collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
