@@ -53,6 +53,11 @@ impl Known {
         self.files.is_empty()
     }
 
+    /// A first scan is through. A tree that was filled in order has half of each node empty; built at once it has not.
+    pub(crate) fn pack(&mut self) {
+        self.files = std::mem::take(&mut self.files).into_iter().collect();
+    }
+
     /// What a known file said last.
     pub(crate) fn content(&self, id: &SiteId) -> Option<Fingerprint> {
         self.files.get(id).map(|entry| entry.content)
@@ -158,6 +163,7 @@ mod tests {
         for id in &ids {
             known.note(id, prints.of_content(0, b"text"), None);
         }
+        known.pack();
         assert_eq!(known.in_folder("shop"), ids[3..5]);
         known.begin_pass();
         known.see(&ids[3], || None);

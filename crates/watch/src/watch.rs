@@ -212,6 +212,9 @@ impl<S: FnMut(Batch) -> Next> Watch<S> {
             // The first scan may be a later one: the folder could not be listed before.
             let is_awaited = scope == Scope::All(Cause::Asked) || self.told == Told::Nothing;
             if complete {
+                if self.told != Told::All {
+                    self.tree.known.pack();
+                }
                 self.told = Told::All;
             }
             if (!changes.is_empty() || (complete && is_awaited))
