@@ -35,7 +35,7 @@
 //! | `outcome` | what an order's end does to names, certificates and CAs |
 //! | `clock` | a clock that goes back |
 //! | `polls`, `looks` | renewal information; DNS |
-//! | `bucket`, `slab` | one limit; numbered values |
+//! | `bucket`, `slab`, `lookup` | one limit; numbered values, and how they are found |
 //! | `journal`, `restore` | records: written, and read back |
 //! | `status`, `forecast` | what people ask |
 
@@ -50,6 +50,7 @@ mod holdings;
 mod journal;
 mod lanes;
 mod looks;
+mod lookup;
 mod lot;
 mod name;
 mod outcome;
@@ -69,10 +70,10 @@ use std::{
 };
 
 use vestibule_certs::store::IssuanceId;
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::{Hostname, SiteId, TenantId};
 
 pub(crate) use standing::only_waits;
-pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast};
+pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast, WantedName};
 pub(crate) use terms::proofs;
 pub use work::{Job, JobId, Obtained, Order, Pointing, Randomness, Record, RenewalWindow, Sight, Work};
 
@@ -86,6 +87,7 @@ use clock::Ended;
 use journal::Journal;
 use lanes::Lanes;
 use looks::Looks;
+use lookup::Lookup;
 use name::Name;
 use outcome::Flight;
 use slab::{CertIx, NameIx, Slab};
@@ -116,16 +118,17 @@ pub struct Planner {
     /// In the order of the configuration.
     cas: Vec<Ca>,
     names: Slab<NameIx, Name>,
-    by_name: BTreeMap<(HostPattern, TenantId), NameIx>,
-    /// Names that a wildcard could cover, by that wildcard.
-    by_wildcard: HashMap<(TenantId, Arc<str>), BTreeSet<NameIx>>,
+    /// By the pattern alone: of several tenants at worst.
+    by_name: Lookup<NameIx>,
+    /// Names that a wildcard could cover, by the name below which it would stand.
+    by_parent: HashMap<(TenantId, Hostname), BTreeSet<NameIx>>,
     sites: BTreeMap<SiteId, Site>,
     /// The options of all sites that say nothing.
     plain: Arc<SiteOptions>,
     certs: Slab<CertIx, Cert>,
-    by_issuance: HashMap<IssuanceId, CertIx>,
-    /// Live issuances by tenant and name as text.
-    by_covered: HashMap<(TenantId, Arc<str>), Vec<CertIx>>,
+    by_issuance: Lookup<CertIx>,
+    /// Live issuances by tenant and name: which, and the place of the name in it.
+    by_covered: Lookup<(CertIx, u32)>,
     lanes: Lanes,
     timers: BTreeSet<(Timestamp, Timer)>,
     looks: Looks,
@@ -174,10 +177,25 @@ impl Planner {
         self
     }
 
+    /// Everybody has said what they want. Trees that were filled in order have half of each node empty: that is given back.
+    pub fn pack(&mut self) {
+        repacked(&mut self.sites);
+        repacked(&mut self.timers);
+        self.cas.iter_mut().for_each(|ca| repacked(&mut ca.polls));
+    }
+
     fn job_id(&mut self) -> JobId {
         self.next_job += 1;
         JobId(self.next_job)
     }
+}
+
+/// A collection that is built at once from what is in order fills its nodes.
+fn repacked<T>(tree: &mut T)
+where
+    T: Default + IntoIterator + FromIterator<T::Item>,
+{
+    *tree = std::mem::take(tree).into_iter().collect();
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_lc_rs::digest;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time, x509::X509Name,
 };
+
+use crate::Fingerprint;
 
 /// More certificates of a chain are not looked at.
 const CHAIN_LIMIT: usize = 16;
@@ -51,7 +52,7 @@ impl CertificateFacts {
             names: names(&parsed).iter().map(|name| printable(name)).collect(),
             not_before: time(parsed.validity().not_before),
             not_after: time(parsed.validity().not_after),
-            fingerprint: hex(digest::digest(&digest::SHA256, leaf).as_ref()),
+            fingerprint: Fingerprint::of(leaf).to_string(),
             last_refusal: None,
         })
     }
@@ -104,10 +105,6 @@ fn issuer_name(issuer: &X509Name<'_>) -> String {
 /// Text that a tenant wrote goes to terminals and logs: no controls.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use vestibule_names::SiteId;
 pub use self::guests::GuestRefresh;
 pub(crate) use self::guests::Guests;
 use self::issued::{Resolved, Source};
-pub use self::request::{IdentityRequest, Origin, StoreNames};
+pub use self::request::{CertificateFiles, IdentityRequest, Origin, StoreNames};
 use crate::{
     clients::ClientPolicy,
     facts::CertificateFacts,
@@ -246,7 +246,7 @@ impl Identity {
                 last_refusal: None,
             }
         });
-        if !matches!(self.request.origin, Origin::Files { .. }) {
+        if !matches!(self.request.origin, Origin::Files(_)) {
             facts.issuer = "local CA".to_owned();
         }
         facts.last_refusal = self.lock().as_ref().and_then(|change| change.refusal.clone());

@@ -42,7 +42,7 @@
 //! | `tenant_file` | opening a path that a tenant chose |
 //! | `secret_file` | keys of DNS servers and credentials, read through it |
 //! | `inspect` | what makes a chain and key fit to be shown |
-//! | `facts` | what people want to know of a certificate |
+//! | `facts`, `fingerprint` | what people want to know of a certificate; its SHA-256 |
 //! | `tls` | provider and server template |
 //! | `tickets` | resumption, bound to the site |
 //! | `upstream` | client configurations |
@@ -50,6 +50,7 @@
 mod challenge;
 mod clients;
 mod facts;
+mod fingerprint;
 pub mod foreign;
 mod identity;
 mod inspect;
@@ -71,7 +72,10 @@ mod testing;
 
 pub use clients::{ClientCa, ClientPolicy, Demand, Visitor};
 pub use facts::CertificateFacts;
-pub use identity::{GuestRefresh, Identity, IdentityError, IdentityRequest, Offer, Origin, Refresh, Shows, StoreNames};
+pub use fingerprint::Fingerprint;
+pub use identity::{
+    CertificateFiles, GuestRefresh, Identity, IdentityError, IdentityRequest, Offer, Origin, Refresh, Shows, StoreNames,
+};
 pub use local_ca::{SignError, read_root};
 pub use secret_file::SecretFileError;
 pub use vault::{Prepared, Vault, VaultError, check};

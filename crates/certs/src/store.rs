@@ -81,7 +81,7 @@ pub use self::{
     proofs::Proof,
 };
 pub(crate) use self::{index::Entry, issuance::NotLoaded};
-use crate::{private_folder, tls, vault::VaultError};
+use crate::{Fingerprint, private_folder, tls, vault::VaultError};
 
 /// So much must be free before an order: a hundred times what an issuance takes, for the journal and for others.
 const FREE_SPACE_MIN: u64 = 4 * 1024 * 1024;
@@ -121,11 +121,11 @@ pub struct Issued {
     /// When it came.
     pub obtained: SystemTime,
     /// Its identifier for renewal information (RFC 9773 section 4.1); `None` when it has no authority key identifier.
-    pub ari: Option<String>,
+    pub ari: Option<Arc<str>>,
     /// The issuer's common name.
-    pub issuer: String,
-    /// SHA-256 of the leaf, hexadecimal.
-    pub fingerprint: String,
+    pub issuer: Arc<str>,
+    /// Of the leaf.
+    pub fingerprint: Fingerprint,
 }
 
 /// A directory of the store that cannot be used.
@@ -249,6 +249,12 @@ impl Store {
     /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant, even if it has run out.
     pub fn find(&self, tenant: TenantId, name: &HostPattern) -> Option<Issued> {
         Some(self.index().find(tenant, name, SystemTime::UNIX_EPOCH)?.issued())
+    }
+
+    /// The same name: the one that is in memory already where a certificate of this tenant has it. Whoever keeps that one
+    /// shares its text.
+    pub fn shared_name(&self, tenant: TenantId, name: HostPattern) -> HostPattern {
+        self.index().shared(tenant, &name).unwrap_or(name)
     }
 
     /// As [`Store::find`], for whoever will load it; what has not run out comes first.

@@ -18,7 +18,7 @@ use rustls::{
 };
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
 
-use crate::{IdentityRequest, Origin, Vault, tls};
+use crate::{CertificateFiles, IdentityRequest, Origin, Vault, tls};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -114,7 +114,8 @@ impl LeafPlan<'_> {
 impl Made {
     /// Writes the two files; each replaces its former by a rename, as certbot and editors do.
     pub(crate) fn write(&self, dir: &Path) -> Origin {
-        Origin::Files { chain: put(dir, "chain.pem", &self.chain_pem), key: put(dir, "key.pem", &self.key_pem) }
+        let (chain, key) = (put(dir, "chain.pem", &self.chain_pem), put(dir, "key.pem", &self.key_pem));
+        Origin::Files(Box::new(CertificateFiles { chain, key }))
     }
 }
 

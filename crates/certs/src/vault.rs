@@ -241,7 +241,7 @@ impl Checked {
             None => check_local(request).map(|()| None),
         };
         let load = |client_ca: &ClientCa| client_ca.load(request.owner(gateway_uid), now, provider);
-        let auth = request.client_ca.as_ref().map(load).transpose();
+        let auth = request.client_ca.as_deref().map(load).transpose();
         match (pair, auth) {
             (Ok(mut pair), Ok(auth)) => {
                 let mut warnings = pair.as_mut().map(|pair| std::mem::take(&mut pair.warnings)).unwrap_or_default();
@@ -261,7 +261,7 @@ fn gateway_uid() -> u32 {
 }
 
 fn check_local(request: &IdentityRequest) -> Result<(), Vec<Diagnostic>> {
-    debug_assert!(!matches!(request.origin, Origin::Files { .. }), "files have a check of their own");
+    debug_assert!(!matches!(request.origin, Origin::Files(_)), "files have a check of their own");
     let size: usize = request.hosts.iter().map(|host| written(host).len()).sum();
     if size <= NAMES_SIZE_LIMIT {
         return Ok(());

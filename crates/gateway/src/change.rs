@@ -135,10 +135,22 @@ pub(crate) struct Step {
     forgotten: HashSet<SiteId>,
 }
 
+impl Certifier {
+    /// The same claims. A name that has a certificate is in memory already.
+    fn sharing_names(&self, mut claims: Vec<(HostPattern, Claim)>) -> Vec<(HostPattern, Claim)> {
+        if let Self::Vault(vault) = self {
+            for (name, claim) in &mut claims {
+                *name = vault.store().shared_name(claim.tenant, name.clone());
+            }
+        }
+        claims
+    }
+}
+
 impl Sites {
     /// No sites yet; claims as the ledger (or a running gateway) tells them.
     pub(crate) fn new(surroundings: Surroundings, claims: Vec<(HostPattern, Claim)>) -> Self {
-        let claims = Claims::restore(claims);
+        let claims = Claims::restore(surroundings.certifier.sharing_names(claims));
         // Who served a name before the start is within the limit before anybody new.
         let roster = Roster::new(claims.sites());
         Self {
@@ -209,6 +221,7 @@ impl Sites {
             }
         }
         self.wake(&mut step);
+        self.records.pack();
         step
     }
 

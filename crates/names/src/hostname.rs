@@ -109,6 +109,11 @@ impl Hostname {
         &self.0
     }
 
+    /// The normal form, without a copy.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// The name as people read it (U-labels), for messages only; whoever writes it like that means the same name.
     pub fn to_unicode(&self) -> String {
         let (unicode, _) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow);

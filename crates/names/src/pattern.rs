@@ -1,6 +1,6 @@
 //! [`HostPattern`]: what a site file may list under `hosts`, and the key of claims.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use crate::{Hostname, HostnameError};
 
@@ -62,6 +62,14 @@ impl HostPattern {
         match self {
             Self::Exact(name) | Self::Wildcard(name) => Some(name),
             Self::Address(_) => None,
+        }
+    }
+
+    /// As it is displayed; of an exact name the text that is kept anyway, shared.
+    pub fn text(&self) -> Arc<str> {
+        match self {
+            Self::Exact(name) => name.shared(),
+            Self::Wildcard(_) | Self::Address(_) => self.to_string().into(),
         }
     }
 
@@ -197,6 +205,19 @@ mod tests {
         ] {
             let [entry, pattern] = [entry, pattern].map(|text| HostPattern::parse(text).unwrap());
             assert_eq!(entry.allows(&pattern), expected, "{entry} {pattern}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_an_exact_name_is_not_copied() {
+        for text in ["a.test", "*.a.test", "192.0.2.7", "2001:db8::7"] {
+            let pattern = HostPattern::parse(text).unwrap();
+            assert_eq!(&*pattern.text(), text);
+            assert_eq!(
+                Arc::ptr_eq(&pattern.text(), &pattern.text()),
+                matches!(pattern, HostPattern::Exact(_)),
+                "{text}"
+            );
         }
     }
 

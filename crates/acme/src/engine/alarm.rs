@@ -84,7 +84,10 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
 #[cfg(test)]
 mod tests {
-    use vestibule_certs::store::{CaId, Draft, KeyType};
+    use vestibule_certs::{
+        Fingerprint,
+        store::{CaId, Draft, KeyType},
+    };
     use vestibule_names::TenantId;
 
     use super::*;
@@ -107,8 +110,8 @@ mod tests {
             not_after: SystemTime::UNIX_EPOCH + DAY * days,
             obtained: SystemTime::UNIX_EPOCH,
             ari: None,
-            issuer: String::new(),
-            fingerprint: String::new(),
+            issuer: "".into(),
+            fingerprint: Fingerprint::default(),
         }
     }
 

@@ -154,8 +154,8 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     fn subject(&self, name: HostPattern, ca: &CaConfig) -> Subject {
         let now = self.clock.now();
         let status = self.planner.status_of(&name, now);
-        let wanted = status.as_ref().and_then(|status| self.sites.get(&status.site));
-        let options = wanted.map_or(&SiteOptions::NONE, |wanted| wanted.options());
+        let wanted = self.planner.wanted_name(&name);
+        let options = wanted.map_or(&SiteOptions::NONE, |wanted| wanted.options);
         // A name that nobody holds is asked about by the operator.
         let tenant = wanted.map_or(TenantId::OPERATOR, |wanted| wanted.tenant);
         let names = std::slice::from_ref(&name);

@@ -4,7 +4,6 @@
 //! Not here: what comes of jobs (`outcome`), of questions (`answers`), and of orders of earlier runs (`resume`).
 
 use std::{
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
@@ -15,7 +14,7 @@ use std::{
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::time::Instant;
 use vestibule_certs::store::{CaId, Store};
-use vestibule_names::{HostPattern, SiteId};
+use vestibule_names::HostPattern;
 
 use super::{
     Ca, Engine, Event,
@@ -23,7 +22,7 @@ use super::{
     answers::Waiter,
     chance::Chance,
     clock::Clock,
-    inbox::{Change, Inbox, Owner, Standing, Wanted},
+    inbox::{Change, Inbox, Owner, Standing},
     journal::{Before, Journal},
     lanes::{Ended, InFlight, Lane, Lanes, guarded},
     resume::Known,
@@ -69,7 +68,6 @@ pub(super) struct Desk<C, T> {
     pub(super) inbox: Arc<Inbox>,
     pub(super) planner: Planner,
     pub(super) chance: Chance,
-    pub(super) sites: BTreeMap<SiteId, Wanted>,
     pub(super) lanes: Lanes,
     pub(super) journal: Journal,
     pub(super) tally: Tally,
@@ -138,7 +136,6 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         Self {
             planner,
             chance: Chance::new(),
-            sites: BTreeMap::new(),
             lanes: Lanes::new(config.orders_at_once),
             journal: Journal::new(store.clone()),
             tally: Tally::default(),
@@ -197,12 +194,8 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             match change {
                 Change::Want(site, wanted) => {
                     self.planner.want(&site, wanted.tenant, &wanted.names, wanted.options(), now);
-                    self.sites.insert(site, wanted);
                 }
-                Change::Unwant(site) => {
-                    self.planner.unwant(&site, now);
-                    self.sites.remove(&site);
-                }
+                Change::Unwant(site) => self.planner.unwant(&site, now),
             }
             self.changed();
         }
@@ -230,6 +223,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             );
         }
         self.opening = next;
+        self.planner.pack();
         self.resume_pending(known);
         self.changed();
     }
@@ -334,8 +328,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 
     /// How all wanted names stand.
     pub(super) fn all(&self) -> impl Iterator<Item = NameStatus> {
-        let now = self.clock.now();
-        self.sites.keys().flat_map(move |site| self.planner.status(site, now))
+        self.planner.statuses(self.clock.now())
     }
 
     pub(super) fn changed(&mut self) {

@@ -112,8 +112,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 
     fn wanted(&self) -> HashMap<&HostPattern, (TenantId, &SiteOptions)> {
-        let of_site = self.sites.values();
-        of_site.flat_map(|wanted| wanted.names.iter().map(|name| (name, (wanted.tenant, wanted.options())))).collect()
+        self.planner.wanted_names().map(|wanted| (wanted.name, (wanted.tenant, wanted.options))).collect()
     }
 }
 

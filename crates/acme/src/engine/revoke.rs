@@ -107,8 +107,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// Wanted names that are shown this.
     fn shown(&self, issued: &Issued) -> Vec<HostPattern> {
         let now = self.clock.now();
-        let of_tenant = self.sites.iter().filter(|(_, wanted)| wanted.tenant == issued.draft.tenant);
-        let statuses = of_tenant.flat_map(|(site, _)| self.planner.status(site, now));
+        let statuses = self.planner.statuses_of(issued.draft.tenant, now);
         statuses.filter(|status| shows(status, issued)).map(|status| status.name).collect()
     }
 

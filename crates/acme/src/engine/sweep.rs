@@ -17,9 +17,8 @@ const AT_ONCE: usize = 16;
 impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     /// When the next look is due.
     pub(super) fn sweep(&self) -> Instant {
-        let of_site = self.sites.values();
         let wanted: HashSet<(TenantId, &HostPattern)> =
-            of_site.flat_map(|wanted| wanted.names.iter().map(|name| (wanted.tenant, name))).collect();
+            self.planner.wanted_names().map(|wanted| (wanted.tenant, wanted.name)).collect();
         let gone = self.store.sweep(|issued| is_wanted(issued, &wanted), AT_ONCE, self.clock.time());
         if gone > 0 {
             tracing::info!(count = gone, "certificates that ran out long ago are removed");

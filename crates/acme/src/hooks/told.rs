@@ -120,7 +120,10 @@ impl Draft {
 mod tests {
     use super::*;
     use crate::{Failure, FailureKind, Timestamp};
-    use vestibule_certs::store::{CaId, Draft as IssuanceDraft, IssuanceId, KeyType};
+    use vestibule_certs::{
+        Fingerprint,
+        store::{CaId, Draft as IssuanceDraft, IssuanceId, KeyType},
+    };
 
     fn issued() -> Issued {
         let names = ["*.example.com", "example.com"].map(|name| HostPattern::parse(name).unwrap()).to_vec();
@@ -139,8 +142,8 @@ mod tests {
             not_after: Timestamp(1_900_000_000_500).into(),
             obtained: Timestamp(0).into(),
             ari: None,
-            issuer: "R11".to_owned(),
-            fingerprint: String::new(),
+            issuer: "R11".into(),
+            fingerprint: Fingerprint::default(),
         }
     }
 

@@ -11,8 +11,11 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use vestibule_certs::store::Issued;
+use vestibule_names::TenantId;
 
 use super::{
+    lookup::Spelt,
+    name::Name,
     slab::NameIx,
     work::{Randomness, RenewalWindow},
 };
@@ -32,13 +35,8 @@ pub(super) struct Cert {
     pub(super) issued: Arc<Issued>,
     /// Grows from one issuance to the next: of two that cover a name, the later one counts.
     pub(super) rank: u64,
-    /// The names as text, as [`super::name::Name::text`].
-    pub(super) texts: Vec<Arc<str>>,
     /// Wanted names whose certificate this is.
     pub(super) covers: Vec<NameIx>,
-    pub(super) obtained: Timestamp,
-    pub(super) end: Timestamp,
-    lifetime: Duration,
     pub(super) ari: Ari,
     pub(super) timer: Option<Timestamp>,
     pub(super) poll: Option<Timestamp>,
@@ -75,16 +73,10 @@ pub(super) enum Phase {
 
 impl Cert {
     pub(super) fn new(issued: &Arc<Issued>, rank: u64) -> Self {
-        let (start, end) = (Timestamp::from(issued.not_before), Timestamp::from(issued.not_after));
         Self {
             issued: Arc::clone(issued),
             rank,
-            texts: issued.draft.names.iter().map(|name| Arc::from(name.to_string())).collect(),
             covers: Vec::new(),
-            // A clock that ran ahead may have been asked when it came: then it came when it began.
-            obtained: Some(issued.obtained.into()).filter(|at| *at < end).unwrap_or(start),
-            end,
-            lifetime: end.since(start),
             ari: Ari::default(),
             timer: None,
             poll: None,
@@ -95,40 +87,63 @@ impl Cert {
         }
     }
 
+    /// Whose the name at a place of it is, and which.
+    pub(super) fn covered(&self, place: u32) -> (TenantId, Spelt<'_>) {
+        (self.issued.draft.tenant, Spelt::of(&self.issued.draft.names[place as usize]))
+    }
+
+    /// Is the name in it itself, not below a wildcard of it?
+    pub(super) fn names(&self, name: &Name) -> bool {
+        self.issued.draft.names.contains(&name.pattern)
+    }
+
+    /// A clock that ran ahead may have been asked when it came: then it came when it began.
+    pub(super) fn obtained(&self) -> Timestamp {
+        Some(self.issued.obtained.into()).filter(|at| *at < self.end()).unwrap_or(self.issued.not_before.into())
+    }
+
+    pub(super) fn end(&self) -> Timestamp {
+        self.issued.not_after.into()
+    }
+
+    fn lifetime(&self) -> Duration {
+        self.end().since(self.issued.not_before.into())
+    }
+
     /// How long before its end it is renewed when nobody says otherwise.
     fn margin(&self) -> Duration {
-        if self.lifetime < SHORT_LIFETIME { self.lifetime / 2 } else { self.lifetime / 3 }
+        if self.lifetime() < SHORT_LIFETIME { self.lifetime() / 2 } else { self.lifetime() / 3 }
     }
 
     /// When to renew when nobody says otherwise: earlier by up to a tenth of the margin, always the same for one issuance, so
     /// that what was obtained together is not renewed together for ever.
     fn fallback(&self) -> Timestamp {
-        self.end.before(self.margin()).before(self.margin().mul_f64(0.1 * self.fraction()))
+        self.end().before(self.margin()).before(self.margin().mul_f64(0.1 * self.fraction()))
     }
 
     /// From when on another CA may renew it, and it goes before others.
     pub(super) fn urgent_at(&self) -> Timestamp {
-        self.end.before(self.margin() / 3)
+        self.end().before(self.margin() / 3)
     }
 
     /// When it is to be renewed. An instant of a window counts unless it leaves too little: half of the usual margin.
     pub(super) fn due_at(&self) -> Timestamp {
         if self.is_foreign {
-            return self.obtained.min(self.end);
+            return self.obtained().min(self.end());
         }
-        let latest = self.end.before(self.margin() / 2);
+        let latest = self.end().before(self.margin() / 2);
         let chosen = match self.ari.window {
             Some((_, _, instant)) if instant <= latest => instant,
             _ => self.fallback(),
         };
-        let ignoring_ari = self.end.before(self.lifetime / 20);
-        let youngest = self.obtained.after(YOUNGEST.min(self.lifetime / 10));
+        let ignoring_ari = self.end().before(self.lifetime() / 20);
+        let youngest = self.obtained().after(YOUNGEST.min(self.lifetime() / 10));
         chosen.max(youngest).min(ignoring_ari)
     }
 
     pub(super) fn phase(&self, now: Timestamp) -> Phase {
         match now {
-            _ if now >= self.end => Phase::Ended,
+            _ if now >= self.end() => Phase::Ended,
             _ if now < self.due_at() => Phase::Fresh,
             _ if now >= self.urgent_at() => Phase::Urgent,
             _ => Phase::Due,
@@ -137,7 +152,7 @@ impl Cert {
 
     /// When its phase changes next.
     pub(super) fn next_phase_at(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.due_at(), self.urgent_at(), self.end].into_iter().filter(|at| *at > now).min()
+        [self.due_at(), self.urgent_at(), self.end()].into_iter().filter(|at| *at > now).min()
     }
 
     /// Renewal information has come. Says whether something durable has changed.

@@ -16,6 +16,7 @@ use vestibule_certs::store::{IssuanceId, Issued};
 use super::{
     Planner, Timer,
     journal::{Key, SWEEP},
+    lookup::Spelt,
 };
 use crate::Timestamp;
 
@@ -109,8 +110,8 @@ impl Planner {
         for issued in self.ended.not_yet(now) {
             // The later one of two counts, whatever was taken in first.
             let newest = issued.draft.names.iter().all(|name| {
-                let covered = self.by_covered.get(&(issued.draft.tenant, name.to_string().into()));
-                covered.into_iter().flatten().all(|ix| self.certs[*ix].issued.id < issued.id)
+                let mut covered = self.certified(issued.draft.tenant, Spelt::of(name));
+                covered.all(|ix| self.certs[ix].issued.id < issued.id)
             });
             if newest {
                 self.take_in(&Arc::new(issued), now);

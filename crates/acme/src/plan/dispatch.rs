@@ -42,7 +42,7 @@ impl Planner {
             self.timers.pop_first();
             match timer {
                 Timer::Name(ix) => {
-                    self.names[ix].timer = None;
+                    self.names[ix].quest.timer = None;
                     self.settle(ix, now);
                 }
                 Timer::Cert(ix) => self.phase_changed(ix, now),
@@ -178,8 +178,7 @@ impl Planner {
         let learned = names.iter().find_map(|ix| self.names[*ix].fate.learned);
         let failed = if names.len() == 1 { first.fate.failed_with.as_slice() } else { &[] };
         // Of a name below a wildcard the wildcard's certificate is no predecessor.
-        let renewed =
-            first.cert.filter(|ix| names.iter().any(|of| self.certs[*ix].texts.contains(&self.names[*of].text)));
+        let renewed = first.cert.filter(|ix| names.iter().any(|of| self.certs[*ix].names(&self.names[*of])));
         let renews = renewed.map(|ix| {
             let cert = &self.certs[ix];
             let replaces = if route.exempt { self.replaces(cert, route.ca) } else { None };
@@ -201,7 +200,7 @@ impl Planner {
     pub(super) fn take_off(&mut self, flight: Flight, now: Timestamp) {
         let job = flight.holds.job;
         if let Some((issuance, Some(_))) = &flight.order.renews
-            && let Some(ix) = self.by_issuance.get(issuance).copied()
+            && let Some(ix) = self.cert_of(issuance)
         {
             self.certs[ix].replacing = true;
         }
@@ -213,9 +212,9 @@ impl Planner {
                 self.touch_name(ix);
             }
             let name = &mut self.names[ix];
-            name.flight = Some(job);
+            name.quest.flight = Some(job);
             name.unseen = false;
-            name.parked = None;
+            name.quest.parked = None;
             name.fate.last_attempt = now;
         }
         if let Some(ca) = flight.ca {

@@ -5,7 +5,10 @@ mod ledger;
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
-use vestibule_certs::store::{Draft, IssuanceId, Issued};
+use vestibule_certs::{
+    Fingerprint,
+    store::{Draft, IssuanceId, Issued},
+};
 use vestibule_names::SiteId;
 
 use super::{
@@ -122,9 +125,9 @@ impl Planner {
     }
 
     fn sites_of(&self, order: &Order) -> Vec<SiteId> {
-        let names = order.names.iter().filter_map(|name| self.by_name.get(&(name.clone(), order.tenant)));
+        let names = order.names.iter().filter_map(|name| self.name_of(order.tenant, name));
         let mut sites: Vec<SiteId> =
-            names.flat_map(|ix| self.names[*ix].sites.iter().map(|(site, _)| site.clone())).collect();
+            names.flat_map(|ix| self.names[ix].sites.iter().map(|(site, _)| site.clone())).collect();
         sites.sort();
         sites.dedup();
         sites
@@ -156,7 +159,7 @@ fn imagine(order: &Order, number: usize, now: Timestamp) -> Issued {
         not_after: start + LIFETIME,
         obtained: start,
         ari: None,
-        issuer: String::new(),
-        fingerprint: String::new(),
+        issuer: "".into(),
+        fingerprint: Fingerprint::default(),
     }
 }

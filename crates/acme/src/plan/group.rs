@@ -109,11 +109,11 @@ impl Planner {
     /// Until when one of the CA's limits stands in this name's way.
     fn limited(&self, name: &Name, ca: usize, exempt: bool, now: Timestamp) -> Option<(Timestamp, Waits)> {
         let ca = &self.cas[ca];
-        let told = ca.told_until(&name.text, name.tenant);
+        let told = ca.told_until(&name.text(), name.tenant);
         if told > now {
             return Some((told, Waits::Told));
         }
-        let failures = ca.name_free_at(&name.text, now);
+        let failures = ca.name_free_at(&name.text(), now);
         if failures > now {
             return Some((failures, Waits::Failures));
         }
@@ -123,7 +123,7 @@ impl Planner {
 
     /// Would an order of this name at this CA carry `replaces`? At least one identifier must be the same (RFC 9773 section 5).
     pub(super) fn exempts(&self, name: &Name, cert: &Cert, ca: usize) -> bool {
-        self.replaces(cert, ca).is_some() && cert.texts.contains(&name.text)
+        self.replaces(cert, ca).is_some() && cert.names(name)
     }
 
     /// The names that are ordered together with `lead`.
@@ -133,8 +133,9 @@ impl Planner {
         if !name.fate.alone {
             self.add_companions(&mut names, lead, lane, route, now);
         }
-        let texts: Vec<Arc<str>> = names.iter().map(|ix| self.names[*ix].text.clone()).collect();
-        let covered = |ix: &NameIx| self.names[*ix].wildcard.as_ref().is_some_and(|wildcard| texts.contains(wildcard));
+        let patterns: Vec<&HostPattern> = names.iter().map(|ix| &self.names[*ix].pattern).collect();
+        let is_in = |parent| patterns.contains(&&HostPattern::Wildcard(parent));
+        let covered = |ix: &NameIx| self.names[*ix].parent().is_some_and(is_in);
         let (waiting, mut names): (Vec<_>, Vec<_>) = names.into_iter().partition(covered);
         names.truncate(route.terms.most);
         Group { names, waiting }
@@ -164,7 +165,7 @@ impl Planner {
     fn fits(&self, ix: NameIx, lead: NameIx, route: &Route, now: Timestamp) -> bool {
         let (name, first) = (&self.names[ix], &self.names[lead]);
         // Asked for by hand, a certificate is renewed whole: what waits after a fault of the CA comes along.
-        let ready = name.lane.is_some() || (first.forced && name.flight.is_none() && name.cert.is_some());
+        let ready = name.quest.lane.is_some() || (first.forced && name.quest.flight.is_none() && name.cert.is_some());
         let same = name.cert == first.cert && name.tenant == first.tenant && name.fate.part == first.fate.part;
         if !ready || !same || name.fate.alone {
             return false;
@@ -193,7 +194,7 @@ impl Planner {
         let site = name.sites.first().and_then(|(site, _)| self.sites.get(site))?;
         let on_its_way = |ix: &NameIx| {
             let mate = &self.names[*ix];
-            mate.unseen && mate.cert.is_none() && mate.flight.is_none() && mate.look != Look::None
+            mate.unseen && mate.cert.is_none() && mate.quest.flight.is_none() && mate.quest.look != Look::None
         };
         let wait = Wait { until: name.since.after(MATES_WAIT), why: Waits::Mates, sentence: None };
         site.names.iter().any(on_its_way).then_some(wait)
@@ -202,14 +203,12 @@ impl Planner {
     /// A wildcard of the tenant that is being ordered, or about to be, and would cover this name on the same terms.
     pub(super) fn wildcard_on_its_way(&self, lead: NameIx, route: &Route, now: Timestamp) -> Option<Wait> {
         let name = &self.names[lead];
-        let HostPattern::Exact(_) = &name.pattern else { return None };
-        let text = name.wildcard.as_deref()?;
-        let wildcard = self.by_name.get(&(text.parse().ok()?, name.tenant))?;
-        let other = &self.names[*wildcard];
-        let on_its_way = other.flight.is_some() || other.lane.is_some();
+        let wildcard = self.name_of(name.tenant, &HostPattern::Wildcard(name.parent()?))?;
+        let other = &self.names[wildcard];
+        let on_its_way = other.quest.flight.is_some() || other.quest.lane.is_some();
         let terms = terms::resolve(&self.cas[route.ca].config, other.tenant, &other.pattern, other.options()?).ok()?;
         let same = terms.key_type == route.terms.key_type && terms.profile == route.terms.profile;
-        let joins = self.fits(*wildcard, lead, route, now)
+        let joins = self.fits(wildcard, lead, route, now)
             && other.sites.first().map(|s| &s.0) == name.sites.first().map(|s| &s.0);
         (on_its_way && same && !joins && !name.fate.alone).then(|| Self::wait_for_wildcard(now))
     }
@@ -223,7 +222,7 @@ impl Planner {
         let mut domains: Vec<Arc<str>> = names.iter().map(|ix| self.names[*ix].domain.clone()).collect();
         domains.sort();
         domains.dedup();
-        let mut texts: Vec<&str> = names.iter().map(|ix| &*self.names[*ix].text).collect();
+        let mut texts: Vec<Arc<str>> = names.iter().map(|ix| self.names[*ix].text()).collect();
         texts.sort_unstable();
         (domains, set_of(&texts))
     }

@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use vestibule_certs::store::{CaId, IssuanceId, Issued};
+use vestibule_names::{HostPattern, TenantId};
 
 use super::{
     Planner, Timer,
     calendar::{Cert, Phase},
     journal::Key,
+    lookup::Spelt,
     name::Name,
     slab::{CertIx, NameIx},
 };
@@ -32,10 +34,10 @@ impl Planner {
             self.ended.keep(issued);
             return None;
         }
-        if let Some(known) = self.by_issuance.get(&issued.id) {
-            return Some(*known);
+        if let Some(known) = self.cert_of(&issued.id) {
+            return Some(known);
         }
-        if let Some(old) = issued.draft.renews.as_ref().and_then(|old| self.by_issuance.get(old)).copied() {
+        if let Some(old) = issued.draft.renews.as_ref().and_then(|old| self.cert_of(old)) {
             self.has_successor(old, issued);
         }
         let tenant = issued.draft.tenant;
@@ -43,14 +45,15 @@ impl Planner {
         let mut cert = Cert::new(issued, self.next_rank);
         cert.is_foreign = self.is_foreign(&issued.draft.ca);
         cert.ari = self.journal.take_ari(&issued.id).unwrap_or_default();
-        let texts = cert.texts.clone();
         let ix = self.certs.insert(cert);
-        self.by_issuance.insert(issued.id.clone(), ix);
+        self.by_issuance.insert(ix, |ix| &self.certs[*ix].issued.id);
         let mut names = BTreeSet::new();
-        for (text, pattern) in texts.into_iter().zip(&issued.draft.names) {
-            self.by_covered.entry((tenant, text.clone())).or_default().push(ix);
-            names.extend(self.by_name.get(&(pattern.clone(), tenant)));
-            names.extend(self.by_wildcard.get(&(tenant, text)).into_iter().flatten());
+        for (place, pattern) in (0..).zip(&issued.draft.names) {
+            self.by_covered.insert((ix, place), |(ix, place)| self.certs[*ix].covered(*place));
+            names.extend(self.name_of(tenant, pattern));
+            if let HostPattern::Wildcard(parent) = pattern {
+                names.extend(self.by_parent.get(&(tenant, parent.clone())).into_iter().flatten());
+            }
         }
         self.schedule_cert(ix, now);
         for name in names {
@@ -78,7 +81,7 @@ impl Planner {
     /// The latest live issuance of the name's tenant that covers it and does what its options ask for; where none does, the
     /// latest that covers it: that is what is served, and renewed.
     fn best_cert(&self, name: &Name, now: Timestamp) -> Option<CertIx> {
-        let live = self.covering(name).filter(|ix| self.certs[*ix].end > now);
+        let live = self.covering(name).filter(|ix| self.certs[*ix].end() > now);
         live.max_by_key(|ix| (self.satisfies(*ix, name), self.certs[*ix].rank))
     }
 
@@ -96,14 +99,26 @@ impl Planner {
     pub(super) fn due_at(&self, name: &Name) -> Option<Timestamp> {
         let ix = name.cert?;
         let cert = &self.certs[ix];
-        let change = || name.fate.change_ready_at().max(cert.obtained);
+        let change = || name.fate.change_ready_at().max(cert.obtained());
         Some(if self.satisfies(ix, name) { cert.due_at() } else { cert.due_at().min(change()) })
     }
 
     /// Every issuance that is known to cover a name, whatever its options.
     pub(super) fn covering<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = CertIx> + 'a {
-        let texts = [Some(&name.text), name.wildcard.as_ref()].into_iter().flatten();
-        texts.filter_map(|text| self.by_covered.get(&(name.tenant, text.clone()))).flatten().copied()
+        let keys = [Some(Spelt::of(&name.pattern)), Spelt::over(&name.pattern)].into_iter().flatten();
+        keys.flat_map(|key| self.certified(name.tenant, key))
+    }
+
+    /// Every issuance of this tenant that has a name.
+    pub(super) fn certified<'a>(&'a self, tenant: TenantId, name: Spelt<'a>) -> impl Iterator<Item = CertIx> + 'a {
+        let found = self
+            .by_covered
+            .all((tenant, name.clone()), move |(ix, place)| self.certs[*ix].covered(*place) == (tenant, name.clone()));
+        found.map(|(ix, _)| *ix)
+    }
+
+    pub(super) fn cert_of(&self, issuance: &IssuanceId) -> Option<CertIx> {
+        self.by_issuance.find(issuance, |ix| self.certs[*ix].issued.id == *issuance).copied()
     }
 
     /// Finds what covers a name now.
@@ -133,20 +148,20 @@ impl Planner {
     }
 
     /// What an order at this CA that renews this certificate would carry as `replaces`, exempting it from the limits.
-    pub(super) fn replaces(&self, cert: &Cert, ca: usize) -> Option<String> {
+    pub(super) fn replaces(&self, cert: &Cert, ca: usize) -> Option<Arc<str>> {
         let config = &self.cas[ca].config;
         let may = cert.issued.draft.ca == config.id
             && config.limits.renewals_are_exempt
             && !cert.ari.replaced
             && !cert.replacing;
-        if may { cert.issued.ari.clone() } else { None }
+        cert.issued.ari.clone().filter(|_| may)
     }
 
     /// An issuance was revoked by us: its names are ordered anew.
     pub fn revoked(&mut self, issuance: &IssuanceId, now: Timestamp) {
         self.tick(now);
         self.ended.forget(issuance);
-        if let Some(ix) = self.by_issuance.get(issuance).copied() {
+        if let Some(ix) = self.cert_of(issuance) {
             self.remove_cert(ix, now);
         }
     }
@@ -158,7 +173,7 @@ impl Planner {
             self.names[name].cert = None;
             self.cover(name, now);
             if self.names[name].cert.is_none() {
-                self.names[name].lapsed = Some(now);
+                self.names[name].quest.lapsed = Some(now);
             }
             self.settle(name, now);
         }
@@ -167,7 +182,7 @@ impl Planner {
     /// Out of all indexes.
     fn unlink_cert(&mut self, ix: CertIx) -> Option<Cert> {
         let cert = self.certs.remove(ix)?;
-        self.by_issuance.remove(&cert.issued.id);
+        self.by_issuance.remove(&cert.issued.id, |other| *other == ix);
         self.journal.touch(Key::Cert(cert.issued.id.clone()));
         if let Some(at) = cert.timer {
             self.timers.remove(&(at, Timer::Cert(ix)));
@@ -177,14 +192,8 @@ impl Planner {
                 ca.polls.remove(&(at, ix));
             }
         }
-        for text in &cert.texts {
-            let key = (cert.issued.draft.tenant, text.clone());
-            if let Some(certs) = self.by_covered.get_mut(&key) {
-                certs.retain(|other| *other != ix);
-                if certs.is_empty() {
-                    self.by_covered.remove(&key);
-                }
-            }
+        for place in (0..).take(cert.issued.draft.names.len()) {
+            self.by_covered.remove(cert.covered(place), |other| *other == (ix, place));
         }
         Some(cert)
     }
@@ -195,11 +204,11 @@ impl Planner {
         if !cert.covers.is_empty() {
             return;
         }
-        let later = |text: &Arc<str>| {
-            let known = self.by_covered.get(&(cert.issued.draft.tenant, text.clone()));
-            known.into_iter().flatten().any(|other| self.certs[*other].rank > cert.rank)
+        let later = |name: &HostPattern| {
+            let mut known = self.certified(cert.issued.draft.tenant, Spelt::of(name));
+            known.any(|other| self.certs[other].rank > cert.rank)
         };
-        if cert.texts.iter().all(later) {
+        if cert.issued.draft.names.iter().all(later) {
             self.unlink_cert(ix);
         } else {
             self.schedule_cert(ix, now);
@@ -212,7 +221,7 @@ impl Planner {
         if let Some(at) = cert.timer.take() {
             self.timers.remove(&(at, Timer::Cert(ix)));
         }
-        let next = if cert.covers.is_empty() { Some(cert.end.max(now)) } else { cert.next_phase_at(now) };
+        let next = if cert.covers.is_empty() { Some(cert.end().max(now)) } else { cert.next_phase_at(now) };
         if let Some(at) = next {
             cert.timer = Some(at);
             self.timers.insert((at, Timer::Cert(ix)));

@@ -85,7 +85,7 @@ pub(super) struct FlightRecord {
     pub(super) order: bool,
     pub(super) started: Timestamp,
     pub(super) key_type: KeyType,
-    pub(super) renews: Option<(String, Option<String>)>,
+    pub(super) renews: Option<(String, Option<Arc<str>>)>,
     pub(super) domains: Vec<Arc<str>>,
 }
 
@@ -187,12 +187,12 @@ impl Planner {
                 Some(&ca(id)?.health).filter(|health| **health != Health::default()).and_then(write_value)
             }
             Key::Name(tenant, name) => {
-                let wanted = self.by_name.get(&(name.clone(), *tenant)).map(|ix| &*self.names[*ix].fate);
+                let wanted = self.name_of(*tenant, name).map(|ix| &*self.names[ix].fate);
                 let kept = || self.journal.fates.get(&(*tenant, name.clone())).map(|(fate, _)| fate);
                 wanted.or_else(kept).filter(|fate| **fate != Fate::default()).and_then(write_value)
             }
             Key::Cert(id) => {
-                let ari = self.certs[*self.by_issuance.get(id)?].ari;
+                let ari = self.certs[self.cert_of(id)?].ari;
                 (ari != Ari::default()).then(|| write_value(&ari))?
             }
             Key::Flight(job) => self.flights.get(job).and_then(|flight| write_value(&FlightRecord::of(flight))),

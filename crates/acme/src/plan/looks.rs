@@ -32,9 +32,10 @@ const LOST: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Where a name stands with looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Look {
     /// None is needed.
+    #[default]
     None,
     /// Later.
     At(Timestamp),
@@ -61,8 +62,8 @@ pub(super) struct Looks {
 impl Looks {
     /// A look is needed: at once before a first order, otherwise some time after the last one.
     pub(super) fn schedule(&mut self, name: &mut Name, ix: NameIx, first: bool, every: Duration, now: Timestamp) {
-        let soonest = if first { now } else { name.looked_at.after(every).max(now) };
-        match name.look {
+        let soonest = if first { now } else { name.quest.looked_at.after(every).max(now) };
+        match name.quest.look {
             Look::InFlight(_) | Look::Queued(..) => return,
             Look::At(at) if at <= soonest => return,
             Look::At(_) | Look::None => {}
@@ -71,13 +72,13 @@ impl Looks {
         if soonest <= now {
             self.enqueue(name, ix, u8::from(!first), now);
         } else {
-            name.look = Look::At(soonest);
+            name.quest.look = Look::At(soonest);
             self.later.insert((soonest, ix));
         }
     }
 
     fn enqueue(&mut self, name: &mut Name, ix: NameIx, rank: u8, now: Timestamp) {
-        name.look = Look::Queued(rank, now);
+        name.quest.look = Look::Queued(rank, now);
         self.due.entry(name.tenant).or_default().insert((rank, now, ix));
         self.due_count += 1;
         self.firsts += usize::from(rank == 0);
@@ -85,7 +86,10 @@ impl Looks {
 
     /// No look is needed any more. One that is in flight is forgotten.
     pub(super) fn cancel(&mut self, name: &mut Name, ix: NameIx) {
-        match std::mem::replace(&mut name.look, Look::None) {
+        if name.quest.look == Look::None {
+            return;
+        }
+        match std::mem::take(&mut name.quest.look) {
             Look::None | Look::InFlight(_) => {}
             Look::At(at) => drop(self.later.remove(&(at, ix))),
             Look::Queued(rank, since) => {
@@ -153,7 +157,7 @@ impl Planner {
             for _ in 0..RUN.min(may - names.len()) {
                 let Some(&(_, _, ix)) = self.looks.due.get(&tenant).and_then(|queue| queue.first()) else { break };
                 self.looks.cancel(&mut self.names[ix], ix);
-                self.names[ix].look = Look::InFlight(id);
+                self.names[ix].quest.look = Look::InFlight(id);
                 self.looks.spent.spend(rate, now);
                 names.push((ix, self.names[ix].pattern.clone()));
             }
@@ -184,13 +188,13 @@ impl Planner {
         let mut sites = BTreeSet::new();
         let seen: HashMap<&HostPattern, Sight> = outcome.iter().map(|(name, sight)| (name, *sight)).collect();
         for (ix, pattern) in names {
-            let same = |name: &Name| name.pattern == pattern && name.look == Look::InFlight(job);
+            let same = |name: &Name| name.pattern == pattern && name.quest.look == Look::InFlight(job);
             if !self.names.find(ix).is_some_and(same) {
                 continue;
             }
             let name = &mut self.names[ix];
-            name.look = Look::None;
-            name.looked_at = now;
+            name.quest.look = Look::None;
+            name.quest.looked_at = now;
             if std::mem::take(&mut name.unseen) {
                 sites.extend(name.sites.iter().map(|(site, _)| site.clone()));
             }
@@ -207,9 +211,10 @@ impl Planner {
     /// Names of these sites need not wait any longer for a look at the others.
     fn release_mates(&mut self, sites: &BTreeSet<SiteId>, now: Timestamp) {
         let names = sites.iter().filter_map(|site| self.sites.get(site)).flat_map(|site| &site.names);
-        let waits = |ix: &NameIx| self.names[*ix].parked.as_ref().is_some_and(|parked| parked.why == Waits::Mates);
+        let waits =
+            |ix: &NameIx| self.names[*ix].quest.parked.as_ref().is_some_and(|parked| parked.why == Waits::Mates);
         for ix in names.copied().filter(waits).collect::<Vec<_>>() {
-            self.names[ix].parked = None;
+            self.names[ix].quest.parked = None;
             self.settle(ix, now);
         }
     }
@@ -229,7 +234,7 @@ impl Planner {
         let first_look = before.is_none() && name.fate.failures == 0;
         if first_look {
             if let Some(since) = since.filter(|_| sight.pointing == Pointing::NotHere && !name.forced) {
-                name.parked = Some(Box::new(Parked { until: since.after(PATIENCE), why: Waits::Dns }));
+                name.quest.parked = Some(Parked { until: since.after(PATIENCE), why: Waits::Dns });
             }
             return;
         }

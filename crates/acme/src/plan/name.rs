@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use vestibule_names::{HostPattern, SiteId, TenantId, suffix};
+use vestibule_names::{HostPattern, Hostname, SiteId, TenantId, suffix};
 
 use super::{
     ca::{Closed, RETRY_AFTER_LIMIT},
@@ -42,9 +42,6 @@ const CALM: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Name {
     pub(super) tenant: TenantId,
     pub(super) pattern: HostPattern,
-    /// The pattern as text, and `*.` with its parent when a wildcard could cover it.
-    pub(super) text: Arc<str>,
-    pub(super) wildcard: Option<Arc<str>>,
     /// What the CA counts it under.
     pub(super) domain: Arc<str>,
     /// Who wants it; the options of the first one hold.
@@ -53,20 +50,26 @@ pub(super) struct Name {
     pub(super) since: Timestamp,
     /// What covers it, best what does as its options ask.
     pub(super) cert: Option<CertIx>,
-    /// When the last certificate ran out or was revoked, if it is without one since.
-    pub(super) lapsed: Option<Timestamp>,
-    pub(super) flight: Option<JobId>,
-    pub(super) fate: Lot,
+    pub(super) fate: Lot<Fate>,
     /// An operator asked for it.
     pub(super) forced: bool,
     pub(super) sight: Option<Sight>,
     /// A look is wanted before the first order.
     pub(super) unseen: bool,
+    pub(super) quest: Lot<Quest>,
+}
+
+/// What is known of a name only while it is without what it needs, or lately was. Not durable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Quest {
+    /// When the last certificate ran out or was revoked, if it is without one since.
+    pub(super) lapsed: Option<Timestamp>,
+    pub(super) flight: Option<JobId>,
     /// Where it waits: at most one of the two.
     pub(super) lane: Option<(Lane, Timestamp)>,
     pub(super) timer: Option<Timestamp>,
     /// Waits for something other than its own back-off until then.
-    pub(super) parked: Option<Box<Parked>>,
+    pub(super) parked: Option<Parked>,
     /// Where it stands with looks at DNS.
     pub(super) look: Look,
     pub(super) looked_at: Timestamp,
@@ -174,31 +177,29 @@ impl Waits {
 
 impl Name {
     pub(super) fn new(tenant: TenantId, pattern: HostPattern, now: Timestamp) -> Self {
-        let text: Arc<str> = Arc::from(pattern.to_string());
-        let parent = || text.split_once('.').map(|(_, parent)| Arc::from(format!("*.{parent}")));
-        let wildcard = if matches!(pattern, HostPattern::Exact(_)) { parent() } else { None };
         Self {
             tenant,
             domain: Arc::from(suffix::registered_domain_of(&pattern)),
             pattern,
-            text,
-            wildcard,
             sites: Vec::new(),
             since: now,
             cert: None,
-            lapsed: None,
-            flight: None,
             fate: Lot::default(),
             forced: false,
             sight: None,
             unseen: false,
-            lane: None,
-            timer: None,
-            parked: None,
-            look: Look::None,
-            looked_at: Timestamp::default(),
-            changed_at: Timestamp::default(),
+            quest: Lot::default(),
         }
+    }
+
+    /// The pattern as text: the very one, but for wildcards and addresses.
+    pub(super) fn text(&self) -> Arc<str> {
+        self.pattern.text()
+    }
+
+    /// Below which a wildcard would cover it; `None` when none could.
+    pub(super) fn parent(&self) -> Option<Hostname> {
+        if let HostPattern::Exact(name) = &self.pattern { name.parent() } else { None }
     }
 
     pub(super) fn options(&self) -> Option<&Arc<SiteOptions>> {
@@ -239,17 +240,18 @@ impl Name {
     }
 
     fn wait_until(&mut self, at: Timestamp, now: Timestamp) {
-        self.fate = std::mem::take(&mut self.fate).into_fate().seen_from(now).into();
+        self.fate = std::mem::take(&mut self.fate).into_inner().seen_from(now).into();
         self.fate.retry_at = self.fate.retry_at.max(at);
         self.fate.said_at = now;
     }
 
     /// The clock went back: nothing has happened in the future, and no wait goes on until then.
     pub(super) fn went_back(&mut self, now: Timestamp) {
-        self.fate = std::mem::take(&mut self.fate).into_fate().seen_from(now).into();
-        self.parked = None;
-        self.lapsed = self.lapsed.filter(|at| *at <= now);
-        for past in [&mut self.since, &mut self.looked_at, &mut self.changed_at] {
+        self.fate = std::mem::take(&mut self.fate).into_inner().seen_from(now).into();
+        self.quest.parked = None;
+        self.quest.lapsed = self.quest.lapsed.filter(|at| *at <= now);
+        let quest = &mut *self.quest;
+        for past in [&mut self.since, &mut quest.looked_at, &mut quest.changed_at] {
             *past = (*past).min(now);
         }
     }
@@ -261,14 +263,14 @@ impl Name {
     pub(super) fn succeeded(&mut self, now: Timestamp) {
         let change_ordered_at = self.fate.change_ordered_at.filter(|_| self.fate.change_ready_at() > now);
         self.fate = Fate { learned: self.fate.learned, change_ordered_at, ..Fate::default() }.into();
-        self.lapsed = None;
-        self.parked = None;
+        self.quest.lapsed = None;
+        self.quest.parked = None;
     }
 
     /// What it waits for that is not ready before then; `change`: what a change of its options waits for.
     pub(super) fn waits_until(&self, ready_at: Timestamp, change: Timestamp) -> Waits {
         let last = self.fate.last.as_ref().map(|(kind, ..)| *kind);
-        match &self.parked {
+        match &self.quest.parked {
             Some(parked) if parked.until >= ready_at => parked.why.clone(),
             _ if change >= ready_at => Waits::Change,
             _ if self.fate.retry_at < ready_at => Waits::Look,
@@ -281,10 +283,10 @@ impl Name {
     /// DNS has changed for the better: the back-off starts anew, at once. Answers that change all the time (round robin) soon
     /// wait their turn of the ladder between two attempts.
     pub(super) fn mended(&mut self, now: Timestamp) {
-        if now.since(self.changed_at) > CALM {
+        if now.since(self.quest.changed_at) > CALM {
             self.fate.skips = 0;
         }
-        self.changed_at = now;
+        self.quest.changed_at = now;
         let more = self.fate.skips.checked_sub(FREE_SKIPS);
         let soonest = more.map_or(now, |more| self.fate.last_attempt.after(ladder(more + 1)));
         if more.is_none() {
@@ -292,7 +294,7 @@ impl Name {
         }
         if soonest <= now {
             self.fate.skips = self.fate.skips.saturating_add(1);
-            self.parked = None;
+            self.quest.parked = None;
         }
         self.fate.retry_at = self.fate.retry_at.min(soonest);
     }

@@ -62,7 +62,7 @@ impl Planner {
             Err(failure) => self.failed(&flight, &failure, now, random),
         }
         for &ix in &flight.names {
-            self.names[ix].flight = None; // not sooner: a name that nobody wants any more ends with its flight
+            self.names[ix].quest.flight = None; // not sooner: a name that nobody wants any more ends with its flight
             self.names[ix].forced &= is_still_asked_for;
             self.touch_name(ix);
             self.cover(ix, now);
@@ -150,9 +150,9 @@ impl Planner {
         let is_its = |cert: &Cert| {
             let draft = &cert.issued.draft;
             (&draft.ca, draft.tenant, &draft.names) == (&order.ca, order.tenant, &order.names)
-                && cert.obtained.0 / 1000 >= orphan.started.0 / 1000
+                && cert.obtained().0 / 1000 >= orphan.started.0 / 1000
         };
-        self.by_issuance.values().any(|ix| is_its(&self.certs[*ix]))
+        self.certs.values().any(is_its)
     }
 
     fn land(&mut self, flight: &Flight, spent: Spent, now: Timestamp) {
@@ -160,7 +160,7 @@ impl Planner {
         self.lanes_wait = Some(Timestamp::default());
         self.journal.touch(Key::Flight(flight.holds.job));
         if let Some((issuance, Some(_))) = &flight.order.renews
-            && let Some(ix) = self.by_issuance.get(issuance).copied()
+            && let Some(ix) = self.cert_of(issuance)
         {
             self.certs[ix].replacing = false;
             if spent == Spent::Certificate {
@@ -247,9 +247,9 @@ impl Planner {
 
     /// The CA is up again: what waited only for that may go.
     fn release_from_ca(&mut self, ix: NameIx, now: Timestamp) {
-        let waits = |name: &Name| name.parked.as_ref().is_some_and(|parked| parked.why == Waits::Ca);
+        let waits = |name: &Name| name.quest.parked.as_ref().is_some_and(|parked| parked.why == Waits::Ca);
         if self.names.find(ix).is_some_and(waits) {
-            self.names[ix].parked = None;
+            self.names[ix].quest.parked = None;
             self.settle(ix, now);
         }
     }
@@ -277,7 +277,7 @@ impl Planner {
         match kind {
             FailureKind::AlreadyReplaced => {
                 if let Some((issuance, _)) = &flight.order.renews
-                    && let Some(ix) = self.by_issuance.get(issuance).copied()
+                    && let Some(ix) = self.cert_of(issuance)
                 {
                     self.certs[ix].ari.replaced = true;
                     self.journal.touch(Key::Cert(issuance.clone()));
@@ -304,8 +304,8 @@ impl Planner {
         for &ix in &flight.names {
             let name = &self.names[ix];
             if failure.names.is_empty() || failure.names.iter().any(|told| told.name == name.pattern) {
-                self.cas[ca].tell(&name.text, wait, now);
-                self.journal.touch(Key::Told(flight.order.ca.clone(), name.text.clone()));
+                self.cas[ca].tell(&name.text(), wait, now);
+                self.journal.touch(Key::Told(flight.order.ca.clone(), name.text()));
             }
         }
     }
@@ -420,7 +420,7 @@ impl Planner {
     }
 
     fn authorization_failed(&mut self, ix: NameIx, flight: &Flight, now: Timestamp) {
-        let text = self.names[ix].text.clone();
+        let text = self.names[ix].text();
         if let Some(ca) = flight.ca {
             self.cas[ca].authorization_failed(&text, now);
             self.journal.touch(Key::Failed(flight.order.ca.clone(), text));

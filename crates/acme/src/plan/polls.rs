@@ -67,7 +67,7 @@ impl Planner {
         cert.poll = None;
         cert.polling = true;
         let issuance = cert.issued.id.clone();
-        let certificate = cert.issued.ari.clone().unwrap_or_default();
+        let certificate = cert.issued.ari.as_deref().unwrap_or_default().to_owned();
         self.polls_in_flight.insert(id, (ix, issuance.clone()));
         Some(Job { id, work: Work::RenewalInfo { ca: name, issuance, certificate } })
     }

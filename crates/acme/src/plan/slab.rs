@@ -67,6 +67,14 @@ impl<I: Number, T> Slab<I, T> {
         self.places.get(number.place())?.as_deref()
     }
 
+    pub(super) fn find_mut(&mut self, number: I) -> Option<&mut T> {
+        self.places.get_mut(number.place())?.as_deref_mut()
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|value| value.as_deref())
+    }
+
     pub(super) fn numbers(&self) -> Vec<I> {
         let taken = |(place, value): (usize, &Option<Box<T>>)| value.as_ref().map(|_| I::from_place(place as u32));
         self.places.iter().enumerate().filter_map(taken).collect()

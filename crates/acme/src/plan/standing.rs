@@ -3,7 +3,7 @@
 use vestibule_certs::store::{CaId, IssuanceId};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
-use crate::{Timestamp, failure::FailureKind};
+use crate::{Timestamp, config::SiteOptions, failure::FailureKind};
 
 /// How one wanted name stands.
 #[derive(Clone, Debug)]
@@ -28,6 +28,17 @@ pub struct NameStatus {
     pub failure: Option<(FailureKind, String, Timestamp)>,
     /// Failures in a row.
     pub failures: u32,
+}
+
+/// A name that a site wants a certificate for.
+#[derive(Clone, Copy, Debug)]
+pub struct WantedName<'a> {
+    /// Which name.
+    pub name: &'a HostPattern,
+    /// Whose.
+    pub tenant: TenantId,
+    /// What holds for it: where several sites want it, the first one's.
+    pub options: &'a SiteOptions,
 }
 
 /// How a sentence begins that tells no failure, but what a name waits for before its first attempt.

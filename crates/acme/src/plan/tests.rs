@@ -8,7 +8,10 @@ mod scene;
 mod turns;
 mod waits;
 
-use vestibule_certs::store::{CaId, Draft, IssuanceId, Issued, KeyType};
+use vestibule_certs::{
+    Fingerprint,
+    store::{CaId, Draft, IssuanceId, Issued, KeyType},
+};
 
 use super::*;
 use crate::{
@@ -123,8 +126,8 @@ fn a_certificate_that_came_in_the_last_moment_is_paid_for() {
             not_after: obtained + std::time::Duration::from_secs(90 * 86_400),
             obtained,
             ari: None,
-            issuer: String::new(),
-            fingerprint: String::new(),
+            issuer: "".into(),
+            fingerprint: Fingerprint::default(),
         };
         let records = records.iter().map(|(key, value)| Record { key: key.clone(), value: Some(value.clone()) });
         let mut planner = Planner::restore(config(), records.collect(), &[issued], START);

@@ -1,6 +1,10 @@
 //! Who wants which names, and `settle`: where a name stands after whatever has happened.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
@@ -9,6 +13,7 @@ use super::{
     calendar::Phase,
     journal::Key,
     lanes::Lane,
+    lookup::Spelt,
     name::{Name, Parked, Waits},
     slab::NameIx,
     terms::{self, Beside},
@@ -72,7 +77,7 @@ impl Planner {
     fn wanted_anew(&mut self, ix: NameIx, options_changed: bool) {
         let name = &mut self.names[ix];
         if options_changed {
-            name.parked = None;
+            name.quest.parked = None;
             name.fate.failed_with.clear();
             if name.fate.setbacks > 0 && name.fate.failures == 0 {
                 name.fate.setbacks = 0;
@@ -103,37 +108,53 @@ impl Planner {
 
     /// The number of a name, new if need be.
     pub(super) fn name_for(&mut self, tenant: TenantId, pattern: &HostPattern, now: Timestamp) -> NameIx {
-        if let Some(ix) = self.by_name.get(&(pattern.clone(), tenant)) {
-            return *ix;
+        if let Some(ix) = self.name_of(tenant, pattern) {
+            return ix;
         }
         let mut name = Name::new(tenant, pattern.clone(), now);
         if let Some(fate) = self.journal.take_fate(tenant, pattern) {
             name.fate = fate.into();
         }
-        name.lapsed = self.lapsed.remove(&(tenant, name.text.clone()));
+        if let Some(at) = self.lapsed.remove(&(tenant, name.text())) {
+            name.quest.lapsed = Some(at);
+        }
         self.share_texts(&mut name);
-        let wildcard = name.wildcard.clone();
+        let parent = name.parent();
         let ix = self.names.insert(name);
-        self.by_name.insert((pattern.clone(), tenant), ix);
-        if let Some(wildcard) = wildcard {
-            self.by_wildcard.entry((tenant, wildcard)).or_default().insert(ix);
+        self.by_name.insert(ix, |ix| &self.names[*ix].pattern);
+        if let Some(parent) = parent {
+            self.by_parent.entry((tenant, parent)).or_default().insert(ix);
         }
         ix
     }
 
-    /// Many names have the same texts: those below one domain that of their wildcard, and mostly of their registered domain;
-    /// and a name is written in its certificate once more.
+    /// Many names have the same texts: those below one domain mostly that of their registered domain; and a name is written in
+    /// its certificate once more.
     fn share_texts(&self, name: &mut Name) {
-        if let Some(((_, text), _)) = self.by_covered.get_key_value(&(name.tenant, Arc::clone(&name.text))) {
-            name.text = Arc::clone(text);
+        let certified = self.certified(name.tenant, Spelt::of(&name.pattern)).next().map(|ix| &self.certs[ix]);
+        let same = certified.and_then(|cert| cert.issued.draft.names.iter().find(|known| **known == name.pattern));
+        if let Some(same) = same.cloned() {
+            name.pattern = same;
         }
-        let Some(wildcard) = &name.wildcard else { return };
-        let beside = self.by_wildcard.get(&(name.tenant, wildcard.clone())).and_then(BTreeSet::first);
+        let beside = name.parent().and_then(|parent| self.by_parent.get(&(name.tenant, parent))?.first());
         let Some(beside) = beside.map(|ix| &self.names[*ix]) else { return };
-        name.wildcard.clone_from(&beside.wildcard);
         if name.domain == beside.domain {
             name.domain = Arc::clone(&beside.domain);
         }
+    }
+
+    /// The number of a name of this tenant, if there is one.
+    pub(super) fn name_of(&self, tenant: TenantId, pattern: &HostPattern) -> Option<NameIx> {
+        let is_it = |ix: &NameIx| self.names[*ix].tenant == tenant && self.names[*ix].pattern == *pattern;
+        self.by_name.find(pattern, is_it).copied()
+    }
+
+    /// The wanted names with this pattern, in the order of their tenants: two never hold one name, but for a moment.
+    pub(super) fn wanted_by(&self, pattern: &HostPattern) -> Vec<NameIx> {
+        let is_one = |ix: &NameIx| self.names[*ix].pattern == *pattern && self.names[*ix].is_wanted();
+        let mut wanted: Vec<NameIx> = self.by_name.all(pattern, is_one).copied().collect();
+        wanted.sort_unstable_by_key(|ix| self.names[*ix].tenant);
+        wanted
     }
 
     /// Forgets a name that nobody wants and nothing is in flight for. What was learned of it stays in the journal for a while, so
@@ -144,26 +165,33 @@ impl Planner {
             self.uncover(cert, ix, now);
         }
         let Some(name) = self.names.remove(ix) else { return };
-        self.by_name.remove(&(name.pattern.clone(), name.tenant));
-        if let Some(wildcard) = name.wildcard.clone()
-            && let Some(names) = self.by_wildcard.get_mut(&(name.tenant, wildcard.clone()))
+        self.by_name.remove(&name.pattern, |other| *other == ix);
+        if let Some(parent) = name.parent()
+            && let Entry::Occupied(mut names) = self.by_parent.entry((name.tenant, parent))
         {
-            names.remove(&ix);
-            if names.is_empty() {
-                self.by_wildcard.remove(&(name.tenant, wildcard));
+            names.get_mut().remove(&ix);
+            if names.get().is_empty() {
+                names.remove();
             }
         }
         if !name.is_ordinary() {
-            self.journal.keep_fate(name.tenant, name.pattern, name.fate.into_fate(), now);
+            self.journal.keep_fate(name.tenant, name.pattern, name.fate.into_inner(), now);
         }
     }
 
     /// Decides where a name stands. Whatever happens to a name ends here.
     pub(super) fn settle(&mut self, ix: NameIx, now: Timestamp) {
         self.unplace(ix);
-        self.names[ix].fate.shed();
+        self.stand(ix, now);
+        if let Some(name) = self.names.find_mut(ix) {
+            name.fate.shed();
+            name.quest.shed();
+        }
+    }
+
+    fn stand(&mut self, ix: NameIx, now: Timestamp) {
         let name = &self.names[ix];
-        if name.flight.is_some() {
+        if name.quest.flight.is_some() {
             self.looks.cancel(&mut self.names[ix], ix);
             return;
         }
@@ -184,26 +212,26 @@ impl Planner {
         }
         let change = self.change_waits(&self.names[ix], now);
         let name = &mut self.names[ix];
-        let parked = name.parked.as_ref().map(|parked| parked.until).unwrap_or_default();
+        let parked = name.quest.parked.as_ref().map(|parked| parked.until).unwrap_or_default();
         let ready_at = name.fate.retry_at.max(parked);
         let ready_at = if first { ready_at.max(self.looks.patience(name, now)) } else { ready_at };
         let ready_at = ready_at.max(change);
         if ready_at > now {
-            name.timer = Some(ready_at);
+            name.quest.timer = Some(ready_at);
             self.timers.insert((ready_at, Timer::Name(ix)));
             if let Some(ledger) = &mut self.waits {
                 ledger.waits(ix, self.names[ix].waits_until(ready_at, change), now);
             }
             return;
         }
-        name.parked = None;
+        name.quest.parked = None;
         name.unseen = false;
         let since = match name.cert {
-            Some(cert) => self.certs[cert].end,                   // what ends first goes first
+            Some(cert) => self.certs[cert].end(),                 // what ends first goes first
             None if name.fate.failures > 0 => name.fate.retry_at, // behind what has waited longer for its first try
-            None => name.lapsed.unwrap_or(name.since),
+            None => name.quest.lapsed.unwrap_or(name.since),
         };
-        name.lane = Some((lane, since));
+        name.quest.lane = Some((lane, since));
         self.lanes.insert(lane, name.tenant, since, ix);
         if let Some(ledger) = &mut self.waits {
             ledger.enters_lane(ix);
@@ -224,10 +252,12 @@ impl Planner {
             ledger.ends(ix, self.latest);
         }
         let name = &mut self.names[ix];
-        if let Some((lane, since)) = name.lane.take() {
+        if let Some((lane, since)) = name.quest.lane {
+            name.quest.lane = None;
             self.lanes.remove(lane, name.tenant, since, ix);
         }
-        if let Some(at) = name.timer.take() {
+        if let Some(at) = name.quest.timer {
+            name.quest.timer = None;
             self.timers.remove(&(at, Timer::Name(ix)));
         }
     }
@@ -237,14 +267,14 @@ impl Planner {
         if why == Waits::Ca {
             self.parked_for_ca.insert(ix);
         }
-        self.names[ix].parked = Some(Box::new(Parked { until, why }));
+        self.names[ix].quest.parked = Some(Parked { until, why });
         self.settle(ix, now);
     }
 
     /// How urgently a name needs an order; `None`: not at all.
     fn lane_of(&self, name: &Name, now: Timestamp) -> Option<Lane> {
         let Some(ix) = name.cert else {
-            let lapsed = name.lapsed.is_some_and(|at| now.since(at) < LAPSED_IS_URGENT);
+            let lapsed = name.quest.lapsed.is_some_and(|at| now.since(at) < LAPSED_IS_URGENT);
             return Some(match lapsed {
                 _ if name.is_quarantined() && !name.forced => Lane::Doubtful,
                 true => Lane::Urgent,
@@ -270,10 +300,7 @@ impl Planner {
     /// False when nobody wants that name.
     pub fn renew_now(&mut self, name: &HostPattern, now: Timestamp) -> bool {
         self.tick(now);
-        let first = (name.clone(), TenantId(0));
-        let last = (name.clone(), TenantId(u32::MAX));
-        let known = self.by_name.range(first..=last).map(|(_, ix)| *ix);
-        let wanted: Vec<NameIx> = known.filter(|ix| self.names[*ix].is_wanted()).collect();
+        let wanted = self.wanted_by(name);
         for ix in &wanted {
             for ix in self.renewed_for(*ix) {
                 self.force(ix, now);
@@ -285,9 +312,9 @@ impl Planner {
     /// What is to be renewed for a name: itself, or what its certificate has been ordered for (a wildcard).
     fn renewed_for(&self, ix: NameIx) -> Vec<NameIx> {
         let name = &self.names[ix];
-        let cert = name.cert.map(|cert| &self.certs[cert]).filter(|cert| !cert.texts.contains(&name.text));
+        let cert = name.cert.map(|cert| &self.certs[cert]).filter(|cert| !cert.names(name));
         let ordered: Vec<NameIx> = cert.map_or(Vec::new(), |cert| {
-            let of_order = |ix: &&NameIx| cert.texts.contains(&self.names[**ix].text);
+            let of_order = |ix: &&NameIx| cert.names(&self.names[**ix]);
             cert.covers.iter().filter(of_order).copied().collect()
         });
         if ordered.is_empty() { vec![ix] } else { ordered }
@@ -295,12 +322,12 @@ impl Planner {
 
     fn force(&mut self, ix: NameIx, now: Timestamp) {
         let name = &mut self.names[ix];
-        if name.flight.is_some() {
+        if name.quest.flight.is_some() {
             return;
         }
         name.forced = true;
         name.unseen = false;
-        name.parked = None;
+        name.quest.parked = None;
         name.fate.retry_at = Timestamp::default();
         self.touch_name(ix);
         self.settle(ix, now);

@@ -1,5 +1,7 @@
 //! The nouns of the planner's surface: jobs, what comes back of them, and what must be made durable.
 
+use std::sync::Arc;
+
 use vestibule_certs::store::{CaId, IssuanceId, Issued, KeyType};
 use vestibule_names::{HostPattern, TenantId};
 
@@ -58,7 +60,7 @@ pub struct Order {
     /// Sorted, without doubles.
     pub names: Vec<HostPattern>,
     /// Which issuance it renews, with its ARI identifier when the order shall carry `replaces`.
-    pub renews: Option<(IssuanceId, Option<String>)>,
+    pub renews: Option<(IssuanceId, Option<Arc<str>>)>,
     /// Which profile.
     pub profile: Option<Profile>,
     /// Which key.

@@ -15,7 +15,10 @@ use vestibule_acme::{
     failure::NameFailure,
     plan::{Job, JobId, NameStatus, Obtained, Order, Pace, Pointing, Randomness, Record, RenewalWindow, Sight, Work},
 };
-use vestibule_certs::store::{CaId, Draft, IssuanceId, Issued};
+use vestibule_certs::{
+    Fingerprint,
+    store::{CaId, Draft, IssuanceId, Issued},
+};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_testkit::ca::rules::{Limits, NewOrder, OrderId, Rule, Rules};
 
@@ -445,9 +448,9 @@ impl World {
             not_before: start,
             not_after: start + ca.lifetime,
             obtained: now.into(),
-            ari: ca.has_ari.then_some(id),
+            ari: ca.has_ari.then(|| id.into()),
             issuer: "fake".into(),
-            fingerprint: String::new(),
+            fingerprint: Fingerprint::default(),
         };
         let end = Timestamp::from(issued.not_after);
         for name in &issued.draft.names {

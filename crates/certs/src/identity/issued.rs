@@ -153,11 +153,11 @@ impl Identity {
         if let Some(live) = &self.resolved(|| now).places[place] {
             let issued = live.entry.issued();
             return CertificateFacts {
-                issuer: issued.issuer,
+                issuer: issued.issuer.as_ref().to_owned(),
                 names: issued.draft.names.iter().map(written).collect(),
                 not_before: issued.not_before,
                 not_after: issued.not_after,
-                fingerprint: issued.fingerprint,
+                fingerprint: issued.fingerprint.to_string(),
                 last_refusal: None,
             };
         }

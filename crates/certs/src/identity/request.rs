@@ -12,18 +12,22 @@ pub enum Origin {
     /// The built-in CA.
     LocalCa,
     /// The site's own files.
-    Files {
-        /// PEM, leaf first.
-        chain: PathBuf,
-        /// PEM.
-        key: PathBuf,
-    },
+    Files(Box<CertificateFiles>),
     /// What a public CA issued for the site's names, as the vault's store has it; private names from the built-in CA unless
     /// `all` says that every name is the CA's.
     Store {
         /// Which names are the CA's.
         names: StoreNames,
     },
+}
+
+/// A site's own certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM, leaf first.
+    pub chain: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
 }
 
 /// Which names of a site a CA of the operator's certifies.
@@ -47,14 +51,15 @@ pub struct IdentityRequest {
     /// From where.
     pub origin: Origin,
     /// Whose certificates visitors show, if they are asked for any.
-    pub client_ca: Option<ClientCa>,
+    pub client_ca: Option<Box<ClientCa>>,
 }
 
 impl IdentityRequest {
     pub(crate) fn files(&self, gateway_uid: u32) -> Option<SiteFiles<'_>> {
         match &self.origin {
             Origin::LocalCa | Origin::Store { .. } => None,
-            Origin::Files { chain, key } => {
+            Origin::Files(files) => {
+                let CertificateFiles { chain, key } = &**files;
                 Some(SiteFiles { chain, key, owner: self.owner(gateway_uid), hosts: &self.hosts })
             }
         }
@@ -70,7 +75,7 @@ impl IdentityRequest {
         match self.origin {
             Origin::Store { names: StoreNames::All } => true,
             Origin::Store { names: StoreNames::Public } => !host.is_private(),
-            Origin::LocalCa | Origin::Files { .. } => false,
+            Origin::LocalCa | Origin::Files(_) => false,
         }
     }
 

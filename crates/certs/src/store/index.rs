@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    hash::Hash,
     sync::{Arc, Mutex, Weak},
     time::SystemTime,
 };
@@ -13,6 +14,7 @@ use rustls::sign::CertifiedKey;
 use vestibule_names::{HostPattern, Hostname, TenantId};
 
 use super::{Broken, CaId, IssuanceId, Issued};
+use crate::Fingerprint;
 
 /// An issuance.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(super) struct Index {
     floors: HashMap<Key, u64>,
     broken: Vec<Broken>,
     cas: HashSet<CaId>,
+    issuers: HashSet<Arc<str>>,
 }
 
 impl Entry {
@@ -60,8 +63,8 @@ impl Entry {
         self.issued.not_after
     }
 
-    pub(super) fn fingerprint(&self) -> &str {
-        &self.issued.fingerprint
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.issued.fingerprint
     }
 
     pub(super) fn shared(&self) -> Arc<Issued> {
@@ -122,12 +125,16 @@ impl Index {
         self.entries.insert(entry.number, entry);
     }
 
-    /// As small as it can be. The CA's name is kept once.
+    /// All that is on disk is in. A tree that was filled in order has half of each node empty; built at once it has not.
+    pub(super) fn settle(&mut self) {
+        self.entries = std::mem::take(&mut self.entries).into_iter().collect();
+    }
+
+    /// As small as it can be. The names of CAs are kept once.
     fn pack(&mut self, mut issued: Issued) -> Entry {
-        match self.cas.get(&issued.draft.ca) {
-            Some(ca) => issued.draft.ca = ca.clone(),
-            None => drop(self.cas.insert(issued.draft.ca.clone())),
-        }
+        share(&mut self.cas, &mut issued.draft.ca);
+        share(&mut self.issuers, &mut issued.issuer);
+        issued.draft.names.shrink_to_fit();
         Entry { number: issued.id.number().unwrap_or_default(), issued: Arc::new(issued), loaded: Mutex::default() }
     }
 
@@ -137,6 +144,11 @@ impl Index {
         let exact = latest(name.clone());
         let by_wildcard = wildcard_over(name).and_then(latest);
         exact.into_iter().chain(by_wildcard).max_by_key(|entry| (entry.counts_until() > now, entry.number)).cloned()
+    }
+
+    /// The name as the latest issuance of it has it.
+    pub(super) fn shared(&self, tenant: TenantId, name: &HostPattern) -> Option<HostPattern> {
+        self.names.get_key_value(&(tenant, name.clone())).map(|((_, name), _)| name.clone())
     }
 
     /// Those that ran out before this, oldest first.
@@ -172,7 +184,12 @@ impl Index {
     }
 
     /// The issuance of this tenant with this leaf, if it is the latest of one of its names.
-    pub(super) fn by_fingerprint(&self, tenant: TenantId, names: &[HostPattern], leaf: &str) -> Option<Arc<Entry>> {
+    pub(super) fn by_fingerprint(
+        &self,
+        tenant: TenantId,
+        names: &[HostPattern],
+        leaf: Fingerprint,
+    ) -> Option<Arc<Entry>> {
         let latest = names.iter().filter_map(|name| Some(&self.names.get(&(tenant, name.clone()))?.latest));
         latest.filter(|entry| entry.fingerprint() == leaf).map(Arc::clone).next()
     }
@@ -249,6 +266,14 @@ impl Issued {
     /// What it counts for.
     pub(super) fn keys(&self) -> Vec<Key> {
         self.draft.names.iter().map(|name| (self.draft.tenant, name.clone())).collect()
+    }
+}
+
+/// Makes it the one that is known already, if it is.
+fn share<T: Clone + Eq + Hash>(known: &mut HashSet<T>, value: &mut T) {
+    match known.get(value) {
+        Some(same) => value.clone_from(same),
+        None => drop(known.insert(value.clone())),
     }
 }
 

@@ -21,6 +21,7 @@ use super::{
     scan,
 };
 use crate::{
+    Fingerprint,
     facts::{self, CertificateFacts},
     inspect::{self, Findings},
 };
@@ -73,7 +74,7 @@ impl Store {
         let draft = draft_of(&chain, tenant, ca)?;
         let id = self.next_id(&draft.names[0])?;
         let issued = describe(id, draft, &chain, now)?;
-        if let Some(known) = self.index().by_fingerprint(tenant, &issued.draft.names, &issued.fingerprint) {
+        if let Some(known) = self.index().by_fingerprint(tenant, &issued.draft.names, issued.fingerprint) {
             return Ok(known.issued());
         }
         let order = OrderRecord { draft: issued.draft.clone(), url: None }.to_json();
@@ -189,13 +190,13 @@ impl Store {
         }
     }
 
-    fn read_pair(&self, directory: &Path, fingerprint: &str) -> Result<CertifiedKey, StoreError> {
+    fn read_pair(&self, directory: &Path, fingerprint: Fingerprint) -> Result<CertifiedKey, StoreError> {
         let (chain_path, key_path) = (directory.join(CHAIN_FILE), directory.join(KEY_FILE));
         let mut found = Findings::default();
         let chain = inspect::parse_chain(&self.disk().read(&chain_path)?, &chain_path, &mut found);
         let key = inspect::parse_key(&self.disk().read(&key_path)?, &key_path, &mut found);
         let (Some(chain), Some(key)) = (chain, key) else { return Err(refused(found)) };
-        if CertificateFacts::read(&chain[0]).is_none_or(|facts| facts.fingerprint != fingerprint) {
+        if Fingerprint::of(&chain[0]) != fingerprint {
             return Err(StoreError::damaged(&chain_path, "its first certificate is not the one that was issued"));
         }
         inspect::join(chain, key, &key_path, self.provider(), &mut found).ok_or_else(|| refused(found))
@@ -238,9 +239,9 @@ fn describe(id: IssuanceId, draft: Draft, chain: &[CertificateDer<'_>], now: Sys
         not_before: facts.not_before,
         not_after: facts.not_after,
         obtained: records::whole_seconds(now),
-        ari: ari::identifier(&leaf),
-        issuer: facts.issuer,
-        fingerprint: facts.fingerprint,
+        ari: ari::identifier(&leaf).map(Arc::from),
+        issuer: facts.issuer.into(),
+        fingerprint: Fingerprint::of(&chain[0]),
     })
 }
 

@@ -1,13 +1,16 @@
 //! `order.json` and `meta.json`: what is written of a draft and of a certificate, and how it is read back: as if somebody
 //! else had written it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use vestibule_names::{HostPattern, TenantId};
 
 use super::{CaId, Draft, IssuanceId, Issued, KeyType};
-use crate::local_ca::written;
+use crate::{Fingerprint, local_ca::written};
 
 /// Of both files. Another number is somebody else's format.
 const VERSION: u32 = 1;
@@ -67,9 +70,9 @@ pub(super) fn meta_json(issued: &Issued) -> Vec<u8> {
         not_before: seconds(issued.not_before),
         not_after: seconds(issued.not_after),
         obtained: seconds(issued.obtained),
-        ari: issued.ari.clone(),
-        issuer: issued.issuer.clone(),
-        fingerprint: issued.fingerprint.clone(),
+        ari: issued.ari.as_deref().map(str::to_owned),
+        issuer: issued.issuer.as_ref().to_owned(),
+        fingerprint: issued.fingerprint.to_string(),
     })
 }
 
@@ -82,9 +85,9 @@ pub(super) fn read_meta(id: IssuanceId, bytes: &[u8]) -> Result<Issued, String> 
         not_before: instant(text.not_before)?,
         not_after: instant(text.not_after)?,
         obtained: instant(text.obtained)?,
-        ari: text.ari,
-        issuer: text.issuer,
-        fingerprint: text.fingerprint,
+        ari: text.ari.map(Arc::from),
+        issuer: text.issuer.into(),
+        fingerprint: Fingerprint::parse(&text.fingerprint).ok_or("it has no SHA-256 of a certificate")?,
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) fn scan(layout: &Layout, disk: &Disk) -> Result<Found, StoreError> {
             found.index.insert(issued);
         }
     }
+    found.index.settle();
     for id in directories(layout, disk, Place::Pending, &mut found)? {
         let path = layout.directory(Place::Pending, &id);
         if let Some(open) = found.take(&path, order(disk, &path, id))? {

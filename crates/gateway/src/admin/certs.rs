@@ -135,7 +135,7 @@ fn name_row(name: &str, status: Option<&NameStatus>, wanted: StoreNames, store: 
     let issued = status.issuance.as_ref().and_then(|_| store.find(status.tenant, &status.name));
     word(status.state).clone_into(&mut row.state);
     row.ca = issued.as_ref().map(|issued| issued.draft.ca.to_string());
-    row.issuer = issued.map(|issued| issued.issuer);
+    row.issuer = issued.map(|issued| issued.issuer.as_ref().to_owned());
     row.not_after = status.not_after.map(seconds);
     row.renew_at = status.renew_at.map(seconds);
     row.next_attempt = status.next_attempt.map(seconds);

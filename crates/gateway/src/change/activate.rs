@@ -120,7 +120,7 @@ impl Sites {
             return None;
         }
         let origin = self.surroundings.origin(vhost);
-        let client_ca = vhost.client_ca.as_deref().map(client_ca);
+        let client_ca = vhost.client_ca.as_deref().map(client_ca).map(Box::new);
         let hosts = vhost.hosts.clone();
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts, origin, client_ca };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());

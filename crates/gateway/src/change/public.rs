@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use vestibule_acme::config::{DEFAULT_PROVIDER, Denial, NamedProvider, SiteDns, SiteOptions};
-use vestibule_certs::{Identity, Origin, StoreNames};
+use vestibule_certs::{CertificateFiles, Identity, Origin, StoreNames};
 use vestibule_diagnostics::{Diagnostic, Severity, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 use vestibule_site::{
@@ -37,7 +37,10 @@ impl Surroundings {
     pub(super) fn origin(&self, vhost: &Vhost) -> Origin {
         let is_public = |host: &HostPattern| !host.is_private();
         match &vhost.tls {
-            TlsPolicy::Files(files) => Origin::Files { chain: files.chain.clone(), key: files.key.clone() },
+            TlsPolicy::Files(files) => {
+                let (chain, key) = (files.chain.clone(), files.key.clone());
+                Origin::Files(Box::new(CertificateFiles { chain, key }))
+            }
             TlsPolicy::Auto if self.acme.is_some() && vhost.hosts.iter().any(is_public) => {
                 Origin::Store { names: StoreNames::Public }
             }

@@ -33,6 +33,14 @@ impl Records {
         self.by_site.contains_key(id)
     }
 
+    /// The first scan is through. Trees that were filled in order have half of each node empty; built at once they have not.
+    pub(super) fn pack(&mut self) {
+        self.by_site = std::mem::take(&mut self.by_site).into_iter().collect();
+        for sites in self.by_owner.values_mut() {
+            *sites = std::mem::take(sites).into_iter().collect();
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_site.is_empty()
     }
@@ -123,6 +131,7 @@ mod tests {
         records.of(&id("a.yaml"), ANN);
         records.of(&id("b.yaml"), BEN);
         records.of(&id("c.yaml"), ANN);
+        records.pack();
         let names = |records: &Records, caller, after: Option<&SiteId>| {
             records.shown(caller, after).map(|(id, _)| id.to_string()).collect::<Vec<_>>()
         };

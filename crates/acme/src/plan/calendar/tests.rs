@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use vestibule_certs::store::{CaId, Draft, IssuanceId, KeyType};
+use vestibule_certs::{
+    Fingerprint,
+    store::{CaId, Draft, IssuanceId, KeyType},
+};
 use vestibule_names::TenantId;
 
 use super::*;
@@ -36,8 +39,8 @@ fn cert(lifetime: Duration) -> Cert {
         not_after: start + lifetime,
         obtained: start,
         ari: Some("a.b".into()),
-        issuer: String::new(),
-        fingerprint: String::new(),
+        issuer: "".into(),
+        fingerprint: Fingerprint::default(),
     };
     Cert::new(&Arc::new(issued), 1)
 }
@@ -50,7 +53,7 @@ fn window(start: Timestamp, end: Timestamp) -> RenewalWindow {
 fn without_a_window_a_third_is_left_or_half_of_a_short_life_never_less() {
     for (lifetime, margin) in [(DAY * 90, DAY * 30), (DAY * 45, DAY * 15), (HOUR * 160, HOUR * 80), (DAY, HOUR * 12)] {
         let cert = cert(lifetime);
-        let left = cert.end.since(cert.due_at());
+        let left = cert.end().since(cert.due_at());
         assert!(left >= margin && left <= margin.mul_f64(1.1), "{left:?} of {lifetime:?}");
     }
 }

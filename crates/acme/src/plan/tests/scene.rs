@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use vestibule_certs::store::{CaId, Draft, IssuanceId, Issued, KeyType};
+use vestibule_certs::{
+    Fingerprint,
+    store::{CaId, Draft, IssuanceId, Issued, KeyType},
+};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::super::*;
@@ -58,9 +61,9 @@ pub(super) fn issued(number: u64, name: &str, start: Timestamp) -> Issued {
         not_before: start.into(),
         not_after: SystemTime::from(start) + DAY * 90,
         obtained: start.into(),
-        ari: Some(format!("aaa.{number}")),
+        ari: Some(format!("aaa.{number}").into()),
         issuer: "x".into(),
-        fingerprint: format!("f{number}"),
+        fingerprint: Fingerprint::of(&number.to_be_bytes()),
     }
 }
 

@@ -166,13 +166,14 @@ fn what_is_wrong_at_first_is_an_error_with_its_code() {
         assert_eq!(codes(&vault.prepare(&request).unwrap_err()), expected);
         assert_eq!(codes(&crate::check(&request, rustix::process::geteuid().as_raw())), expected);
     };
-    let paths = |chain: &str, key: &str| Origin::Files { chain: dir.path().join(chain), key: dir.path().join(key) };
+    let files = |chain: PathBuf, key: PathBuf| Origin::Files(Box::new(CertificateFiles { chain, key }));
+    let paths = |chain: &str, key: &str| files(dir.path().join(chain), dir.path().join(key));
     let good = ca.leaf(&["a.test"]).make();
     good.write(dir.path());
     check(paths("none", "none"), &["V0501", "V0501"]);
     check(paths("key.pem", "chain.pem"), &["V0502", "V0502"]);
     check(paths("chain.pem", "certs"), &["V0501"]);
-    check(Origin::Files { chain: "chain.pem".into(), key: "key.pem".into() }, &["V0501", "V0501"]);
+    check(files("chain.pem".into(), "key.pem".into()), &["V0501", "V0501"]);
     check(ca.leaf(&["b.test"]).make().write(dir.path()), &["V0504"]);
     let expired = ca.leaf(&["a.test"]).with(|params| params.not_after = (SystemTime::now() - DAY / 2).into());
     check(expired.make().write(dir.path()), &["V0505"]);

@@ -26,7 +26,7 @@ impl Club {
 
     fn open(&self, origin: Origin, demand: Demand) -> Arc<Identity> {
         let mut request = request("club.yaml", &["a.test"], origin);
-        request.client_ca = Some(ClientCa { file: self.dir.path().join("members.pem"), demand });
+        request.client_ca = Some(Box::new(ClientCa { file: self.dir.path().join("members.pem"), demand }));
         self.vault.prepare(&request).unwrap().identity
     }
 

@@ -5,6 +5,7 @@ use vestibule_names::TenantId;
 
 use super::*;
 use crate::{
+    Fingerprint,
     store::{CaId, Issued},
     testing::host,
 };
@@ -44,8 +45,8 @@ impl Scene {
         Some(session.client.peer_certificates()?.first()?.clone().into_owned())
     }
 
-    fn fingerprint(&self, identity: &Identity, host: &str) -> Option<String> {
-        CertificateFacts::read(&self.leaf(identity, host, host)?).map(|facts| facts.fingerprint)
+    fn fingerprint(&self, identity: &Identity, host: &str) -> Option<Fingerprint> {
+        self.leaf(identity, host, host).map(|leaf| Fingerprint::of(&leaf))
     }
 
     fn file(&self, issued: &Issued, name: &str) -> PathBuf {
@@ -66,7 +67,7 @@ fn each_host_is_shown_the_latest_certificate_that_covers_it() {
     {
         assert_eq!(site.shows(host), Shows::Certificate);
         assert_eq!(scene.fingerprint(&site, host).as_ref(), Some(&expected.fingerprint), "{host}");
-        assert_eq!(site.facts_for(host).fingerprint, expected.fingerprint);
+        assert_eq!(site.facts_for(host).fingerprint, expected.fingerprint.to_string());
     }
     assert_eq!(site.facts().names, ["a.example.com", "b.example.com"]);
     let config = |host| site.offer_for(host).unwrap().config;
@@ -128,7 +129,7 @@ fn a_renewal_is_swapped_in_and_leaves_the_others_alone() {
     assert_eq!(scene.fingerprint(&site, "a.example.com"), Some(second.fingerprint));
     open.turn().unwrap();
     let shown = open.client.peer_certificates().unwrap();
-    assert_eq!(CertificateFacts::read(&shown[0]).unwrap().fingerprint, first.fingerprint, "an open connection stays");
+    assert_eq!(Fingerprint::of(&shown[0]), first.fingerprint, "an open connection stays");
     // Resumption outlives the renewal: tickets are bound to the site.
     assert!(Session::open(&trusted, &after[0], "a.example.com").unwrap().is_resumed());
 }
@@ -196,7 +197,7 @@ fn a_certificate_that_runs_out_while_it_is_shown_is_shown_on() {
     assert!(matches!(site.refresh_at(later), Refresh::Swapped));
     assert_eq!(
         (site.shows("a.example.com"), site.facts_at(later).fingerprint),
-        (Shows::Certificate, issued.fingerprint)
+        (Shows::Certificate, issued.fingerprint.to_string())
     );
 }
 
@@ -307,7 +308,7 @@ fn a_certificate_that_makes_room_is_read_again_and_is_what_the_store_has_by_then
     let (_, _) = (shown(hosts[1]), shown(hosts[2]));
     std::fs::remove_file(scene.file(&renewed, "chain.pem")).unwrap();
     assert_eq!(shown(hosts[0]), issued[0].fingerprint);
-    assert_eq!([shown(hosts[1]), shown(hosts[2])], [issued[1].fingerprint.clone(), issued[2].fingerprint.clone()]);
+    assert_eq!([shown(hosts[1]), shown(hosts[2])], [issued[1].fingerprint, issued[2].fingerprint]);
     assert_eq!(scene.vault.store().broken().len(), 1);
 }
 

@@ -42,6 +42,11 @@ const AT_ONCE: &[(&str, Damage, &str)] = &[
         |dir| edit(&dir.join("meta.json"), "\"not_after\": ", "\"not_after\": 999999999"),
         "wrong time",
     ),
+    (
+        "no fingerprint",
+        |dir| edit(&dir.join("meta.json"), "\"fingerprint\": \"", "\"fingerprint\": \"sha256:"),
+        "no SHA-256",
+    ),
     ("a huge meta", |dir| fs::write(dir.join("meta.json"), vec![b' '; 2 * 1024 * 1024]).unwrap(), "too large"),
     (
         "a folder as meta",

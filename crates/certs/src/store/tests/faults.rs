@@ -295,7 +295,7 @@ fn importing() {
     try_all(
         |_| (),
         |store, ()| import(store).map(drop),
-        |store| store.find(ALICE, &host(OLD)).is_some_and(|found| found.issuer == "Elsewhere"),
+        |store| store.find(ALICE, &host(OLD)).is_some_and(|found| &*found.issuer == "Elsewhere"),
     );
 }
 

@@ -16,7 +16,7 @@ fn an_order_becomes_a_certificate_that_is_there_after_a_reopen() {
 
     let chain = scene.issue(&pending.csr().unwrap());
     let issued = pending.commit(chain.as_bytes(), scene.now).unwrap();
-    assert_eq!(issued.issuer, "Test CA");
+    assert_eq!(&*issued.issuer, "Test CA");
     assert!(issued.ari.as_ref().is_some_and(|ari| ari.contains('.')));
     assert_eq!(store.current(), std::slice::from_ref(&issued));
     assert_eq!(store.chain(&issued.id).unwrap(), chain.as_bytes());
