@@ -9,7 +9,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     future::poll_fn,
     pin::pin,
     rc::{Rc, Weak},
@@ -34,7 +34,8 @@ const SWEEPS: u32 = 4;
 pub(crate) struct Pool {
     pub(crate) config: ProxyConfig,
     pub(crate) spawn: Spawn,
-    backends: RefCell<HashMap<UpstreamAddr, Vec<Rc<Backend>>>>,
+    /// In their order: for as many as a worker has, comparing costs less than a hash that nobody can foresee.
+    backends: RefCell<BTreeMap<UpstreamAddr, Vec<Rc<Backend>>>>,
     turn: Cell<usize>,
     sweeper: Cell<Sweeper>,
 }
