@@ -1,8 +1,8 @@
 //! [`Tasks`]: how many tasks of a worker are alive. A task that outlives its connection keeps that connection's memory and
 //! sockets, and no other count would tell.
 //!
-//! It counts tasks of the local set, which the run time's own metrics leave out. Nobody is spawned here but by
-//! [`Tasks::spawn`]; a task that is spawned elsewhere holds an [`Alive`].
+//! It counts what serves connections, requests and backends, for whom the metrics of the admin interface ask from another
+//! thread. Nobody is spawned here but by [`Tasks::spawn`]; a task that is spawned elsewhere holds an [`Alive`].
 
 use std::{
     future::Future,

@@ -15,9 +15,8 @@ use std::{
 };
 
 use tokio::{
-    runtime::Runtime,
+    runtime::{Builder, LocalOptions, LocalRuntime},
     sync::{Notify, watch},
-    task::LocalSet,
     time::timeout,
 };
 use vestibule_listener::{Accepted, Acceptor, BoundListener, Permits};
@@ -121,19 +120,22 @@ pub(crate) fn spawn(
     listeners: Vec<BoundListener>,
     shared: Shared,
 ) -> std::io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        match runtime {
-            Ok(runtime) => run_out(runtime, run(index, listeners, shared)),
-            Err(error) => tracing::error!(%error, "a worker has no run time"),
-        }
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || match local_runtime() {
+        Ok(runtime) => run_out(runtime, run(index, listeners, shared)),
+        Err(error) => tracing::error!(%error, "a worker has no run time"),
     })
+}
+
+/// For tasks that stay on this thread. A set of local tasks on another run time would be woken and polled as a whole for each
+/// of its tasks.
+fn local_runtime() -> std::io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
 /// Runs it to its end. A tenant's name or path that hangs on a thread of the blocking pool holds up no stop: to drop the run
 /// time would wait for it.
-fn run_out(runtime: Runtime, work: impl Future<Output = ()>) {
-    LocalSet::new().block_on(&runtime, work);
+fn run_out(runtime: LocalRuntime, work: impl Future<Output = ()>) {
+    runtime.block_on(work);
     runtime.shutdown_background();
 }
 
@@ -363,6 +365,8 @@ fn first_request_id() -> u64 {
 pub(crate) mod tests {
     use std::sync::mpsc::channel;
 
+    use tokio::task::LocalSet;
+
     use super::*;
     use crate::config::{AccessLog, Limits, Timeouts};
 
@@ -436,10 +440,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_look_up_that_hangs_holds_up_no_stop() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a run time");
         let ((begun, begins), (go, gone), (ended, ends)) = (channel::<()>(), channel::<()>(), channel::<()>());
         let stopping = thread::spawn(move || {
-            run_out(runtime, async move {
+            run_out(local_runtime().expect("a run time"), async move {
                 let hanging = tokio::task::spawn_blocking(move || {
                     begun.send(()).expect("somebody waits");
                     let _ = gone.recv();

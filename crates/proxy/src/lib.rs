@@ -1,6 +1,6 @@
 //! Forward a request, splice a stream, and make our own responses.
 //!
-//! Everything here belongs to one worker (a current-thread run time with a `LocalSet`): pools are `Rc`, nothing is
+//! Everything here belongs to one worker (a current-thread run time of local tasks): pools are `Rc`, nothing is
 //! `Send`, no lock is taken. All workers share two things: the count of their sockets ([`UpstreamBudget`]), and what
 //! forwarding costs each tenant ([`Account`]). The crate never decides *where* a request goes (that is the map's) and never spawns by
 //! itself: it is given a [`Spawn`]. The one exception is tokio's blocking pool, on which names are resolved and roots
