@@ -135,6 +135,10 @@ impl Record {
     /// Binds the record to a response: it ends with the body.
     pub(crate) fn attach(mut self: Box<Self>, mut response: Response<Body>, head_only: bool) -> Response<Tracked> {
         self.status = response.status().as_u16();
+        if self.shows == Shows::Placeholder {
+            // A browser that remembers it could not come back before there is a certificate (RFC 6797 section 8.4).
+            response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
+        }
         if head_only {
             leave_out_body(&mut response);
         }

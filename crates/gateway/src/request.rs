@@ -111,28 +111,31 @@ pub(crate) fn walk(
     let accept = accept_of(request.headers());
     let head_only = request.method() == Method::HEAD;
     async move {
-        let mut response = match answer(&walker, &mut request, &mut record).await {
-            Ok(Answer::Response(response)) => response,
+        // Nothing of the answer is kept over the wait below: it would have room of its own in every walk.
+        let declined = match answer(&walker, &mut request, &mut record).await {
+            Ok(Answer::Response(response)) => return record.attach(response, head_only),
             Ok(Answer::Tunnel(response, tunnel, places)) => {
                 return open_tunnel(&walker, record, response, tunnel, places);
             }
-            Err(Declined { refusal, why }) => {
-                drop(request); // nobody wants its body
-                record.refusal = Some(refusal);
-                record.tell(Refused::Request(refusal), why.as_deref());
-                record.seat = None; // what is refused is in flight no more
-                if let (Some(limit), Some(site)) = (Limit::behind(refusal), &record.site) {
-                    Box::pin(admission::hold_back(&walker, &site.tenant, limit)).await;
-                }
-                proxy::refuse(refusal, accept.as_ref(), record.id)
-            }
+            Err(declined) => declined,
         };
-        if record.shows == Shows::Placeholder {
-            // A browser that remembers it could not come back before there is a certificate (RFC 6797 section 8.4).
-            response.headers_mut().remove(header::STRICT_TRANSPORT_SECURITY);
+        drop(request); // nobody wants its body
+        let refusal = decline(&mut record, declined);
+        if let (Some(limit), Some(site)) = (Limit::behind(refusal), &record.site) {
+            Box::pin(admission::hold_back(&walker, &site.tenant, limit)).await;
         }
+        let response = proxy::refuse(refusal, accept.as_ref(), record.id);
         record.attach(response, head_only)
     }
+}
+
+/// Notes and tells what was refused, and why.
+fn decline(record: &mut Record, declined: Declined) -> Refusal {
+    let Declined { refusal, why } = declined;
+    record.refusal = Some(refusal);
+    record.tell(Refused::Request(refusal), why.as_deref());
+    record.seat = None; // what is refused is in flight no more
+    refusal
 }
 
 /// The answer to a head that was refused before it became a request; the last one on its connection.
