@@ -58,6 +58,25 @@ pub(super) struct Ari {
     pub(super) replaced: bool,
 }
 
+/// Until when it is valid, and for how long in all: found once for each question, not kept.
+#[derive(Clone, Copy)]
+struct Span {
+    end: Timestamp,
+    lifetime: Duration,
+}
+
+impl Span {
+    /// How long before its end it is renewed when nobody says otherwise.
+    fn margin(self) -> Duration {
+        if self.lifetime < SHORT_LIFETIME { self.lifetime / 2 } else { self.lifetime / 3 }
+    }
+
+    /// From when on another CA may renew it, and it goes before others.
+    fn urgent_at(self) -> Timestamp {
+        self.end.before(self.margin() / 3)
+    }
+}
+
 /// How near the end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -106,53 +125,50 @@ impl Cert {
         self.issued.not_after.into()
     }
 
-    fn lifetime(&self) -> Duration {
-        self.end().since(self.issued.not_before.into())
-    }
-
-    /// How long before its end it is renewed when nobody says otherwise.
-    fn margin(&self) -> Duration {
-        if self.lifetime() < SHORT_LIFETIME { self.lifetime() / 2 } else { self.lifetime() / 3 }
+    fn span(&self) -> Span {
+        let end = self.end();
+        Span { end, lifetime: end.since(self.issued.not_before.into()) }
     }
 
     /// When to renew when nobody says otherwise: earlier by up to a tenth of the margin, always the same for one issuance, so
     /// that what was obtained together is not renewed together for ever.
-    fn fallback(&self) -> Timestamp {
-        self.end().before(self.margin()).before(self.margin().mul_f64(0.1 * self.fraction()))
-    }
-
-    /// From when on another CA may renew it, and it goes before others.
-    pub(super) fn urgent_at(&self) -> Timestamp {
-        self.end().before(self.margin() / 3)
+    fn fallback(&self, span: Span) -> Timestamp {
+        span.end.before(span.margin()).before(span.margin().mul_f64(0.1 * self.fraction()))
     }
 
     /// When it is to be renewed. An instant of a window counts unless it leaves too little: half of the usual margin.
     pub(super) fn due_at(&self) -> Timestamp {
+        self.due_within(self.span())
+    }
+
+    fn due_within(&self, span: Span) -> Timestamp {
         if self.is_foreign {
-            return self.obtained().min(self.end());
+            return self.obtained().min(span.end);
         }
-        let latest = self.end().before(self.margin() / 2);
+        let latest = span.end.before(span.margin() / 2);
         let chosen = match self.ari.window {
             Some((_, _, instant)) if instant <= latest => instant,
-            _ => self.fallback(),
+            _ => self.fallback(span),
         };
-        let ignoring_ari = self.end().before(self.lifetime() / 20);
-        let youngest = self.obtained().after(YOUNGEST.min(self.lifetime() / 10));
+        let ignoring_ari = span.end.before(span.lifetime / 20);
+        let youngest = self.obtained().after(YOUNGEST.min(span.lifetime / 10));
         chosen.max(youngest).min(ignoring_ari)
     }
 
     pub(super) fn phase(&self, now: Timestamp) -> Phase {
+        let span = self.span();
         match now {
-            _ if now >= self.end() => Phase::Ended,
-            _ if now < self.due_at() => Phase::Fresh,
-            _ if now >= self.urgent_at() => Phase::Urgent,
+            _ if now >= span.end => Phase::Ended,
+            _ if now < self.due_within(span) => Phase::Fresh,
+            _ if now >= span.urgent_at() => Phase::Urgent,
             _ => Phase::Due,
         }
     }
 
     /// When its phase changes next.
     pub(super) fn next_phase_at(&self, now: Timestamp) -> Option<Timestamp> {
-        [self.due_at(), self.urgent_at(), self.end()].into_iter().filter(|at| *at > now).min()
+        let span = self.span();
+        [self.due_within(span), span.urgent_at(), span.end].into_iter().filter(|at| *at > now).min()
     }
 
     /// Renewal information has come. Says whether something durable has changed.
