@@ -58,6 +58,8 @@ const READ_SIZE: usize = 16 * 1024;
 const UNREAD_LIMIT: usize = 64 * 1024;
 /// Turns in a row, before others get theirs.
 const TURNS: usize = 8;
+/// Frames of one turn, beyond which it is the last: small ones take many times as long as as many bytes in large ones.
+const FRAMES: u64 = 256;
 
 thread_local! {
     /// One buffer is read into for all connections of a thread.
@@ -99,6 +101,8 @@ enum Broken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Made,
+    /// The same, and it took long.
+    Much,
     None,
     /// Nobody looked: the client does not take what it asked for.
     Held,
@@ -150,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
             }
             let is_read = match read {
                 Progress::Made => false,
+                Progress::Much => break,
                 Progress::None => true,
                 // It is woken when there is room. If there is room now, only a look at what came tells of more.
                 Progress::Held => self.outbox.len() > UNREAD_LIMIT,
@@ -183,9 +188,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
             if bytes.is_empty() {
                 self.state = State::Ending(None);
             }
+            let before = self.codec.frames();
             loop {
                 match self.codec.next(&mut bytes, self.outbox.buffer(), Instant::now) {
                     Ok(Some(event)) => self.take(event),
+                    Ok(None) if self.codec.frames().wrapping_sub(before) > FRAMES => return Ok(Progress::Much),
                     Ok(None) => return Ok(Progress::Made),
                     Err(fault) => {
                         self.state = State::Ending(Some(fault));

@@ -160,6 +160,8 @@ pub struct Connection {
     settings: OurSettings,
     pace: Pace,
     closing: Closing,
+    /// How many have come.
+    frames: u64,
 }
 
 /// How far the client has begun (RFC 9113 section 3.4).
@@ -228,6 +230,7 @@ impl Connection {
             settings: OurSettings::Said,
             pace: Pace::new(now),
             closing: Closing::No,
+            frames: 0,
         }
     }
 
@@ -310,6 +313,7 @@ impl Connection {
 
     fn receive(&mut self, frame: Cow<'_, [u8]>, reply: &mut Reply<'_>) -> Result<Option<Event>, Fault> {
         let Some(head) = Head::read(&frame) else { return Ok(None) };
+        self.frames = self.frames.wrapping_add(1);
         let payload = &frame[HEAD..];
         if self.block.as_ref().is_some_and(|block| head.kind != CONTINUATION || head.stream != block.stream) {
             return Err(Fault::Protocol("something in the middle of a head"));
@@ -344,6 +348,11 @@ impl Connection {
     /// So much was written of what was appended: who reads much may say more.
     pub fn wrote(&mut self, count: usize) {
         self.pace.wrote(count);
+    }
+
+    /// How many frames have come, those included that mean nothing: what a client costs, however few bytes they have.
+    pub fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// Streams that are not closed.

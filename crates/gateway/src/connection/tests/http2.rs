@@ -3,6 +3,7 @@
 
 use std::{
     cell::Cell,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -10,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use http::{Method, Request, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt, DuplexStream, duplex};
 use vestibule_proxy::Scheme;
 
 use super::*;
@@ -304,5 +305,26 @@ fn a_connection_that_ends_rests_until_its_client_has_left() {
         assert!(polls.get() < 10, "{} times, for nothing", polls.get());
         drop(client);
         assert_eq!(ended.await.expect("no panic").outcome, Outcome::Broken);
+    });
+}
+
+#[test]
+fn many_small_frames_are_a_turn_by_themselves() {
+    /// The most that is read at once, bytes.
+    const AT_ONCE: usize = 16 * 1024;
+    run(async {
+        let gate = gate();
+        // A request, and its body byte by byte.
+        let data = [0, 0, 1, 0, 0, 0, 0, 0, 1, b'x'].repeat(6 * AT_ONCE / 10);
+        let said = [PREFACE, &headers(4, 1), &data].concat();
+        let (mut client, mut serving) = serving(&gate, said.len());
+        client.write_all(&said).await.expect("there is room");
+        // It has its turn, and then others have theirs.
+        let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut serving).poll(cx).is_pending())).await;
+        let room = poll_fn(|cx| Pin::new(&mut client).poll_write(cx, &said)).await.expect("some room");
+        assert!(first && room <= AT_ONCE, "{room} bytes of frames at once");
+        // It goes on by itself to the end.
+        drop(client);
+        serving.await;
     });
 }
