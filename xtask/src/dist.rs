@@ -32,9 +32,11 @@ pub(crate) fn run(args: &DistArgs) -> Outcome {
     let profdata = profdata()?;
     let dist = workspace::target_dir()?.join("dist");
     let (counts, profile) = (dist.join("counts"), dist.join("trained.profdata"));
-    // Counters of another build would be refused, or worse, believed.
-    if counts.exists() {
-        fs::remove_dir_all(&counts)?;
+    // Counters of another build would be refused, or worse, believed; and cargo does not see that a profile is another one.
+    for old in [&counts, &dist.join("trained")] {
+        if old.exists() {
+            fs::remove_dir_all(old)?;
+        }
     }
     step("a build that counts", || build(&dist.join("counting"), "generate", &counts))?;
     let trainee = binary(&dist.join("counting"))?;
