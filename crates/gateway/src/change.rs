@@ -7,6 +7,7 @@ mod activate;
 mod allowance;
 mod names;
 mod public;
+mod record;
 mod records;
 mod refresh;
 mod roster;
@@ -33,6 +34,7 @@ use vestibule_watch::{Change, OpenError, SiteFile};
 
 use self::{
     allowance::Allowances,
+    record::Record,
     records::Records,
     roster::{Admission, Roster},
     unproven::{Files, Unproven},
@@ -43,39 +45,10 @@ use crate::{
     config::AcmeStanding,
     fault::chain,
     ledger::{Entry, Ledger, LedgerError, Version},
-    live::{Counters, LiveSite},
+    live::LiveSite,
     tenancy::Tenancy,
     tenant::Tenants,
 };
-use vestibule_acme::config::SiteOptions;
-
-/// What is known of one site file. Small, because there are many: what few have is boxed.
-struct Record {
-    /// Of the file as it is; the version that is live may only be the same owner's.
-    owner: TenantId,
-    state: SiteState,
-    /// What the table leads to; `None` while no name leads here.
-    live: Option<Arc<LiveSite>>,
-    /// What the live version says of its public certificates; `None`: nothing.
-    options: Option<Box<SiteOptions>>,
-    counters: Arc<Counters>,
-    reports: Box<[Report]>,
-    /// What could be understood of the names of a file that is broken.
-    asked_for: Box<[HostPattern]>,
-    /// The version that is live, while it waits for a name of somebody else.
-    waiting: Option<Box<Version>>,
-    /// The file as it is, when its certificate files alone keep it from going live.
-    unproven_file: Option<Box<Unproven>>,
-    /// The same of its last good version.
-    unproven_good: Option<Box<Unproven>>,
-}
-
-impl Record {
-    /// Is anything served of it, or would be if a name came free?
-    fn is_of_use(&self) -> bool {
-        self.live.is_some() || self.waiting.is_some()
-    }
-}
 
 /// Shown for a file that cannot be opened and that nobody has served before.
 const UNKNOWN_OWNER: TenantId = TenantId(u32::MAX);
@@ -237,7 +210,8 @@ impl Sites {
         let is_broken = diagnostics.iter().any(Diagnostic::is_error);
         let Some(site) = parsed.value.as_ref().filter(|_| !is_broken) else {
             self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
-            self.record(&id, owner).asked_for = parsed.value.as_ref().map(hosts_of).unwrap_or_default();
+            let asked_for = parsed.value.as_ref().map(hosts_of).unwrap_or_default();
+            self.record(&id, owner).change(|rest| rest.asked_for = asked_for);
             return;
         };
         let version = Version { owner, text: bytes };
@@ -245,17 +219,20 @@ impl Sites {
         match self.activate(&id, &version, site, diagnostics, step) {
             Ok(remarks) => {
                 let record = self.record(&id, owner);
-                (record.reports, record.asked_for) = (reports(&remarks, &source), Box::default());
-                (record.unproven_file, record.unproven_good) = (None, None);
-                record.state = if record.waiting.is_some() { SiteState::Partial } else { SiteState::Live };
+                record.change(|rest| {
+                    (rest.reports, rest.asked_for) = (reports(&remarks, &source), Box::default());
+                    (rest.unproven_file, rest.unproven_good) = (None, None);
+                });
+                record.state = if record.is_waiting() { SiteState::Partial } else { SiteState::Live };
                 self.attend(&id);
                 self.remember(id, version, step);
             }
             Err(diagnostics) => {
                 self.keep_last_good(&id, Some(owner), reports(&diagnostics, &source), step);
-                let record = self.record(&id, owner);
-                record.asked_for = hosts_of(site);
-                record.unproven_file = Unproven::of(version, files, &diagnostics);
+                self.record(&id, owner).change(|rest| {
+                    rest.asked_for = hosts_of(site);
+                    rest.unproven_file = Unproven::of(version, files, &diagnostics);
+                });
                 self.attend(&id);
             }
         }
@@ -295,7 +272,7 @@ impl Sites {
         if let Some(record) = &record
             && let Some(live) = &record.live
         {
-            let before = (&*live.vhost, record.options.as_deref());
+            let before = (&live.vhost, record.options());
             let wish = self.surroundings.wish(id, Some(before), None);
             step.wishes.extend(wish.map(|wish| self.allowed(wish)));
         }
@@ -327,8 +304,10 @@ impl Sites {
             }
         };
         let record = self.record(id, owner);
-        (record.reports, record.asked_for) = (reports, Box::default());
-        record.unproven_file = None;
+        record.change(|rest| {
+            (rest.reports, rest.asked_for) = (reports, Box::default());
+            rest.unproven_file = None;
+        });
         record.state = if record.is_of_use() { SiteState::Stale } else { SiteState::Broken };
     }
 
@@ -353,7 +332,7 @@ impl Sites {
     /// among their tenant's. Each wake ends a wait, so this ends.
     fn wake(&mut self, step: &mut Step) {
         while let Some(id) = step.woken.pop_front() {
-            match self.records.get_mut(&id).and_then(|record| record.waiting.take()) {
+            match self.records.get_mut(&id).and_then(|record| record.change(|rest| rest.waiting.take())) {
                 Some(version) => self.contain(&id, step, |sites, step| sites.revive(&id, *version, step)),
                 None => step.settled(self.claims.forgo_room(&id)),
             }
@@ -372,12 +351,12 @@ impl Sites {
         let is_file = matches!(record.state, SiteState::Live | SiteState::Partial);
         let (Ok(findings) | Err(findings)) = &result;
         if is_file {
-            record.reports = reports(findings, &source); // else: what the broken file says still stands
+            record.change(|rest| rest.reports = reports(findings, &source)); // else: what the broken file says still stands
         }
         match result {
             Ok(_) => {
-                record.unproven_good = None;
-                record.state = match (is_file, record.waiting.is_some()) {
+                record.change(|rest| rest.unproven_good = None);
+                record.state = match (is_file, record.is_waiting()) {
                     (true, true) => SiteState::Partial,
                     (true, false) => SiteState::Live,
                     (false, _) => SiteState::Stale,
@@ -385,10 +364,10 @@ impl Sites {
             }
             Err(diagnostics) => {
                 if is_file {
-                    record.waiting = Some(Box::new(version.clone()));
+                    record.change(|rest| rest.waiting = Some(Box::new(version.clone())));
                     record.state = if record.live.is_some() { SiteState::Partial } else { SiteState::Broken };
                 }
-                record.unproven_good = Unproven::of(version, files, &diagnostics);
+                record.change(|rest| rest.unproven_good = Unproven::of(version, files, &diagnostics));
                 // A name that it was woken for must not be kept from the tenant's other sites by a site that does not take it.
                 step.settled(self.claims.forgo_room(id));
             }

@@ -111,13 +111,13 @@ fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, tol
     {
         return;
     }
-    if let Some(client_ca) = vhost.client_ca.as_ref().filter(|_| secure) {
+    if let Some(client_ca) = vhost.client_ca().filter(|_| secure) {
         told.steps.push(match client_ca.certificate {
             ClientCertificate::Required => "the handshake demands a client certificate (tls.client_ca)".to_owned(),
             ClientCertificate::Optional => "the handshake asks for a client certificate (tls.client_ca)".to_owned(),
         });
     }
-    let canonical = vhost.canonical.as_ref().filter(|canonical| canonical.as_str() != host);
+    let canonical = vhost.canonical().filter(|canonical| canonical.as_str() != host);
     let target = canonical.map_or(host, |canonical| canonical.as_str());
     let certified = site.shows(target) == Shows::Certificate;
     if !secure && !clear_only && https_port.is_some() && vhost.redirect_to_https == RedirectToHttps::Yes {
@@ -139,7 +139,7 @@ fn in_site(table: &VhostTable<LiveSite>, site: &LiveSite, asked: &Asked<'_>, tol
         }
         None => {}
     }
-    if vhost.client_ca.is_some() && !secure {
+    if vhost.client_ca().is_some() && !secure {
         told.steps.push("clear HTTP shows no client certificate (tls.client_ca)".to_owned());
         let refusal = if certified { "403 tls_only" } else { "503 no_certificate" };
         refusal.clone_into(&mut told.outcome);

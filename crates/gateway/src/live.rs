@@ -15,10 +15,10 @@ pub(crate) type SiteTable = LiveTable<LiveSite>;
 /// A worker's view of it.
 pub(crate) type SiteReader = TableReader<LiveSite>;
 
-/// A vhost with everything the gateway attaches to it.
+/// A vhost with everything the gateway attaches to it, in one piece: a box has very many.
 #[derive(Debug)]
 pub(crate) struct LiveSite {
-    pub(crate) vhost: Arc<Vhost>,
+    pub(crate) vhost: Vhost,
     /// What it shows in a handshake; `None` with `tls: off`.
     pub(crate) identity: Option<Arc<Identity>>,
     /// Shared by all versions of the site.
@@ -165,6 +165,12 @@ mod tests {
         assert_eq!(counters.in_flight(), 0);
         assert!(counters.begin_tunnel(0).is_none());
         assert_eq!(counters.tunnels(), 0);
+    }
+
+    /// There is one for each site; most of it is the vhost.
+    #[test]
+    fn a_live_site_is_small() {
+        assert!(size_of::<LiveSite>() <= 18 * size_of::<usize>(), "{}", size_of::<LiveSite>());
     }
 
     #[test]

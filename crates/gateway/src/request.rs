@@ -356,7 +356,7 @@ fn moved(
 ) -> Option<String> {
     let https_port = walker.worker().https_port();
     let host = authority.host.key();
-    let canonical = site.vhost.canonical.as_ref().map(|name| name.as_str()).filter(|name| *name != host);
+    let canonical = site.vhost.canonical().map(|name| name.as_str()).filter(|name| *name != host);
     let wants_https = scheme == Scheme::Http
         && https_port.is_some()
         && site.identity.is_some()

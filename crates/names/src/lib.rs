@@ -17,6 +17,8 @@
 //! | [`suffix`] | the registered domain of a name |
 //! | [`quantity`] | [`ByteSize`] and durations as people write them |
 //!
+//! And [`Few`]: a list of them that mostly has one item.
+//!
 //! ```
 //! use vestibule_names::{Authority, HostPattern};
 //!
@@ -30,6 +32,7 @@ pub mod address;
 mod arbitrary;
 pub mod authority;
 pub mod destination;
+pub mod few;
 pub mod hostname;
 pub mod identity;
 pub mod path;
@@ -42,6 +45,7 @@ pub mod upstream;
 pub use address::{AddressError, ClientAddr, ClientNetwork, ListenAddr};
 pub use authority::{Authority, AuthorityError, HostRef};
 pub use destination::{Destination, DestinationError, DestinationHost};
+pub use few::Few;
 pub use hostname::{Hostname, HostnameError};
 pub use identity::{Generation, RequestId, SiteId, TenantId};
 pub use path::{PathError, RoutePath};

@@ -6,7 +6,12 @@
 //! spelling of ASCII (`%c0%af`), a raw backslash, bad escapes, path parameters on dot segments (`..;`), dot segments above
 //! the root, raw control or non-ASCII bytes, blanks, a query, a fragment.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 /// A path prefix of a route in normal form: begins with `/`, no trailing slash unless it is the root itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -70,7 +75,9 @@ impl RoutePath {
 
     /// The root, `/`.
     pub fn root() -> Self {
-        Self(Arc::from("/"))
+        // The path of most routes: one text for all of them.
+        static ROOT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("/"));
+        Self(Arc::clone(&ROOT))
     }
 
     /// The normal form.

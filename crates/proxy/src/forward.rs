@@ -104,7 +104,7 @@ impl Proxy {
         &'a self,
         request: Request<RequestBody>,
         path: &str,
-        vhost: &'a Arc<Vhost>,
+        vhost: &'a Vhost,
         route: &'a Arc<Route>,
         caller: Caller<'a>,
     ) -> impl Future<Output = Result<Forwarded, ForwardError>> + use<'a> {
@@ -186,7 +186,7 @@ impl Proxy {
     /// The common case first: an idle connection to the backend whose turn it is.
     async fn idle(&self, way: &Way<'_>, turn: usize) -> Option<Lease> {
         let pool = &self.inner.pool;
-        let backend = pool.backend(way.group.addrs.get(turn)?, &way.group.tls, way.account);
+        let backend = pool.backend(way.group.addrs.get(turn)?, way.group.tls(), way.account);
         poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
     }
 
@@ -198,7 +198,7 @@ impl Proxy {
         let mut failure = None;
         for asks_the_down in [false, true] {
             for addr in addrs.iter().cycle().skip(turn).take(addrs.len()) {
-                let backend = pool.backend(addr, &way.group.tls, way.account);
+                let backend = pool.backend(addr, way.group.tls(), way.account);
                 if reuse == Reuse::Allowed
                     && let Some(lease) = poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
                 {

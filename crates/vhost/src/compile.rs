@@ -20,7 +20,7 @@ use crate::{
     Action, CertificateFiles, ClientCa, HeaderChanges, Redirect, Respond, Route, TlsPolicy, UpstreamGroup, UpstreamTls,
     Vhost,
     routing::{HostIndex, RouteIndex},
-    vhost::Terms,
+    vhost::{Extras, Terms},
 };
 
 /// What compiling gave.
@@ -48,12 +48,15 @@ pub fn compile(site: &Site, id: SiteId, tenant: TenantId, granted: &[HostPattern
     let vhost = (!broken).then(|| Vhost {
         id,
         tenant,
-        hosts: granted.to_vec(),
+        hosts: granted.iter().cloned().collect(),
         tls: tls_policy(&site.tls.value),
-        client_ca: site.client_ca.as_ref().map(|asked| Box::new(client_ca(asked))),
         redirect_to_https: site.redirect_to_https,
-        canonical,
-        terms: Terms::other_than_standard(site.timeouts, site.limits),
+        extras: Extras {
+            client_ca: site.client_ca.as_ref().map(client_ca),
+            canonical,
+            terms: Terms::other_than_standard(site.timeouts, site.limits),
+        }
+        .if_any(),
         host_index: HostIndex::new(granted),
         routes: RouteIndex::new(routes),
     });
@@ -135,9 +138,10 @@ impl<'a> Walk<'a> {
             self.refuse(Diagnostic::new(catalogue::NO_ACTION, "the route names no backend"), span);
             return None;
         }
+        let tls = UpstreamTls { ca: value(group.tls.ca.as_ref()), server_name: value(group.tls.server_name.as_ref()) };
         let compiled = UpstreamGroup {
             addrs: group.addrs.iter().map(|addr| addr.value.clone()).collect(),
-            tls: UpstreamTls { ca: value(group.tls.ca.as_ref()), server_name: value(group.tls.server_name.as_ref()) },
+            tls: (tls != UpstreamTls::default()).then(|| Box::new(tls)),
         };
         if let Some(seen) = self.groups.get(&compiled) {
             return Some(Arc::clone(seen));

@@ -5,16 +5,16 @@
 
 use std::{cmp::Ordering, net::IpAddr, sync::Arc};
 
-use vestibule_names::HostPattern;
+use vestibule_names::{Few, HostPattern};
 
 use crate::Route;
 
 /// Routes, findable by the paths they cover.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteIndex {
-    longest_first: Box<[Arc<Route>]>,
+    longest_first: Few<Arc<Route>>,
     /// In order of segments, so that whatever a route covers follows it directly.
-    places: Box<[Place]>,
+    places: Few<Place>,
 }
 
 /// A route's place in the order of segments.
@@ -22,8 +22,16 @@ pub(crate) struct RouteIndex {
 struct Place {
     /// Into `longest_first`.
     route: u32,
-    /// The place of the longest other route that covers this one.
-    parent: Option<u32>,
+    /// The place of the longest other route that covers this one, or [`Place::NOWHERE`].
+    parent: u32,
+}
+
+impl Place {
+    const NOWHERE: u32 = u32::MAX;
+
+    fn parent(&self) -> Option<u32> {
+        (self.parent != Self::NOWHERE).then_some(self.parent)
+    }
 }
 
 impl RouteIndex {
@@ -45,9 +53,9 @@ impl RouteIndex {
                 if routes[above.route as usize].path.covers(path(route)) {
                     break;
                 }
-                parent = above.parent;
+                parent = above.parent();
             }
-            places.push(Place { route, parent });
+            places.push(Place { route, parent: parent.unwrap_or(Place::NOWHERE) });
         }
         Self { longest_first: routes.into(), places: places.into() }
     }
@@ -61,7 +69,7 @@ impl RouteIndex {
         let upto =
             self.places.partition_point(|place| segments(self.at(place).path.as_str()).cmp(path.split('/')).is_le());
         let nearest = upto.checked_sub(1).map(|at| &self.places[at]);
-        std::iter::successors(nearest, |place| place.parent.map(|up| &self.places[up as usize]))
+        std::iter::successors(nearest, |place| place.parent().map(|up| &self.places[up as usize]))
             .map(|place| self.at(place))
             .filter(move |route| route.path.covers(path))
     }
@@ -77,8 +85,8 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The hosts of one vhost, findable by name. Holds places into the list, not the names.
-#[derive(Debug)]
-pub(crate) struct HostIndex(Box<[u32]>);
+#[derive(Clone, Debug)]
+pub(crate) struct HostIndex(Few<u32>);
 
 impl HostIndex {
     pub(crate) fn new(hosts: &[HostPattern]) -> Self {

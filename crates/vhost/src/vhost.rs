@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use vestibule_names::{HostPattern, Hostname, RoutePath, SiteId, TenantId, UpstreamAddr};
+use vestibule_names::{Few, HostPattern, Hostname, RoutePath, SiteId, TenantId, UpstreamAddr};
 pub use vestibule_site::site::{ClientCertificate, Limits, Prefix, RedirectToHttps, Timeouts};
 
 pub use crate::redirect::Redirect;
@@ -11,32 +11,44 @@ use crate::routing::{HostIndex, RouteIndex};
 
 /// The compiled form of one site: only what the walks need, nothing that could fail later. A box has many, and most of them
 /// say little: what few sites have is behind a pointer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Vhost {
     /// Which site file.
     pub id: SiteId,
     /// Whose.
     pub tenant: TenantId,
     /// The names it holds (those it asked for and lost are not here), in the order written.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Few<HostPattern>,
     /// How TLS is served.
     pub tls: TlsPolicy,
-    /// Whose certificates visitors show, if they are asked for any. Such a site is served over TLS alone.
-    pub client_ca: Option<Box<ClientCa>>,
     /// What clear HTTP gets.
     pub redirect_to_https: RedirectToHttps,
-    /// The name to which the others redirect: always one that this site serves.
-    pub canonical: Option<Hostname>,
-    /// `None`: the standard ones.
-    pub(crate) terms: Option<Arc<Terms>>,
+    /// `None`: nothing of it.
+    pub(crate) extras: Option<Box<Extras>>,
     /// Finds a host among `hosts`.
     pub(crate) host_index: HostIndex,
     /// Found by [`Vhost::route`].
     pub(crate) routes: RouteIndex,
 }
 
+/// What few sites say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extras {
+    pub(crate) client_ca: Option<ClientCa>,
+    pub(crate) canonical: Option<Hostname>,
+    /// `None`: the standard ones.
+    pub(crate) terms: Option<Terms>,
+}
+
+impl Extras {
+    /// Nothing for nothing.
+    pub(crate) fn if_any(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
 /// Waits and limits of a site.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
@@ -46,9 +58,9 @@ impl Terms {
     const STANDARD: Self = Self { timeouts: Timeouts::STANDARD, limits: Limits::STANDARD };
 
     /// Nothing for the standard ones.
-    pub(crate) fn other_than_standard(timeouts: Timeouts, limits: Limits) -> Option<Arc<Self>> {
+    pub(crate) fn other_than_standard(timeouts: Timeouts, limits: Limits) -> Option<Self> {
         let terms = Self { timeouts, limits };
-        (terms != Self::STANDARD).then(|| Arc::new(terms))
+        (terms != Self::STANDARD).then_some(terms)
     }
 }
 
@@ -114,9 +126,9 @@ pub enum Action {
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamGroup {
     /// At least one.
-    pub addrs: Vec<UpstreamAddr>,
-    /// Verification of `https://`.
-    pub tls: UpstreamTls,
+    pub addrs: Few<UpstreamAddr>,
+    /// Verification of `https://`; `None`: as usual, see [`UpstreamGroup::tls`].
+    pub tls: Option<Box<UpstreamTls>>,
 }
 
 /// Verification of `https://` backends.
@@ -152,6 +164,14 @@ pub struct HeaderChanges {
     pub response_set: Vec<(HeaderName, HeaderValue)>,
 }
 
+impl UpstreamGroup {
+    /// Verification of `https://`.
+    pub fn tls(&self) -> &UpstreamTls {
+        static USUAL: UpstreamTls = UpstreamTls { ca: None, server_name: None };
+        self.tls.as_deref().unwrap_or(&USUAL)
+    }
+}
+
 impl Route {
     /// Header changes of site and route.
     pub fn headers(&self) -> &HeaderChanges {
@@ -166,14 +186,28 @@ impl Route {
 }
 
 impl Vhost {
+    /// Whose certificates visitors show, if they are asked for any. Such a site is served over TLS alone.
+    pub fn client_ca(&self) -> Option<&ClientCa> {
+        self.extras.as_ref()?.client_ca.as_ref()
+    }
+
+    /// The name to which the others redirect: always one that this site serves.
+    pub fn canonical(&self) -> Option<&Hostname> {
+        self.extras.as_ref()?.canonical.as_ref()
+    }
+
     /// Waits.
     pub fn timeouts(&self) -> &Timeouts {
-        &self.terms.as_deref().unwrap_or(&Terms::STANDARD).timeouts
+        &self.terms().timeouts
     }
 
     /// Limits.
     pub fn limits(&self) -> &Limits {
-        &self.terms.as_deref().unwrap_or(&Terms::STANDARD).limits
+        &self.terms().limits
+    }
+
+    fn terms(&self) -> &Terms {
+        self.extras.as_ref().and_then(|extras| extras.terms.as_ref()).unwrap_or(&Terms::STANDARD)
     }
 
     /// The longest route that covers this normalised path, by whole segments.
@@ -199,24 +233,16 @@ impl Vhost {
     /// The same site without the names that it does not hold any more. What redirected to one of them does so no more.
     #[must_use]
     pub fn keeping(&self, holds: impl Fn(&HostPattern) -> bool) -> Self {
-        let hosts: Vec<_> = self.hosts.iter().filter(|host| holds(host)).cloned().collect();
+        let hosts: Few<_> = self.hosts.iter().filter(|host| holds(host)).cloned().collect();
         let host_index = HostIndex::new(&hosts);
         let is_kept = |name: &Hostname| {
             let exact = HostPattern::Exact(name.clone());
             hosts.contains(&exact) || !self.hosts.contains(&exact) && host_index.serves(&hosts, name.as_str())
         };
-        let canonical = self.canonical.clone().filter(is_kept);
-        Self {
-            id: self.id.clone(),
-            tenant: self.tenant,
-            hosts,
-            tls: self.tls.clone(),
-            client_ca: self.client_ca.clone(),
-            redirect_to_https: self.redirect_to_https,
-            canonical,
-            terms: self.terms.clone(),
-            host_index,
-            routes: self.routes.clone(),
-        }
+        let extras = self.extras.as_deref().cloned().and_then(|extras| {
+            let canonical = extras.canonical.filter(is_kept);
+            Extras { canonical, ..extras }.if_any()
+        });
+        Self { hosts, host_index, extras, ..self.clone() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vestibule_names::{HostPattern, SiteId, TenantId};
+use vestibule_names::{Few, HostPattern, SiteId, TenantId};
 
 use crate::{clients::ClientCa, site_files::SiteFiles, tenant_file::Owner};
 
@@ -47,7 +47,7 @@ pub struct IdentityRequest {
     /// Files of a certificate must belong to this user (checked on the opened descriptor), or the site be the operator's.
     pub tenant: TenantId,
     /// Every name must be covered.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Few<HostPattern>,
     /// From where.
     pub origin: Origin,
     /// Whose certificates visitors show, if they are asked for any.

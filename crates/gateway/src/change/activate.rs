@@ -63,7 +63,7 @@ impl Sites {
         let waits = settlement.granted.len() < site.hosts.len();
         step.settled(settlement);
         self.swap(id, owner, Next { vhost, identity, options: options(site) }, step);
-        self.record(id, owner).waiting = waits.then(|| Box::new(version.clone()));
+        self.record(id, owner).change(|rest| rest.waiting = waits.then(|| Box::new(version.clone())));
         Ok(remarks)
     }
 
@@ -71,8 +71,8 @@ impl Sites {
     fn swap(&mut self, id: &SiteId, owner: TenantId, next: Next, step: &mut Step) {
         let Next { vhost, identity, options } = next;
         let record = self.record(id, owner);
-        let (before, options_before) = (record.live.take(), record.options.take());
-        let earlier = before.as_ref().map(|live| (&*live.vhost, options_before.as_deref()));
+        let (before, options_before) = (record.live.take(), record.change(|rest| rest.options.take()));
+        let earlier = before.as_ref().map(|live| (&live.vhost, options_before.as_deref()));
         let wish = self.surroundings.wish(id, earlier, Some((&vhost, options.as_deref())));
         step.wishes.extend(wish.map(|wish| self.allowed(wish)));
         let record = self.record(id, owner);
@@ -81,12 +81,12 @@ impl Sites {
         if !vhost.hosts.is_empty() {
             let counters = Arc::clone(&record.counters);
             let tenant = self.tenants.of(owner);
-            let live = Arc::new(LiveSite { vhost: Arc::new(vhost), identity, counters, tenant });
+            let live = Arc::new(LiveSite { vhost, identity, counters, tenant });
             let puts = live.vhost.hosts.iter().map(|host| TableChange::Put(host.clone(), Arc::clone(&live)));
             step.table.extend(puts);
             let record = self.record(id, owner);
             record.live = Some(live);
-            record.options = options;
+            record.change(|rest| rest.options = options);
         }
     }
 
@@ -102,7 +102,7 @@ impl Sites {
             return;
         }
         let vhost = live.vhost.keeping(holds);
-        let next = Next { identity: live.identity.clone(), options: record.options.clone(), vhost };
+        let next = Next { identity: live.identity.clone(), options: record.options().cloned().map(Box::new), vhost };
         self.swap(id, next.vhost.tenant, next, step);
     }
 
@@ -120,7 +120,7 @@ impl Sites {
             return None;
         }
         let origin = self.surroundings.origin(vhost);
-        let client_ca = vhost.client_ca.as_deref().map(client_ca).map(Box::new);
+        let client_ca = vhost.client_ca().map(client_ca).map(Box::new);
         let hosts = vhost.hosts.clone();
         let request = IdentityRequest { site: id.clone(), tenant: owner, hosts, origin, client_ca };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());

@@ -130,13 +130,13 @@ impl Sites {
     fn whole_wish(&self, id: &SiteId, tenant: TenantId) -> Option<Wish> {
         let record = self.records.get(id)?;
         let vhost = &record.live.as_ref().filter(|live| live.vhost.tenant == tenant)?.vhost;
-        self.surroundings.wish(id, None, Some((vhost, record.options.as_deref())))
+        self.surroundings.wish(id, None, Some((vhost, record.options())))
     }
 
     /// Puts what is said of the limit right, where something is.
     fn tell_allowance(&mut self, id: &SiteId, step: &Step) {
         let is_limit = |report: &Report| report.code == catalogue::CERTIFICATE_LIMIT.entry().number;
-        let Some(record) = self.records.get(id).filter(|record| record.reports.iter().any(is_limit)) else { return };
+        let Some(record) = self.records.get(id).filter(|record| record.reports().iter().any(is_limit)) else { return };
         let fresh = step.ledger.iter().rev().find_map(|entry| match entry {
             Noted::Good(site, version) if site == id => Some(version.clone()),
             _ => None,
@@ -144,12 +144,12 @@ impl Sites {
         let good = || self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(id));
         let (Some(version), Some(live)) = (fresh.or_else(good), &record.live) else { return };
         let Some(site) = parse_site(&version.text).value else { return };
-        let found = self.over_allowance(id, &live.vhost, &site, record.options.as_deref());
+        let found = self.over_allowance(id, &live.vhost, &site, record.options());
         let mut told = reports(found.as_slice(), &source(id, &version.text)).into_iter();
-        let all = record.reports.iter().cloned();
+        let all = record.reports().iter().cloned();
         let all = all.filter_map(|report| if is_limit(&report) { told.next() } else { Some(report) }).collect();
         if let Some(record) = self.records.get_mut(id) {
-            record.reports = all;
+            record.change(|rest| rest.reports = all);
         }
     }
 

@@ -131,7 +131,7 @@ impl Sites {
         step.settled(settlement);
         self.wake(&mut step);
         let Some(id) = unseated else { return step };
-        let waiting = self.records.get_mut(&id).and_then(|record| record.waiting.take());
+        let waiting = self.records.get_mut(&id).and_then(|record| record.change(|rest| rest.waiting.take()));
         let good = || self.surroundings.ledger.as_ref().and_then(|ledger| ledger.good(&id)).map(Box::new);
         let mut loss = Step::default();
         if let Some(version) = waiting.or_else(good) {

@@ -4,13 +4,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
-    sync::Arc,
 };
 
 use vestibule_names::{SiteId, TenantId};
 
 use super::Record;
-use crate::admin::{Caller, model::SiteState};
+use crate::admin::Caller;
 
 /// Every site by its name, and by its owner. Owners change in [`Records::of`] and nowhere else.
 #[derive(Default)]
@@ -83,20 +82,7 @@ impl Records {
             }
             self.by_owner.entry(owner).or_default().insert(id.clone());
         }
-        let record = self.by_site.entry(id.clone()).or_insert_with(|| {
-            Box::new(Record {
-                owner,
-                state: SiteState::Broken,
-                live: None,
-                options: None,
-                counters: Arc::default(),
-                reports: Box::default(),
-                asked_for: Box::default(),
-                waiting: None,
-                unproven_file: None,
-                unproven_good: None,
-            })
-        });
+        let record = self.by_site.entry(id.clone()).or_insert_with(|| Box::new(Record::new(owner)));
         record.owner = owner;
         record
     }

@@ -33,10 +33,10 @@ impl Sites {
             self.refresh_identity(id, &identity, step);
         }
         let Some(record) = self.records.get_mut(id) else { return };
-        if let Some(file) = record.unproven_file.take_if(|unproven| unproven.has_changed()) {
+        if let Some(file) = record.change(|rest| rest.unproven_file.take_if(|unproven| unproven.has_changed())) {
             let Version { owner, text } = file.version;
             self.written(SiteFile { id: id.clone(), owner, bytes: text }, step);
-        } else if let Some(good) = record.unproven_good.take_if(|unproven| unproven.has_changed()) {
+        } else if let Some(good) = record.change(|rest| rest.unproven_good.take_if(|unproven| unproven.has_changed())) {
             self.revive(id, good.version, step);
         }
     }
@@ -68,7 +68,7 @@ impl Sites {
     fn let_in_others(&mut self, id: &SiteId, identity: Arc<Identity>, step: &mut Step) {
         let Some(record) = self.records.get_mut(id) else { return };
         let Some(LiveSite { vhost, counters, tenant, .. }) = record.live.as_deref() else { return };
-        let (vhost, counters, tenant) = (Arc::clone(vhost), Arc::clone(counters), Arc::clone(tenant));
+        let (vhost, counters, tenant) = (vhost.clone(), Arc::clone(counters), Arc::clone(tenant));
         let live = Arc::new(LiveSite { vhost, identity: Some(identity), counters, tenant });
         let puts = live.vhost.hosts.iter().map(|host| TableChange::Put(host.clone(), Arc::clone(&live)));
         step.table.extend(puts);
@@ -79,10 +79,8 @@ impl Sites {
     pub(super) fn attend(&mut self, id: &SiteId) {
         let waits = self.records.get(id).is_some_and(|record| {
             let shows_files =
-                |live: &LiveSite| matches!(live.vhost.tls, TlsPolicy::Files(_)) || live.vhost.client_ca.is_some();
-            record.live.as_deref().is_some_and(shows_files)
-                || record.unproven_file.is_some()
-                || record.unproven_good.is_some()
+                |live: &LiveSite| matches!(live.vhost.tls, TlsPolicy::Files(_)) || live.vhost.client_ca().is_some();
+            record.live.as_deref().is_some_and(shows_files) || record.is_unproven()
         });
         if waits {
             self.with_files.insert(id.clone());

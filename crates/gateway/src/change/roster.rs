@@ -43,6 +43,9 @@ impl Roster {
 
     fn admit(&mut self, id: &SiteId, tenant: TenantId, limit: u32) -> Admission {
         if self.within.get(id) == Some(&tenant) {
+            // From now on with the id as its file has it, instead of a second text.
+            self.within.remove(id);
+            self.within.insert(id.clone(), tenant);
             return Admission::Within;
         }
         let count = self.counts.entry(tenant).or_default();
@@ -125,7 +128,7 @@ impl Sites {
         }
         let record = self.record(id, owner);
         // What there is to say is said when somebody asks: there may be very many of them.
-        (record.reports, record.asked_for) = (Box::default(), Box::default());
+        record.change(|rest| (rest.reports, rest.asked_for) = (Box::default(), Box::default()));
         record.state = SiteState::Broken;
     }
 

@@ -214,7 +214,7 @@ impl Sites {
 
     /// A file of such an owner that asks for this name, and has an error.
     fn broken_file_with(&self, name: &HostPattern, is_meant: impl Fn(TenantId) -> bool) -> Option<String> {
-        let asks = |record: &&Record| is_meant(record.owner) && record.asked_for.contains(name);
+        let asks = |record: &&Record| is_meant(record.owner) && record.asked_for().contains(name);
         self.records.values().filter(asks).find_map(Record::fault)
     }
 
@@ -331,7 +331,7 @@ impl Sites {
             Report::new(&diagnostic, &source(id, b""))
         });
         let turned_away = self.turned_away(id, record.owner);
-        record.reports.iter().cloned().chain(turned_away).chain(contested).chain(refused).collect()
+        record.reports().iter().cloned().chain(turned_away).chain(contested).chain(refused).collect()
     }
 }
 
@@ -346,7 +346,7 @@ impl Record {
         if !matches!(self.state, SiteState::Stale | SiteState::Broken) {
             return None;
         }
-        let report = self.reports.iter().find(|report| report.is_error())?;
+        let report = self.reports().iter().find(|report| report.is_error())?;
         let place = [report.line, report.column].into_iter().flatten().map(|number| format!(":{number}"));
         Some(format!("{}{}: {}", report.file, place.collect::<String>(), report.message))
     }
@@ -439,7 +439,7 @@ fn cert_row(id: &SiteId, live: &LiveSite) -> Option<CertRow> {
         not_after: seconds(facts.not_after),
         fingerprint: facts.fingerprint,
         problem: facts.last_refusal,
-        client_certificate: live.vhost.client_ca.as_ref().map(|client_ca| match client_ca.certificate {
+        client_certificate: live.vhost.client_ca().map(|client_ca| match client_ca.certificate {
             ClientCertificate::Required => "required".to_owned(),
             ClientCertificate::Optional => "optional".to_owned(),
         }),

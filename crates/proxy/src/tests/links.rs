@@ -41,7 +41,7 @@ async fn tls(tickets: usize) -> (Stream, impl Future<Output = Peer>) {
     let request = IdentityRequest {
         site: SiteId::new("a.yaml"),
         tenant: TenantId::OPERATOR,
-        hosts: vec![HostPattern::parse("backend.test").unwrap()],
+        hosts: vec![HostPattern::parse("backend.test").unwrap()].into(),
         origin: vestibule_certs::Origin::LocalCa,
         client_ca: None,
     };

@@ -24,7 +24,7 @@ use tokio::{
 };
 use vestibule_names::{ClientAddr, RequestId, RoutePath, TenantId, UpstreamAddr, UpstreamScheme, UpstreamTarget};
 use vestibule_vhost::{
-    Action, Route, UpstreamGroup, UpstreamTls,
+    Action, Route, UpstreamGroup,
     vhost::{Limits, Prefix, Timeouts},
 };
 
@@ -68,7 +68,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn to(addrs: impl IntoIterator<Item = UpstreamAddr>) -> Self {
-        let group = UpstreamGroup { addrs: addrs.into_iter().collect(), tls: UpstreamTls::default() };
+        let group = UpstreamGroup { addrs: addrs.into_iter().collect(), tls: None };
         Self {
             config: ProxyConfig::default(),
             timeouts: Timeouts::default(),

@@ -24,7 +24,8 @@ fn plan(origin: &Origin, vault: &Vault, roots: &Path, server_name: Option<&str>)
             ca: Some(roots.to_path_buf()),
             server_name: server_name.map(|name| Hostname::parse(name).unwrap()),
         };
-        plan.route.action = Action::Upstream(Arc::new(UpstreamGroup { addrs: vec![addr], tls }));
+        plan.route.action =
+            Action::Upstream(Arc::new(UpstreamGroup { addrs: vec![addr].into(), tls: Some(Box::new(tls)) }));
     })
 }
 
@@ -38,7 +39,7 @@ fn a_backend_is_verified_by_its_name() {
         .prepare(&IdentityRequest {
             site: SiteId::new("a.yaml"),
             tenant: TenantId::OPERATOR,
-            hosts: vec![HostPattern::parse("backend.test").unwrap()],
+            hosts: vec![HostPattern::parse("backend.test").unwrap()].into(),
             origin: vestibule_certs::Origin::LocalCa,
             client_ca: None,
         })

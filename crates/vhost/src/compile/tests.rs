@@ -85,10 +85,10 @@ fn a_site_becomes_a_vhost() {
     let compiled = compile(&site, SiteId::new("a.yaml"), TenantId(1000), &granted);
     assert_eq!(compiled.diagnostics, []);
     let vhost = compiled.vhost.unwrap();
-    assert_eq!(vhost.hosts, granted);
+    assert_eq!(*vhost.hosts, granted);
     let files = CertificateFiles { chain: PathBuf::from("/c.pem"), key: PathBuf::from("/k.pem") };
     assert_eq!(vhost.tls, TlsPolicy::Files(Box::new(files)));
-    assert_eq!(vhost.canonical.as_ref().unwrap().as_str(), "www.a.test");
+    assert_eq!(vhost.canonical().unwrap().as_str(), "www.a.test");
     assert!(vhost.serves("x.a.test") && !vhost.serves("lost.test"));
 
     let group = |path: &str| match &vhost.route(path).unwrap().action {
@@ -96,7 +96,7 @@ fn a_site_becomes_a_vhost() {
         other => panic!("{other:?}"),
     };
     assert!(Arc::ptr_eq(&group("/"), &group("/api/x")), "equal groups are one");
-    assert_eq!(group("/other").addrs, [UpstreamAddr::parse("127.0.0.1:5001").unwrap()]);
+    assert_eq!(*group("/other").addrs, [UpstreamAddr::parse("127.0.0.1:5001").unwrap()]);
     assert!(matches!(&vhost.route("/hello").unwrap().action, Action::Respond(r) if &*r.body == "hello"));
     assert!(matches!(&vhost.route("/old/x").unwrap().action, Action::Redirect(r) if r.status == 308));
     let candidates: Vec<_> = vhost.candidates("/api/x").iter().map(|r| r.path.as_str()).collect();
@@ -177,7 +177,7 @@ fn nobody_is_sent_to_a_canonical_host_that_another_site_holds() {
         let granted: Vec<_> = granted.iter().map(|host| pattern(host)).collect();
         let compiled = compile(&site, SiteId::new("a.yaml"), TenantId(1000), &granted);
         let vhost = compiled.vhost.expect("a lost canonical host is a warning");
-        assert_eq!(vhost.canonical.is_some(), kept, "{canonical} {granted:?}");
+        assert_eq!(vhost.canonical().is_some(), kept, "{canonical} {granted:?}");
         assert_eq!(compiled.diagnostics.is_empty(), kept);
     };
     check("a.test", &["a.test", "www.a.test"], true);
@@ -193,8 +193,8 @@ fn a_site_that_asks_for_client_certificates_has_tls() {
     let (file, certificate) = (at("/ca.pem".into()), vestibule_site::site::ClientCertificate::Optional);
     asking.client_ca = Some(site::ClientCa { file, certificate });
     let vhost = compile_all(&asking).vhost.unwrap();
-    assert_eq!(vhost.client_ca, Some(Box::new(ClientCa { file: "/ca.pem".into(), certificate })));
-    assert_eq!(vhost.keeping(|_| true).client_ca, vhost.client_ca);
+    assert_eq!(vhost.client_ca(), Some(&ClientCa { file: "/ca.pem".into(), certificate }));
+    assert_eq!(vhost.keeping(|_| true).client_ca(), vhost.client_ca());
     asking.tls = at(Tls::Off);
     let refused = compile_all(&asking);
     assert!(refused.vhost.is_none() && refused.diagnostics.len() == 1, "{refused:?}");

@@ -138,7 +138,7 @@ fn files_over_the_limit_wait_outside_and_come_in_when_there_is_room() {
     };
     assert_eq!((served(&town), town.codes("a4.yaml")), (vec![0, 1], vec!["V0607".to_owned()]));
     let record = town.story.sites.records.get(&SiteId::new("a4.yaml")).expect("known by its name");
-    assert!(record.reports.is_empty() && record.asked_for.is_empty(), "and nothing else is kept of it");
+    assert!(record.reports().is_empty() && record.asked_for().is_empty(), "and nothing else is kept of it");
     assert_eq!(town.story.answer("b.test").as_deref(), Some("b.yaml"));
     town.story.apply(vec![removed("a0.yaml")]);
     let turns = town.story.sites.turns();
