@@ -17,7 +17,7 @@
 //! | [`suffix`] | the registered domain of a name |
 //! | [`quantity`] | [`ByteSize`] and durations as people write them |
 //!
-//! And [`Few`]: a list of them that mostly has one item.
+//! And two ways to keep very many of them: [`Few`], a list that mostly has one item, and [`Lookup`], an index without keys.
 //!
 //! ```
 //! use vestibule_names::{Authority, HostPattern};
@@ -35,6 +35,7 @@ pub mod destination;
 pub mod few;
 pub mod hostname;
 pub mod identity;
+pub mod lookup;
 pub mod path;
 pub mod pattern;
 pub mod quantity;
@@ -48,6 +49,7 @@ pub use destination::{Destination, DestinationError, DestinationHost};
 pub use few::Few;
 pub use hostname::{Hostname, HostnameError};
 pub use identity::{Generation, RequestId, SiteId, TenantId};
+pub use lookup::Lookup;
 pub use path::{PathError, RoutePath};
 pub use pattern::HostPattern;
 pub use quantity::{ByteSize, QuantityError};

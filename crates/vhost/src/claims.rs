@@ -138,9 +138,9 @@ pub enum HandError {
 impl Claims {
     /// Claims from the ledger.
     pub fn restore(held: impl IntoIterator<Item = (HostPattern, Claim)>) -> Self {
-        let mut claims = Self::default();
-        held.into_iter().for_each(|(pattern, claim)| claims.enter(&pattern, &claim));
-        claims
+        let mut next = 0;
+        let held = Held::restore(held.into_iter().inspect(|(_, claim)| next = after(next, claim)));
+        Self { held, next, ..Self::default() }
     }
 
     /// Settles what a site asks for against what is held; updates who holds and who waits.
@@ -149,6 +149,7 @@ impl Claims {
         let mut settlement = settlement(petition, &decision);
         let awaited = self.waiting.room_of(petition.site);
         self.waiting.replace(petition.site, petition.tenant, decision.wishes(petition.tenant));
+        decision.granted.iter().for_each(|name| self.held.share_site(name, petition.site));
         for (pattern, claim) in &decision.taken {
             self.enter(pattern, claim);
             if let Some(domain) = pattern.base() {
@@ -313,7 +314,7 @@ impl Claims {
     }
 
     fn enter(&mut self, pattern: &HostPattern, claim: &Claim) {
-        self.next = self.next.max(claim.since.saturating_add(1));
+        self.next = after(self.next, claim);
         self.held.enter(pattern.clone(), claim.clone());
     }
 
@@ -365,6 +366,11 @@ impl Claims {
         let waiters = self.waiting.at(obstacle).filter(|waiter| of(waiter.tenant)).map(|waiter| &waiter.site);
         settlement.woken.extend(waiters.filter(|site| known.insert((*site).clone())).cloned());
     }
+}
+
+/// The order of the next claim after this one too.
+fn after(next: u64, claim: &Claim) -> u64 {
+    next.max(claim.since.saturating_add(1))
 }
 
 fn settlement(petition: &Petition<'_>, decision: &decide::Decision) -> Settlement {

@@ -4,25 +4,33 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeSet, HashMap, hash_map::Entry},
+    hash::Hash as _,
     ops::Bound,
 };
 
-use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
+use vestibule_names::{HostPattern, Hostname, Lookup, SiteId, TenantId};
 
 use super::{Claim, UnixTime};
 
 /// Every claim.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    claims: HashMap<HostPattern, Claim>,
-    /// What each site serves: without names in their grace.
-    by_site: HashMap<SiteId, Names>,
+    claims: Lookup<Box<Holding>>,
+    /// What each site serves: without names in their grace. Whose they are is found at the claim of any of them.
+    by_site: Lookup<Names>,
     /// How many names each tenant holds, those in their grace included. No entry is zero.
     counts: HashMap<TenantId, u32>,
     /// Names in their grace, by its end.
     graces: BTreeSet<(UnixTime, HostPattern)>,
     /// Names and wildcards by their labels from the right, so that a zone is a range.
     zones: BTreeSet<FromTheRight>,
+}
+
+/// A name, and who holds it.
+#[derive(Debug)]
+struct Holding {
+    name: HostPattern,
+    claim: Claim,
 }
 
 /// A name or a wildcard in the order of its labels from the right, the wildcard's star like a label: what is below a zone follows
@@ -93,6 +101,11 @@ impl Names {
         }
     }
 
+    /// There is always one.
+    fn first(&self) -> Option<&HostPattern> {
+        self.iter().next()
+    }
+
     fn iter(&self) -> impl Iterator<Item = &HostPattern> {
         let (one, several) = match self {
             Self::One(name) => (Some(name), None),
@@ -103,25 +116,46 @@ impl Names {
 }
 
 impl Held {
+    /// Claims that were written down. Trees that are built at once have no half-empty nodes.
+    pub(super) fn restore(written: impl Iterator<Item = (HostPattern, Claim)>) -> Self {
+        let mut held = Self::default();
+        written.for_each(|(name, claim)| held.put(name, claim));
+        held.zones = held.claims.iter().filter_map(|holding| zone(&holding.name)).collect();
+        held
+    }
+
     pub(super) fn of(&self, pattern: &HostPattern) -> Option<&Claim> {
-        self.claims.get(pattern)
+        self.holding(pattern).map(|holding| &holding.claim)
     }
 
     /// The name as it is held: whoever keeps it shares its text, which a site file has written once more.
     pub(super) fn shared(&self, pattern: &HostPattern) -> HostPattern {
-        self.claims.get_key_value(pattern).map_or(pattern, |(held, _)| held).clone()
+        self.holding(pattern).map_or(pattern, |holding| &holding.name).clone()
+    }
+
+    /// The other way around: the site's id is kept as its file has it, and not as it was written down.
+    pub(super) fn share_site(&mut self, pattern: &HostPattern, site: &SiteId) {
+        let holding = self.claims.find_mut(pattern, |holding| holding.name == *pattern);
+        if let Some(holding) = holding.filter(|holding| holding.claim.site == *site) {
+            holding.claim.site = site.clone();
+        }
+    }
+
+    fn holding(&self, pattern: &HostPattern) -> Option<&Holding> {
+        holding(&self.claims, pattern)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&HostPattern, &Claim)> {
-        self.claims.iter()
+        self.claims.iter().map(|holding| (&holding.name, &holding.claim))
     }
 
     pub(super) fn of_site(&self, site: &SiteId) -> impl Iterator<Item = &HostPattern> + use<'_> {
-        self.by_site.get(site).into_iter().flat_map(Names::iter)
+        let names = self.by_site.find(site, |names| site_of(&self.claims, names) == Some(site));
+        names.into_iter().flat_map(Names::iter)
     }
 
     pub(super) fn sites(&self) -> impl Iterator<Item = &SiteId> {
-        self.by_site.keys()
+        self.by_site.iter().filter_map(|names| site_of(&self.claims, names))
     }
 
     pub(super) fn count(&self, tenant: TenantId) -> u32 {
@@ -138,37 +172,46 @@ impl Held {
         let zone_itself = FromTheRight(HostPattern::Exact(zone.clone()));
         let after = self.zones.range((Bound::Excluded(zone_itself), Bound::Unbounded));
         let mut there = after.take_while(|name| name.is_below(zone)).map(|name| &name.0);
-        there.find(|pattern| self.claims.get(*pattern).is_some_and(|claim| claim.tenant != tenant))
+        there.find(|pattern| self.of(pattern).is_some_and(|claim| claim.tenant != tenant))
     }
 
     /// Enters a claim in the place of the one before.
     pub(super) fn enter(&mut self, pattern: HostPattern, claim: Claim) {
-        self.remove(&pattern);
-        match claim.until {
-            None => match self.by_site.entry(claim.site.clone()) {
-                Entry::Occupied(mut names) => names.get_mut().insert(pattern.clone()),
-                Entry::Vacant(place) => {
-                    place.insert(Names::One(pattern.clone()));
-                }
-            },
-            Some(until) => {
-                self.graces.insert((until, pattern.clone()));
-            }
-        }
-        *self.counts.entry(claim.tenant).or_default() += 1;
-        if pattern.base().is_some() {
-            self.zones.insert(FromTheRight(pattern.clone()));
-        }
-        self.claims.insert(pattern, claim);
+        self.zones.extend(zone(&pattern));
+        self.put(pattern, claim);
     }
 
     pub(super) fn remove(&mut self, pattern: &HostPattern) -> Option<Claim> {
-        let claim = self.claims.remove(pattern)?;
-        if let Some((site, names)) = self.by_site.remove_entry(&claim.site)
-            && let Some(left) = names.without(pattern)
-        {
-            self.by_site.insert(site, left);
+        if let Some(zone) = zone(pattern) {
+            self.zones.remove(&zone);
         }
+        self.take(pattern)
+    }
+
+    /// Everything but the zones, which hold no more than the name.
+    fn put(&mut self, name: HostPattern, claim: Claim) {
+        self.take(&name);
+        *self.counts.entry(claim.tenant).or_default() += 1;
+        let serves = claim.until.is_none();
+        if let Some(until) = claim.until {
+            self.graces.insert((until, name.clone()));
+        }
+        let site = claim.site.clone();
+        let held = Box::new(Holding { name: name.clone(), claim });
+        self.claims.insert(held, |holding, hasher| holding.name.hash(hasher));
+        if serves {
+            let mut names = self.take_names(&site).unwrap_or_else(|| Names::One(name.clone()));
+            names.insert(name);
+            self.put_names(names);
+        }
+    }
+
+    fn take(&mut self, pattern: &HostPattern) -> Option<Claim> {
+        let site = self.of(pattern)?.site.clone();
+        if let Some(left) = self.take_names(&site).and_then(|names| names.without(pattern)) {
+            self.put_names(left);
+        }
+        let Holding { claim, .. } = *self.claims.remove(pattern, |holding| holding.name == *pattern)?;
         if let Some(until) = claim.until {
             self.graces.remove(&(until, pattern.clone()));
         }
@@ -178,23 +221,134 @@ impl Held {
                 count.remove();
             }
         }
-        if pattern.base().is_some() {
-            self.zones.remove(&FromTheRight(pattern.clone()));
-        }
         Some(claim)
     }
+
+    fn take_names(&mut self, site: &SiteId) -> Option<Names> {
+        let claims = &self.claims;
+        self.by_site.remove(site, |names| site_of(claims, names) == Some(site))
+    }
+
+    fn put_names(&mut self, names: Names) {
+        let claims = &self.claims;
+        self.by_site.insert(names, |names, hasher| {
+            if let Some(site) = site_of(claims, names) {
+                site.hash(hasher);
+            }
+        });
+    }
+}
+
+fn holding<'a>(claims: &'a Lookup<Box<Holding>>, pattern: &HostPattern) -> Option<&'a Holding> {
+    claims.find(pattern, |holding| holding.name == *pattern).map(|holding| &**holding)
+}
+
+/// Who serves these names: it is noted at the claim of each.
+fn site_of<'a>(claims: &'a Lookup<Box<Holding>>, names: &Names) -> Option<&'a SiteId> {
+    holding(claims, names.first()?).map(|holding| &holding.claim.site)
+}
+
+/// A name as the zones have it; addresses are in none.
+fn zone(pattern: &HostPattern) -> Option<FromTheRight> {
+    pattern.base().is_some().then(|| FromTheRight(pattern.clone()))
 }
 
 #[cfg(test)]
 impl Held {
     /// All ways to find a claim must agree.
     pub(super) fn check(&self) {
-        let (graced, served): (Vec<_>, Vec<_>) = self.claims.iter().partition(|(_, claim)| claim.until.is_some());
+        let (graced, served): (Vec<_>, Vec<_>) = self.all().partition(|(_, claim)| claim.until.is_some());
         assert_eq!(graced.len(), self.graces.len());
         assert!(graced.iter().all(|(name, claim)| self.graces.contains(&(claim.until.unwrap(), (*name).clone()))));
-        assert_eq!(served.len(), self.by_site.values().map(|names| names.iter().count()).sum::<usize>());
-        assert!(served.iter().all(|(name, claim)| self.by_site[&claim.site].iter().any(|held| held == *name)));
-        assert_eq!(self.claims.len(), self.counts.values().map(|count| *count as usize).sum::<usize>());
-        assert_eq!(self.zones.len(), self.claims.keys().filter(|name| name.base().is_some()).count());
+        assert_eq!(served.len(), self.by_site.iter().map(|names| names.iter().count()).sum::<usize>());
+        assert!(served.iter().all(|(name, claim)| self.of_site(&claim.site).any(|held| held == *name)));
+        assert_eq!(self.all().count(), self.counts.values().map(|count| *count as usize).sum::<usize>());
+        assert_eq!(self.zones.len(), self.all().filter(|(name, _)| name.base().is_some()).count());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, ptr};
+
+    use super::*;
+
+    fn claim(site: &SiteId, tenant: u32, until: Option<u64>) -> Claim {
+        Claim {
+            site: site.clone(),
+            tenant: TenantId(tenant),
+            since: 0,
+            at: UnixTime::default(),
+            until: until.map(UnixTime),
+        }
+    }
+
+    /// Against a plain list of the same claims.
+    fn check(held: &Held, model: &BTreeMap<HostPattern, Claim>, sites: &[SiteId], zones: &[Hostname]) {
+        assert_eq!(held.all().collect::<BTreeMap<_, _>>(), model.iter().collect());
+        for site in sites {
+            let serves = model.iter().filter(|(_, claim)| claim.site == *site && claim.until.is_none());
+            let mut names: Vec<_> = held.of_site(site).collect();
+            names.sort();
+            assert_eq!(names, serves.map(|(name, _)| name).collect::<Vec<_>>(), "{site}");
+        }
+        let serving: BTreeSet<_> = model.values().filter(|claim| claim.until.is_none()).map(|c| &c.site).collect();
+        assert_eq!((held.sites().count(), held.sites().collect::<BTreeSet<_>>()), (serving.len(), serving));
+        for tenant in 0..3 {
+            let own = model.values().filter(|claim| claim.tenant == TenantId(tenant)).count();
+            assert_eq!(held.count(TenantId(tenant)) as usize, own);
+            for zone in zones {
+                let is_below = |name: &HostPattern| FromTheRight(name.clone()).is_below(zone);
+                let mut others = model.iter().filter(|(name, c)| is_below(name) && c.tenant != TenantId(tenant));
+                let found = held.below(zone, TenantId(tenant));
+                assert_eq!(found.is_some(), others.next().is_some(), "below {zone}");
+                assert!(found.is_none_or(|name| is_below(name) && model[name].tenant != TenantId(tenant)));
+            }
+        }
+        let first = model.iter().filter_map(|(name, claim)| Some((claim.until?, name.clone()))).min();
+        assert_eq!(held.first_end(), first.as_ref());
+    }
+
+    #[test]
+    fn every_way_to_find_a_claim_tells_the_same() {
+        let names: Vec<_> = ["a.test", "*.a.test", "x.a.test", "b.test", "y.b.test", "192.0.2.7", "::1", "test"]
+            .map(|name| HostPattern::parse(name).unwrap())
+            .into();
+        let sites = ["a.yaml", "b.yaml", "shop/c.yaml"].map(SiteId::new);
+        let zones = ["a.test", "b.test", "test", "c.test"].map(|name| Hostname::parse(name).unwrap());
+        let (mut held, mut model, mut seed) = (Held::default(), BTreeMap::new(), 7_u64);
+        for _ in 0..2_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mut draw = |bound: u64| {
+                let drawn = (seed >> 33) % bound;
+                seed = seed.rotate_left(11) ^ 0x9e37_79b9;
+                drawn
+            };
+            let name = &names[draw(names.len() as u64) as usize];
+            if draw(3) == 0 {
+                assert_eq!(held.remove(name), model.remove(name));
+            } else {
+                let until = (draw(4) == 0).then(|| draw(9));
+                let claim = claim(&sites[draw(3) as usize], draw(3) as u32, until);
+                held.enter(name.clone(), claim.clone());
+                model.insert(name.clone(), claim);
+            }
+            check(&held, &model, &sites, &zones);
+        }
+        let written = model.iter().map(|(name, claim)| (name.clone(), claim.clone()));
+        check(&Held::restore(written), &model, &sites, &zones);
+        names.iter().for_each(|name| drop(held.remove(name)));
+        check(&held, &BTreeMap::new(), &sites, &zones);
+    }
+
+    #[test]
+    fn an_id_is_kept_as_its_file_has_it() {
+        let (name, written, read) =
+            (HostPattern::parse("a.test").unwrap(), SiteId::new("a.yaml"), SiteId::new("a.yaml"));
+        let mut held = Held::restore([(name.clone(), claim(&written, 1, None))].into_iter());
+        held.share_site(&name, &SiteId::new("b.yaml"));
+        held.share_site(&name, &read);
+        let site = &held.of(&name).unwrap().site;
+        assert!(ptr::eq(site.as_str(), read.as_str()) && held.of_site(&written).eq([&name]));
     }
 }
