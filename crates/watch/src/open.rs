@@ -279,10 +279,16 @@ fn read_to_limit(fd: OwnedFd, stat: &Stat, limit: u64) -> Result<Vec<u8>, OpenEr
     if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
         return Err(OpenError::TooLarge { limit });
     }
-    // Room for one byte more than there should be: the end is found without another buffer. It may grow while it is read.
-    let size = u64::try_from(stat.st_size).unwrap_or(0).saturating_add(1);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    File::from(fd).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    // Room for one byte more than there should be: who gets as much as the kernel has said, and could have had more, has found
+    // the end. Anything else (it changes while it is read) is read until a read finds nothing.
+    let size = usize::try_from(stat.st_size).unwrap_or(0);
+    let mut bytes = vec![0; size.saturating_add(1)];
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(&fd, &mut bytes[..])).map_err(io::Error::from)?;
+    bytes.truncate(read);
+    if read != size {
+        let left = limit.saturating_add(1).saturating_sub(read as u64);
+        File::from(fd).take(left).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit {
         return Err(OpenError::TooLarge { limit });
     }
