@@ -153,7 +153,7 @@ impl Vault {
     }
 
     /// As whom the gateway runs: it decides whose files it may use.
-    pub(crate) fn gateway_uid(&self) -> u32 {
+    pub fn gateway_uid(&self) -> u32 {
         self.shared.gateway_uid
     }
 

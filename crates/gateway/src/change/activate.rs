@@ -181,7 +181,7 @@ impl Surroundings {
     /// As whom the gateway runs.
     pub(super) fn gateway_uid(&self) -> u32 {
         match &self.certifier {
-            Certifier::Vault(_) => rustix::process::geteuid().as_raw(),
+            Certifier::Vault(vault) => vault.gateway_uid(),
             Certifier::Review { gateway_uid } => *gateway_uid,
         }
     }
