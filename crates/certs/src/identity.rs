@@ -25,7 +25,7 @@ use vestibule_names::SiteId;
 pub use self::guests::GuestRefresh;
 pub(crate) use self::guests::Guests;
 use self::issued::{Resolved, Source};
-pub use self::request::{CertificateFiles, IdentityRequest, Origin, StoreNames};
+pub use self::request::{CertificateFiles, CertificateRequest, IdentityRequest, Origin, StoreNames};
 use crate::{
     clients::ClientPolicy,
     facts::CertificateFacts,
@@ -60,7 +60,7 @@ pub struct Offer {
 /// What one site shows in a handshake.
 pub struct Identity {
     shared: Arc<Shared>,
-    request: IdentityRequest,
+    request: CertificateRequest,
     shown: ArcSwapOption<Shown>,
     /// What the store has for the hosts, once somebody has asked.
     issued: ArcSwapOption<Resolved>,
@@ -145,12 +145,7 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    pub(crate) fn unsigned(shared: Arc<Shared>, request: IdentityRequest, guests: Option<Guests>) -> Self {
-        debug_assert_eq!(
-            request.client_ca.is_some(),
-            guests.is_some(),
-            "a policy for who asks for one, and for no other"
-        );
+    pub(crate) fn unsigned(shared: Arc<Shared>, request: CertificateRequest, guests: Option<Guests>) -> Self {
         Self {
             shared,
             request,
@@ -167,9 +162,15 @@ impl Identity {
         self
     }
 
-    /// What was asked for. An equal request may keep this identity, and with it its certificate.
-    pub fn request(&self) -> &IdentityRequest {
-        &self.request
+    /// For which site file.
+    pub fn site(&self) -> &SiteId {
+        &self.request.site
+    }
+
+    /// Was just this asked for? Then this identity may be kept, and with it its certificate.
+    pub fn is_for(&self, request: &IdentityRequest) -> bool {
+        let client_ca = self.guests.as_ref().map(|guests| guests.client_ca());
+        self.request == request.certificate && client_ca == request.client_ca.as_deref()
     }
 
     /// What a handshake for this host (normal form) is held with. Sessions are resumed by rotating tickets, unless clients

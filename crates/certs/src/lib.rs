@@ -74,7 +74,8 @@ pub use clients::{ClientCa, ClientPolicy, Demand, Visitor};
 pub use facts::CertificateFacts;
 pub use fingerprint::Fingerprint;
 pub use identity::{
-    CertificateFiles, GuestRefresh, Identity, IdentityError, IdentityRequest, Offer, Origin, Refresh, Shows, StoreNames,
+    CertificateFiles, CertificateRequest, GuestRefresh, Identity, IdentityError, IdentityRequest, Offer, Origin,
+    Refresh, Shows, StoreNames,
 };
 pub use local_ca::{SignError, read_root};
 pub use secret_file::SecretFileError;

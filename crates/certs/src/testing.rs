@@ -18,7 +18,7 @@ use rustls::{
 };
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId};
 
-use crate::{CertificateFiles, IdentityRequest, Origin, Vault, tls};
+use crate::{CertificateFiles, CertificateRequest, IdentityRequest, Origin, Vault, tls};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -155,11 +155,9 @@ pub(crate) fn host(text: &str) -> HostPattern {
 
 /// A request of the operator.
 pub(crate) fn request(site: &str, hosts: &[&str], origin: Origin) -> IdentityRequest {
+    let hosts = hosts.iter().map(|text| host(text)).collect();
     IdentityRequest {
-        site: SiteId::new(site),
-        tenant: TenantId::OPERATOR,
-        hosts: hosts.iter().map(|text| host(text)).collect(),
-        origin,
+        certificate: CertificateRequest { site: SiteId::new(site), tenant: TenantId::OPERATOR, hosts, origin },
         client_ca: None,
     }
 }

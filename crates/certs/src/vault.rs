@@ -14,7 +14,7 @@ use vestibule_names::HostPattern;
 use crate::{
     challenge,
     clients::{ClientAuth, ClientCa},
-    identity::{Guests, Identity, IdentityRequest, Origin},
+    identity::{CertificateRequest, Guests, Identity, IdentityRequest, Origin},
     inspect::Findings,
     local_ca::{LocalCa, NAMES_SIZE_LIMIT, SignError, written},
     placeholder::Placeholder,
@@ -172,8 +172,9 @@ impl Vault {
     pub(crate) fn prepare_at(&self, request: &IdentityRequest, now: SystemTime) -> Result<Prepared, Vec<Diagnostic>> {
         let shared = Arc::clone(&self.shared);
         let checked = Checked::of(request, shared.gateway_uid, now, &shared.provider)?;
-        let guests = checked.auth.map(|auth| Guests::new(auth, now));
-        let identity = Identity::unsigned(shared, request.clone(), guests);
+        let guests = request.client_ca.as_deref().cloned().zip(checked.auth);
+        let guests = guests.map(|(client_ca, auth)| Guests::new(client_ca, auth, now));
+        let identity = Identity::unsigned(shared, request.certificate.clone(), guests);
         let identity = match checked.pair {
             Some(pair) => identity.with_files(pair, now),
             None => identity,
@@ -236,11 +237,11 @@ impl Checked {
         now: SystemTime,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let pair = match request.files(gateway_uid) {
+        let pair = match request.certificate.files(gateway_uid) {
             Some(files) => files.load(now, provider).map(Some),
-            None => check_local(request).map(|()| None),
+            None => check_local(&request.certificate).map(|()| None),
         };
-        let load = |client_ca: &ClientCa| client_ca.load(request.owner(gateway_uid), now, provider);
+        let load = |client_ca: &ClientCa| client_ca.load(request.certificate.owner(gateway_uid), now, provider);
         let auth = request.client_ca.as_deref().map(load).transpose();
         match (pair, auth) {
             (Ok(mut pair), Ok(auth)) => {
@@ -260,7 +261,7 @@ fn gateway_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-fn check_local(request: &IdentityRequest) -> Result<(), Vec<Diagnostic>> {
+fn check_local(request: &CertificateRequest) -> Result<(), Vec<Diagnostic>> {
     debug_assert!(!matches!(request.origin, Origin::Files(_)), "files have a check of their own");
     let size: usize = request.hosts.iter().map(|host| written(host).len()).sum();
     if size <= NAMES_SIZE_LIMIT {

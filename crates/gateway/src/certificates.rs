@@ -103,7 +103,7 @@ fn swap(house: &House, issued: &Issued) {
     // Under the lock: a walk that has looked at the store before this issuance was in it has published by then.
     let identities = house.sites().identities(&house.shared.table, issued.draft.tenant, &issued.draft.names);
     for identity in identities {
-        let site = &identity.request().site;
+        let site = identity.site();
         match identity.refresh() {
             Refresh::Swapped => tracing::debug!(%site, issuance = %issued.id, "certificate swapped"),
             Refresh::Unchanged => tracing::debug!(%site, issuance = %issued.id, "the certificate is as it was"),

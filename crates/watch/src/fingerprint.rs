@@ -4,6 +4,7 @@
 
 use std::{
     hash::{BuildHasher as _, Hash, RandomState},
+    num::NonZeroU64,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -16,9 +17,10 @@ use crate::OpenError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u64; 2]);
 
-/// Of identity, size, owner, mode and times. Equal stamps: nothing was written in between.
+/// Of identity, size, owner, mode and times. Equal stamps: nothing was written in between. Never zero, so that a file without one
+/// takes no more room: every file that is watched has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp(u64);
+pub(crate) struct Stamp(NonZeroU64);
 
 /// The keys.
 #[derive(Debug, Default)]
@@ -45,7 +47,7 @@ impl Fingerprints {
     pub(crate) fn stamp(&self, stat: &Stat) -> Stamp {
         let times = (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
         let rest = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_uid, stat.st_mode, stat.st_nlink);
-        Stamp(self.keys[0].hash_one((times, rest)))
+        Stamp(NonZeroU64::new(self.keys[0].hash_one((times, rest))).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The stamp of a file that is about to be read; `None` when a later change might not show in it.

@@ -15,12 +15,13 @@ use vestibule_diagnostics::Diagnostic;
 
 use super::Identity;
 use crate::{
-    clients::{ClientAuth, ClientPolicy},
+    clients::{ClientAuth, ClientCa, ClientPolicy},
     tenant_file::Stamp,
 };
 
 /// The policy of a site, and what the last look at its file gave.
 pub(crate) struct Guests {
+    client_ca: ClientCa,
     auth: ClientAuth,
     look: Mutex<Look>,
 }
@@ -44,9 +45,14 @@ pub enum GuestRefresh {
 }
 
 impl Guests {
-    pub(crate) fn new(auth: ClientAuth, now: SystemTime) -> Self {
+    pub(crate) fn new(client_ca: ClientCa, auth: ClientAuth, now: SystemTime) -> Self {
         let look = Look { settled: auth.stamp.is_settled(now), stamp: Some(auth.stamp), refusal: None };
-        Self { auth, look: Mutex::new(look) }
+        Self { client_ca, auth, look: Mutex::new(look) }
+    }
+
+    /// Whose certificates they show.
+    pub(super) fn client_ca(&self) -> &ClientCa {
+        &self.client_ca
     }
 
     pub(super) fn template(&self) -> &ServerConfig {
@@ -76,9 +82,8 @@ impl Identity {
     }
 
     pub(crate) fn refresh_guests_at(&self, now: SystemTime) -> GuestRefresh {
-        let (Some(client_ca), Some(guests)) = (&self.request.client_ca, &self.guests) else {
-            return GuestRefresh::Unchanged;
-        };
+        let Some(guests) = &self.guests else { return GuestRefresh::Unchanged };
+        let client_ca = guests.client_ca();
         let mut look = guests.lock();
         let stamp = Stamp::look(&client_ca.file);
         if look.settled && look.stamp == stamp && look.refusal.is_none() {
@@ -94,7 +99,7 @@ impl Identity {
                 for warning in &warnings {
                     tracing::warn!(site = %self.request.site, code = %warning.code, "{}", warning.message);
                 }
-                GuestRefresh::Changed(Arc::new(self.with_guests(Guests::new(auth, now))))
+                GuestRefresh::Changed(Arc::new(self.with_guests(Guests::new(client_ca.clone(), auth, now))))
             }
             Err(diagnostics) => {
                 let refusal = diagnostics.iter().filter(|found| found.is_error()).map(|found| &*found.message);

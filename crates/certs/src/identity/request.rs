@@ -39,9 +39,18 @@ pub enum StoreNames {
     All,
 }
 
-/// What a site needs shown.
+/// What a site needs shown, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityRequest {
+    /// What.
+    pub certificate: CertificateRequest,
+    /// Whose certificates visitors show, if they are asked for any.
+    pub client_ca: Option<Box<ClientCa>>,
+}
+
+/// What a site needs shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRequest {
     /// For messages, and what resumption is bound to.
     pub site: SiteId,
     /// Files of a certificate must belong to this user (checked on the opened descriptor), or the site be the operator's.
@@ -50,11 +59,9 @@ pub struct IdentityRequest {
     pub hosts: Few<HostPattern>,
     /// From where.
     pub origin: Origin,
-    /// Whose certificates visitors show, if they are asked for any.
-    pub client_ca: Option<Box<ClientCa>>,
 }
 
-impl IdentityRequest {
+impl CertificateRequest {
     pub(crate) fn files(&self, gateway_uid: u32) -> Option<SiteFiles<'_>> {
         match &self.origin {
             Origin::LocalCa | Origin::Store { .. } => None,

@@ -36,6 +36,12 @@ fn codes(diagnostics: &[Diagnostic]) -> Vec<String> {
     diagnostics.iter().map(|found| found.code.to_string()).collect()
 }
 
+/// There is one for each site.
+#[test]
+fn an_identity_that_nobody_has_asked_for_anything_is_small() {
+    assert!(size_of::<Identity>() <= 14 * size_of::<usize>(), "{}", size_of::<Identity>());
+}
+
 #[test]
 fn a_reopened_vault_serves_under_the_same_root() {
     let (dir, first) = vault();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vestibule_acme::config::SiteOptions;
-use vestibule_certs::{ClientCa, Demand, Identity, IdentityRequest};
+use vestibule_certs::{CertificateRequest, ClientCa, Demand, Identity, IdentityRequest};
 use vestibule_diagnostics::{Diagnostic, Span, catalogue};
 use vestibule_names::{HostPattern, SiteId, TenantId, UpstreamAddr, UpstreamTarget};
 use vestibule_proxy::{
@@ -122,9 +122,10 @@ impl Sites {
         let origin = self.surroundings.origin(vhost);
         let client_ca = vhost.client_ca().map(client_ca).map(Box::new);
         let hosts = vhost.hosts.clone();
-        let request = IdentityRequest { site: id.clone(), tenant: owner, hosts, origin, client_ca };
+        let certificate = CertificateRequest { site: id.clone(), tenant: owner, hosts, origin };
+        let request = IdentityRequest { certificate, client_ca };
         let before = self.records.get(id).and_then(|record| record.live.as_ref()?.identity.clone());
-        if let Some(identity) = before.filter(|identity| *identity.request() == request) {
+        if let Some(identity) = before.filter(|identity| identity.is_for(&request)) {
             return Some(identity);
         }
         let (identity, findings) = match &self.surroundings.certifier {

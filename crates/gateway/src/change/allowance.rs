@@ -17,8 +17,8 @@ use crate::ledger::Entry as Noted;
 /// See the module. What is zero is not kept.
 #[derive(Debug, Default)]
 pub(super) struct Allowances {
-    sites: HashMap<SiteId, (TenantId, usize)>,
-    tenants: HashMap<TenantId, usize>,
+    sites: HashMap<SiteId, (TenantId, u32)>,
+    tenants: HashMap<TenantId, u32>,
     /// Sites for some of whose names no CA is asked, the longest wait first. No queue is empty.
     short: HashMap<TenantId, BTreeMap<u64, SiteId>>,
     /// The other way around.
@@ -33,11 +33,11 @@ impl Allowances {
     fn room(&self, site: &SiteId, tenant: TenantId, limit: u32) -> usize {
         let all = self.tenants.get(&tenant).copied().unwrap_or_default();
         let own = self.sites.get(site).filter(|(owner, _)| *owner == tenant).map_or(0, |(_, own)| *own);
-        usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(all - own)
+        usize::try_from(limit.saturating_sub(all - own)).unwrap_or(usize::MAX)
     }
 
     /// CAs are asked for so many names of this site now.
-    fn note(&mut self, site: &SiteId, tenant: TenantId, names: usize) {
+    fn note(&mut self, site: &SiteId, tenant: TenantId, names: u32) {
         if let Some((tenant, before)) = self.sites.remove(site)
             && let Some(all) = self.tenants.get_mut(&tenant)
         {
@@ -81,8 +81,7 @@ impl Allowances {
     /// Who has waited longest for what this tenant may have more.
     fn next_short(&self, tenant: TenantId, limit: u32) -> Option<SiteId> {
         let all = self.tenants.get(&tenant).copied().unwrap_or_default();
-        let has_room = all < usize::try_from(limit).unwrap_or(usize::MAX);
-        self.short.get(&tenant).filter(|_| has_room)?.first_key_value().map(|(_, site)| site.clone())
+        self.short.get(&tenant).filter(|_| all < limit)?.first_key_value().map(|(_, site)| site.clone())
     }
 }
 
@@ -98,7 +97,8 @@ impl Sites {
                 } else {
                     self.allowances.suffice(&site);
                 }
-                self.allowances.note(&site, tenant, names.len());
+                // There is room for so many, and room is counted in numbers of this size.
+                self.allowances.note(&site, tenant, u32::try_from(names.len()).unwrap_or(u32::MAX));
                 if names.is_empty() { Wish::Unwant(site) } else { Wish::Want(site, tenant, names, options) }
             }
             Wish::Unwant(site) => {

@@ -13,7 +13,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::ServerName, server::ServerSessionMemoryCache},
     server::TlsStream,
 };
-use vestibule_certs::{IdentityRequest, Vault};
+use vestibule_certs::{CertificateRequest, IdentityRequest, Vault};
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::rig::run;
@@ -39,10 +39,12 @@ async fn tls(tickets: usize) -> (Stream, impl Future<Output = Peer>) {
     let roots = dir.path().join("roots.pem");
     std::fs::write(&roots, vault.root_pem()).unwrap();
     let request = IdentityRequest {
-        site: SiteId::new("a.yaml"),
-        tenant: TenantId::OPERATOR,
-        hosts: vec![HostPattern::parse("backend.test").unwrap()].into(),
-        origin: vestibule_certs::Origin::LocalCa,
+        certificate: CertificateRequest {
+            site: SiteId::new("a.yaml"),
+            tenant: TenantId::OPERATOR,
+            hosts: vec![HostPattern::parse("backend.test").unwrap()].into(),
+            origin: vestibule_certs::Origin::LocalCa,
+        },
         client_ca: None,
     };
     let offer = vault.prepare(&request).unwrap().identity.offer_for("backend.test").unwrap();

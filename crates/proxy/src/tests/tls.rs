@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio_rustls::TlsAcceptor;
-use vestibule_certs::{IdentityRequest, Vault};
+use vestibule_certs::{CertificateRequest, IdentityRequest, Vault};
 use vestibule_names::{HostPattern, Hostname, SiteId, TenantId, UpstreamScheme};
 use vestibule_vhost::{Action, UpstreamGroup, UpstreamTls};
 
@@ -37,10 +37,12 @@ fn a_backend_is_verified_by_its_name() {
     std::fs::write(&roots, vault.root_pem()).unwrap();
     let prepared = vault
         .prepare(&IdentityRequest {
-            site: SiteId::new("a.yaml"),
-            tenant: TenantId::OPERATOR,
-            hosts: vec![HostPattern::parse("backend.test").unwrap()].into(),
-            origin: vestibule_certs::Origin::LocalCa,
+            certificate: CertificateRequest {
+                site: SiteId::new("a.yaml"),
+                tenant: TenantId::OPERATOR,
+                hosts: vec![HostPattern::parse("backend.test").unwrap()].into(),
+                origin: vestibule_certs::Origin::LocalCa,
+            },
             client_ca: None,
         })
         .unwrap();

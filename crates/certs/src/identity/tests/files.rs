@@ -191,7 +191,7 @@ fn the_files_of_another_user_are_not_read() {
     }
     let (dir, vault) = vault();
     let mut asked = request("a.yaml", &["a.test"], Authority::new("CA").leaf(&["a.test"]).make().write(dir.path()));
-    asked.tenant = TenantId(1000);
+    asked.certificate.tenant = TenantId(1000);
     assert_eq!(codes(&vault.prepare(&asked).unwrap_err()), ["V0507", "V0507"]);
     for name in ["chain.pem", "key.pem"] {
         std::os::unix::fs::chown(dir.path().join(name), Some(1000), None).unwrap();

@@ -20,7 +20,7 @@ fn it_works_within_a_site_and_never_across() {
     let (_dir, vault) = vault();
     let of = |site: &str, uid: u32| {
         let mut request = request(site, &["a.test"], Origin::LocalCa);
-        request.tenant = TenantId(uid);
+        request.certificate.tenant = TenantId(uid);
         vault.prepare(&request).unwrap().identity.offer_for("a.test").unwrap().config
     };
     let site = of("a.yaml", 1000);
