@@ -35,7 +35,7 @@
 //! | `outcome` | what an order's end does to names, certificates and CAs |
 //! | `clock` | a clock that goes back |
 //! | `polls`, `looks` | renewal information; DNS |
-//! | `bucket`, `slab`, `lookup` | one limit; numbered values, and how they are found |
+//! | `bucket`, `slab` | one limit; numbered values |
 //! | `journal`, `restore` | records: written, and read back |
 //! | `status`, `forecast` | what people ask |
 
@@ -50,7 +50,6 @@ mod holdings;
 mod journal;
 mod lanes;
 mod looks;
-mod lookup;
 mod lot;
 mod name;
 mod outcome;
@@ -70,7 +69,7 @@ use std::{
 };
 
 use vestibule_certs::store::IssuanceId;
-use vestibule_names::{Hostname, SiteId, TenantId};
+use vestibule_names::{Hostname, Lookup, SiteId, TenantId};
 
 pub(crate) use standing::only_waits;
 pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast, WantedName};
@@ -87,7 +86,6 @@ use clock::Ended;
 use journal::Journal;
 use lanes::Lanes;
 use looks::Looks;
-use lookup::Lookup;
 use name::Name;
 use outcome::Flight;
 use slab::{CertIx, NameIx, Slab};

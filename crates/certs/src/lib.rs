@@ -43,6 +43,7 @@
 //! | `secret_file` | keys of DNS servers and credentials, read through it |
 //! | `inspect` | what makes a chain and key fit to be shown |
 //! | `facts`, `fingerprint` | what people want to know of a certificate; its SHA-256 |
+//! | `spelt` | a pattern as certificates are found by it |
 //! | `tls` | provider and server template |
 //! | `tickets` | resumption, bound to the site |
 //! | `upstream` | client configurations |
@@ -59,6 +60,7 @@ mod placeholder;
 mod private_folder;
 mod secret_file;
 mod site_files;
+mod spelt;
 pub mod store;
 mod tenant_file;
 mod tickets;
@@ -79,4 +81,5 @@ pub use identity::{
 };
 pub use local_ca::{SignError, read_root};
 pub use secret_file::SecretFileError;
+pub use spelt::Spelt;
 pub use vault::{Prepared, Vault, VaultError, check};

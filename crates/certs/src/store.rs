@@ -28,7 +28,7 @@
 //! | `disk` | every step on the disk |
 //! | `records` | `order.json`, `meta.json` |
 //! | `scan` | what is there when the store opens |
-//! | `index` | what is live, in memory |
+//! | `entry`, `index` | what is live, in memory |
 //! | `keys` | keys and signing requests |
 //! | `pending` | [`Pending`]: an order |
 //! | `issuance` | commit, import, load, discard, retire |
@@ -39,6 +39,7 @@
 
 mod ari;
 mod disk;
+mod entry;
 mod error;
 mod expired;
 #[cfg(test)]
@@ -67,6 +68,7 @@ use std::{
 use rustls::crypto::CryptoProvider;
 use vestibule_names::{HostPattern, TenantId};
 
+pub(crate) use self::issuance::NotLoaded;
 use self::{
     disk::Disk,
     index::Index,
@@ -75,12 +77,12 @@ use self::{
     pending::Open,
 };
 pub use self::{
+    entry::Entry,
     error::StoreError,
     ids::{CaId, IssuanceId, KeyType},
     pending::Pending,
     proofs::Proof,
 };
-pub(crate) use self::{index::Entry, issuance::NotLoaded};
 use crate::{Fingerprint, private_folder, tls, vault::VaultError};
 
 /// So much must be free before an order: a hundred times what an issuance takes, for the journal and for others.
@@ -238,12 +240,12 @@ impl Store {
 
     /// Every live issuance that is the latest for at least one of its names.
     pub fn current(&self) -> Vec<Issued> {
-        self.shared().iter().map(|issued| Issued::clone(issued)).collect()
+        self.shared().iter().map(|entry| entry.issued()).collect()
     }
 
     /// The same, as the store has it in memory.
-    pub fn shared(&self) -> Vec<Arc<Issued>> {
-        self.index().current().iter().map(|entry| entry.shared()).collect()
+    pub fn shared(&self) -> Vec<Arc<Entry>> {
+        self.index().current()
     }
 
     /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant, even if it has run out.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use vestibule_certs::store::{IssuanceId, Issued};
+use vestibule_certs::store::{Entry, IssuanceId};
 
 use super::{Ca, Event, desk::Desk};
 
@@ -39,9 +39,9 @@ impl Alarm {
         true
     }
 
-    fn is_near(&self, issued: &Issued, now: SystemTime) -> bool {
-        let lifetime = issued.not_after.duration_since(issued.not_before).unwrap_or_default();
-        let left = issued.not_after.duration_since(now).unwrap_or_default();
+    fn is_near(&self, issued: &Entry, now: SystemTime) -> bool {
+        let lifetime = issued.not_after().duration_since(issued.not_before()).unwrap_or_default();
+        let left = issued.not_after().duration_since(now).unwrap_or_default();
         left.as_secs_f64() < lifetime.as_secs_f64() * self.part
     }
 
@@ -61,23 +61,23 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
             return;
         }
         let now = self.clock.time();
-        let near: HashMap<IssuanceId, Arc<Issued>> = self
+        let near: HashMap<IssuanceId, Arc<Entry>> = self
             .store
             .shared()
             .into_iter()
             .filter(|issued| self.alarm.is_near(issued, now))
-            .map(|issued| (issued.id.clone(), issued))
+            .map(|issued| (issued.id(), issued))
             .collect();
         if near.is_empty() {
             return;
         }
         for status in self.all().collect::<Vec<_>>() {
             let Some(issued) = status.issuance.and_then(|id| near.get(&id)) else { continue };
-            if !self.alarm.is_news(&issued.id) {
+            if !self.alarm.is_news(&issued.id()) {
                 continue;
             }
             let why = status.failure.map(|(_, sentence, _)| sentence);
-            self.tell(&Event::Expiring { issued: Issued::clone(issued), why });
+            self.tell(&Event::Expiring { issued: issued.issued(), why });
         }
     }
 }
@@ -86,7 +86,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
 mod tests {
     use vestibule_certs::{
         Fingerprint,
-        store::{CaId, Draft, KeyType},
+        store::{CaId, Draft, Issued, KeyType},
     };
     use vestibule_names::TenantId;
 
@@ -97,14 +97,14 @@ mod tests {
     fn issued(days: u32) -> Issued {
         let draft = Draft {
             tenant: TenantId(1),
-            names: Vec::new(),
+            names: vec!["a.test".parse().unwrap()],
             ca: CaId::new("ca").unwrap(),
             profile: None,
             key_type: KeyType::default(),
             renews: None,
         };
         Issued {
-            id: IssuanceId::new("0000000001-a"),
+            id: IssuanceId::new("0000000001-a.test"),
             draft,
             not_before: SystemTime::UNIX_EPOCH,
             not_after: SystemTime::UNIX_EPOCH + DAY * days,
@@ -120,7 +120,7 @@ mod tests {
         let alarm = Alarm::new(0.2);
         for (lifetime, age, expected) in [(90, 71, false), (90, 73, true), (6, 4, false), (6, 5, true), (6, 7, true)] {
             let now = SystemTime::UNIX_EPOCH + DAY * age;
-            assert_eq!(alarm.is_near(&issued(lifetime), now), expected, "{lifetime} {age}");
+            assert_eq!(alarm.is_near(&issued(lifetime).into(), now), expected, "{lifetime} {age}");
         }
     }
 

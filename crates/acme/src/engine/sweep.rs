@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
-use vestibule_certs::store::Issued;
+use vestibule_certs::store::Entry;
 use vestibule_names::{HostPattern, TenantId};
 
 use super::{Ca, Event, desk::Desk};
@@ -30,9 +30,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
     }
 }
 
-fn is_wanted(issued: &Issued, wanted: &HashSet<(TenantId, &HostPattern)>) -> bool {
-    let tenant = issued.draft.tenant;
-    issued.draft.names.iter().any(|name| match name {
+fn is_wanted(issued: &Entry, wanted: &HashSet<(TenantId, &HostPattern)>) -> bool {
+    let tenant = issued.tenant();
+    issued.names().iter().any(|name| match name {
         HostPattern::Wildcard(_) => {
             wanted.iter().any(|(owner, host)| *owner == tenant && (*host == name || name.matches(&host.to_string())))
         }

@@ -10,11 +10,10 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use vestibule_certs::store::Issued;
+use vestibule_certs::{Spelt, store::Entry};
 use vestibule_names::TenantId;
 
 use super::{
-    lookup::Spelt,
     name::Name,
     slab::NameIx,
     work::{Randomness, RenewalWindow},
@@ -32,7 +31,7 @@ const YOUNGEST: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug)]
 pub(super) struct Cert {
     /// The store has the same one.
-    pub(super) issued: Arc<Issued>,
+    pub(super) issued: Arc<Entry>,
     /// Grows from one issuance to the next: of two that cover a name, the later one counts.
     pub(super) rank: u64,
     /// Wanted names whose certificate this is.
@@ -91,7 +90,7 @@ pub(super) enum Phase {
 }
 
 impl Cert {
-    pub(super) fn new(issued: &Arc<Issued>, rank: u64) -> Self {
+    pub(super) fn new(issued: &Arc<Entry>, rank: u64) -> Self {
         Self {
             issued: Arc::clone(issued),
             rank,
@@ -108,26 +107,26 @@ impl Cert {
 
     /// Whose the name at a place of it is, and which.
     pub(super) fn covered(&self, place: u32) -> (TenantId, Spelt<'_>) {
-        (self.issued.draft.tenant, Spelt::of(&self.issued.draft.names[place as usize]))
+        (self.issued.tenant(), Spelt::of(&self.issued.names()[place as usize]))
     }
 
     /// Is the name in it itself, not below a wildcard of it?
     pub(super) fn names(&self, name: &Name) -> bool {
-        self.issued.draft.names.contains(&name.pattern)
+        self.issued.names().contains(&name.pattern)
     }
 
     /// A clock that ran ahead may have been asked when it came: then it came when it began.
     pub(super) fn obtained(&self) -> Timestamp {
-        Some(self.issued.obtained.into()).filter(|at| *at < self.end()).unwrap_or(self.issued.not_before.into())
+        Some(self.issued.obtained().into()).filter(|at| *at < self.end()).unwrap_or(self.issued.not_before().into())
     }
 
     pub(super) fn end(&self) -> Timestamp {
-        self.issued.not_after.into()
+        self.issued.not_after().into()
     }
 
     fn span(&self) -> Span {
         let end = self.end();
-        Span { end, lifetime: end.since(self.issued.not_before.into()) }
+        Span { end, lifetime: end.since(self.issued.not_before().into()) }
     }
 
     /// When to renew when nobody says otherwise: earlier by up to a tenth of the margin, always the same for one issuance, so
@@ -188,7 +187,7 @@ impl Cert {
 
     /// A number in `0.0 .. 1.0` that is always the same for this issuance.
     pub(super) fn fraction(&self) -> f64 {
-        let hash = fingerprint([self.issued.id.as_str().as_bytes(), self.issued.fingerprint.as_bytes()]);
+        let hash = fingerprint([&self.issued.number().to_be_bytes()[..], self.issued.fingerprint().as_bytes()]);
         (hash >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -11,12 +11,14 @@ use std::{
     sync::Arc,
 };
 
-use vestibule_certs::store::{IssuanceId, Issued};
+use vestibule_certs::{
+    Spelt,
+    store::{Entry, IssuanceId},
+};
 
 use super::{
     Planner, Timer,
     journal::{Key, SWEEP},
-    lookup::Spelt,
 };
 use crate::Timestamp;
 
@@ -28,35 +30,38 @@ const ENDED_LIMIT: usize = 100_000;
 /// Certificates that have run out, and were not replaced before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ended {
-    by_end: BTreeMap<(Timestamp, IssuanceId), Issued>,
-    ends: HashMap<IssuanceId, Timestamp>,
+    /// By their end and number.
+    by_end: BTreeMap<(Timestamp, u64), Arc<Entry>>,
+    ends: HashMap<u64, Timestamp>,
 }
 
 impl Ended {
-    pub(super) fn keep(&mut self, issued: &Issued) {
-        let end = Timestamp::from(issued.not_after);
-        self.ends.insert(issued.id.clone(), end);
-        self.by_end.insert((end, issued.id.clone()), issued.clone());
+    pub(super) fn keep(&mut self, issued: &Arc<Entry>) {
+        let end = Timestamp::from(issued.not_after());
+        self.ends.insert(issued.number(), end);
+        self.by_end.insert((end, issued.number()), Arc::clone(issued));
         if self.by_end.len() > ENDED_LIMIT
-            && let Some(((_, issuance), _)) = self.by_end.pop_first()
+            && let Some(((_, number), _)) = self.by_end.pop_first()
         {
-            self.ends.remove(&issuance);
+            self.ends.remove(&number);
         }
     }
 
     /// It was revoked.
     pub(super) fn forget(&mut self, issuance: &IssuanceId) {
-        if let Some(end) = self.ends.remove(issuance) {
-            self.by_end.remove(&(end, issuance.clone()));
+        if let Some(number) = issuance.number()
+            && let Some(end) = self.ends.remove(&number)
+        {
+            self.by_end.remove(&(end, number));
         }
     }
 
     /// Those whose end is ahead, the oldest first.
-    fn not_yet(&mut self, now: Timestamp) -> Vec<Issued> {
-        let later = self.by_end.split_off(&(Timestamp(now.0.saturating_add(1)), IssuanceId::new("")));
-        let mut issued: Vec<Issued> = later.into_values().collect();
+    fn not_yet(&mut self, now: Timestamp) -> Vec<Arc<Entry>> {
+        let later = self.by_end.split_off(&(Timestamp(now.0.saturating_add(1)), 0));
+        let mut issued: Vec<_> = later.into_values().collect();
         self.ends.retain(|_, end| *end <= now);
-        issued.sort_by(|a, b| a.id.cmp(&b.id));
+        issued.sort_by_key(|issued| issued.number());
         issued
     }
 }
@@ -109,12 +114,12 @@ impl Planner {
         }
         for issued in self.ended.not_yet(now) {
             // The later one of two counts, whatever was taken in first.
-            let newest = issued.draft.names.iter().all(|name| {
-                let mut covered = self.certified(issued.draft.tenant, Spelt::of(name));
-                covered.all(|ix| self.certs[ix].issued.id < issued.id)
+            let newest = issued.names().iter().all(|name| {
+                let mut covered = self.certified(issued.tenant(), Spelt::of(name));
+                covered.all(|ix| self.certs[ix].issued.number() < issued.number())
             });
             if newest {
-                self.take_in(&Arc::new(issued), now);
+                self.take_in(&issued, now);
             }
         }
     }

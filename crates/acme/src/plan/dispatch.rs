@@ -182,7 +182,7 @@ impl Planner {
         let renews = renewed.map(|ix| {
             let cert = &self.certs[ix];
             let replaces = if route.exempt { self.replaces(cert, route.ca) } else { None };
-            (cert.issued.id.clone(), replaces)
+            (cert.issued.id(), replaces)
         });
         Order {
             ca: self.cas[route.ca].id().clone(),

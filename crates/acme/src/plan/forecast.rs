@@ -26,6 +26,8 @@ const FAR: Duration = Duration::from_secs(400 * 24 * 3600);
 const STEPS: usize = 200_000;
 /// Waits below this are not worth a word.
 const NOTABLE: Duration = Duration::from_secs(1);
+/// The number of the first certificate that it imagines, after every real one.
+const IMAGINED: u64 = 1_000_000_000_000_000_000;
 /// Of the certificates that it imagines: so long that none is renewed within [`FAR`].
 const LIFETIME: Duration = Duration::from_secs(4000 * 24 * 3600);
 
@@ -145,8 +147,7 @@ impl Planner {
 fn imagine(order: &Order, number: usize, now: Timestamp) -> Issued {
     let start = SystemTime::from(now);
     Issued {
-        // After every real one.
-        id: IssuanceId::new(&format!("~{number:010}")),
+        id: IssuanceId::numbered(IMAGINED + number as u64, &order.names[0]),
         draft: Draft {
             tenant: order.tenant,
             names: order.names.clone(),

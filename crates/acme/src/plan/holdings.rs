@@ -1,15 +1,17 @@
 //! What the tenants have: which issuance covers which name, and what its calendar does to them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, hash::Hash as _, sync::Arc};
 
-use vestibule_certs::store::{CaId, IssuanceId, Issued};
+use vestibule_certs::{
+    Spelt,
+    store::{CaId, Entry, IssuanceId, Issued},
+};
 use vestibule_names::{HostPattern, TenantId};
 
 use super::{
     Planner, Timer,
     calendar::{Cert, Phase},
     journal::Key,
-    lookup::Spelt,
     name::Name,
     slab::{CertIx, NameIx},
 };
@@ -25,31 +27,31 @@ impl Planner {
     /// An issuance came into the store by another way (an import).
     pub fn adopted(&mut self, issued: &Issued, now: Timestamp) {
         self.tick(now);
-        self.take_in(&Arc::new(issued.clone()), now);
+        self.take_in(&Arc::new(issued.clone().into()), now);
     }
 
     /// Takes an issuance in: it covers what it can, and its calendar starts.
-    pub(super) fn take_in(&mut self, issued: &Arc<Issued>, now: Timestamp) -> Option<CertIx> {
-        if Timestamp::from(issued.not_after) <= now {
+    pub(super) fn take_in(&mut self, issued: &Arc<Entry>, now: Timestamp) -> Option<CertIx> {
+        if Timestamp::from(issued.not_after()) <= now {
             self.ended.keep(issued);
             return None;
         }
-        if let Some(known) = self.cert_of(&issued.id) {
+        if let Some(known) = self.cert_numbered(issued.number()) {
             return Some(known);
         }
-        if let Some(old) = issued.draft.renews.as_ref().and_then(|old| self.cert_of(old)) {
+        if let Some(old) = issued.renews().and_then(|old| self.cert_numbered(old)) {
             self.has_successor(old, issued);
         }
-        let tenant = issued.draft.tenant;
+        let tenant = issued.tenant();
         self.next_rank += 1;
         let mut cert = Cert::new(issued, self.next_rank);
-        cert.is_foreign = self.is_foreign(&issued.draft.ca);
-        cert.ari = self.journal.take_ari(&issued.id).unwrap_or_default();
+        cert.is_foreign = self.is_foreign(issued.ca());
+        cert.ari = self.journal.take_ari(&issued.id()).unwrap_or_default();
         let ix = self.certs.insert(cert);
-        self.by_issuance.insert(ix, |ix| &self.certs[*ix].issued.id);
+        self.by_issuance.insert(ix, |ix, hasher| self.certs[*ix].issued.number().hash(hasher));
         let mut names = BTreeSet::new();
-        for (place, pattern) in (0..).zip(&issued.draft.names) {
-            self.by_covered.insert((ix, place), |(ix, place)| self.certs[*ix].covered(*place));
+        for (place, pattern) in (0..).zip(issued.names()) {
+            self.by_covered.insert((ix, place), |(ix, place), hasher| self.certs[*ix].covered(*place).hash(hasher));
             names.extend(self.name_of(tenant, pattern));
             if let HostPattern::Wildcard(parent) = pattern {
                 names.extend(self.by_parent.get(&(tenant, parent.clone())).into_iter().flatten());
@@ -70,11 +72,11 @@ impl Planner {
 
     /// The CA may know this issuance as replaced, and would refuse a second `replaces` (also when the process ended before it
     /// noted the first).
-    fn has_successor(&mut self, old: CertIx, successor: &Issued) {
+    fn has_successor(&mut self, old: CertIx, successor: &Entry) {
         let cert = &mut self.certs[old];
-        if cert.issued.draft.ca == successor.draft.ca && !cert.ari.replaced {
+        if cert.issued.ca() == successor.ca() && !cert.ari.replaced {
             cert.ari.replaced = true;
-            self.journal.touch(Key::Cert(cert.issued.id.clone()));
+            self.journal.touch(Key::Cert(cert.issued.id()));
         }
     }
 
@@ -118,7 +120,11 @@ impl Planner {
     }
 
     pub(super) fn cert_of(&self, issuance: &IssuanceId) -> Option<CertIx> {
-        self.by_issuance.find(issuance, |ix| self.certs[*ix].issued.id == *issuance).copied()
+        self.cert_numbered(issuance.number()?).filter(|ix| self.certs[*ix].issued.id() == *issuance)
+    }
+
+    fn cert_numbered(&self, number: u64) -> Option<CertIx> {
+        self.by_issuance.find(number, |ix| self.certs[*ix].issued.number() == number).copied()
     }
 
     /// Finds what covers a name now.
@@ -150,11 +156,11 @@ impl Planner {
     /// What an order at this CA that renews this certificate would carry as `replaces`, exempting it from the limits.
     pub(super) fn replaces(&self, cert: &Cert, ca: usize) -> Option<Arc<str>> {
         let config = &self.cas[ca].config;
-        let may = cert.issued.draft.ca == config.id
+        let may = *cert.issued.ca() == config.id
             && config.limits.renewals_are_exempt
             && !cert.ari.replaced
             && !cert.replacing;
-        cert.issued.ari.clone().filter(|_| may)
+        cert.issued.ari().filter(|_| may)
     }
 
     /// An issuance was revoked by us: its names are ordered anew.
@@ -182,8 +188,8 @@ impl Planner {
     /// Out of all indexes.
     fn unlink_cert(&mut self, ix: CertIx) -> Option<Cert> {
         let cert = self.certs.remove(ix)?;
-        self.by_issuance.remove(&cert.issued.id, |other| *other == ix);
-        self.journal.touch(Key::Cert(cert.issued.id.clone()));
+        self.by_issuance.remove(cert.issued.number(), |other| *other == ix);
+        self.journal.touch(Key::Cert(cert.issued.id()));
         if let Some(at) = cert.timer {
             self.timers.remove(&(at, Timer::Cert(ix)));
         }
@@ -192,7 +198,7 @@ impl Planner {
                 ca.polls.remove(&(at, ix));
             }
         }
-        for place in (0..).take(cert.issued.draft.names.len()) {
+        for place in (0..).take(cert.issued.names().len()) {
             self.by_covered.remove(cert.covered(place), |other| *other == (ix, place));
         }
         Some(cert)
@@ -205,10 +211,10 @@ impl Planner {
             return;
         }
         let later = |name: &HostPattern| {
-            let mut known = self.certified(cert.issued.draft.tenant, Spelt::of(name));
+            let mut known = self.certified(cert.issued.tenant(), Spelt::of(name));
             known.any(|other| self.certs[other].rank > cert.rank)
         };
-        if cert.issued.draft.names.iter().all(later) {
+        if cert.issued.names().iter().all(later) {
             self.unlink_cert(ix);
         } else {
             self.schedule_cert(ix, now);
@@ -245,8 +251,8 @@ impl Planner {
 }
 
 /// Does a certificate do what a site asks for? What a site leaves open, or only prefers, comes with the next renewal.
-fn satisfies(issued: &Issued, options: &SiteOptions) -> bool {
-    let key = options.key_type.is_none_or(|key| key == issued.draft.key_type);
+fn satisfies(issued: &Entry, options: &SiteOptions) -> bool {
+    let key = options.key_type.is_none_or(|key| key == issued.key_type());
     let required = options.profile.as_ref().filter(|profile| profile.need == Need::Required);
-    key && required.is_none_or(|profile| issued.draft.profile.as_deref() == Some(&profile.name))
+    key && required.is_none_or(|profile| issued.profile() == Some(&profile.name))
 }

@@ -148,8 +148,8 @@ impl Planner {
     fn has_come(&self, orphan: &Flight) -> bool {
         let order = &orphan.order;
         let is_its = |cert: &Cert| {
-            let draft = &cert.issued.draft;
-            (&draft.ca, draft.tenant, &draft.names) == (&order.ca, order.tenant, &order.names)
+            let issued = &cert.issued;
+            (issued.ca(), issued.tenant(), issued.names()) == (&order.ca, order.tenant, &*order.names)
                 && cert.obtained().0 / 1000 >= orphan.started.0 / 1000
         };
         self.certs.values().any(is_its)
@@ -204,7 +204,7 @@ impl Planner {
             let name = &mut self.names[ix];
             name.fate.learned = name.fate.learned.filter(|learned| Some(*learned) != preferred);
         }
-        let taken = self.take_in(&Arc::new(obtained.issued.clone()), now);
+        let taken = self.take_in(&Arc::new(obtained.issued.clone().into()), now);
         // A certificate that does not do for its own order must not be ordered again at once, for ever.
         for &ix in &flight.names {
             self.cover(ix, now);

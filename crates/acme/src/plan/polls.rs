@@ -27,7 +27,7 @@ impl Planner {
     pub(super) fn schedule_poll(&mut self, ix: CertIx, now: Timestamp) {
         let cert = &self.certs[ix];
         let ca = self.ca_of(ix);
-        let wanted = !cert.covers.is_empty() && cert.issued.ari.is_some() && cert.phase(now) == Phase::Fresh;
+        let wanted = !cert.covers.is_empty() && cert.issued.has_ari() && cert.phase(now) == Phase::Fresh;
         match (ca, wanted && self.waits.is_none()) {
             (Some(ca), true) if cert.poll.is_none() && !cert.polling => {
                 // Spread evenly: after a start all of them are new to us.
@@ -44,7 +44,7 @@ impl Planner {
     }
 
     fn ca_of(&self, ix: CertIx) -> Option<usize> {
-        let id = &self.certs[ix].issued.draft.ca;
+        let id = self.certs[ix].issued.ca();
         self.cas.iter().position(|ca| ca.id() == id)
     }
 
@@ -66,8 +66,8 @@ impl Planner {
         let cert = &mut self.certs[ix];
         cert.poll = None;
         cert.polling = true;
-        let issuance = cert.issued.id.clone();
-        let certificate = cert.issued.ari.as_deref().unwrap_or_default().to_owned();
+        let issuance = cert.issued.id();
+        let certificate = cert.issued.ari().as_deref().unwrap_or_default().to_owned();
         self.polls_in_flight.insert(id, (ix, issuance.clone()));
         Some(Job { id, work: Work::RenewalInfo { ca: name, issuance, certificate } })
     }
@@ -90,7 +90,7 @@ impl Planner {
     ) {
         self.tick(now);
         let Some((ix, issuance)) = self.polls_in_flight.remove(&job) else { return };
-        if self.certs.find(ix).is_none_or(|cert| cert.issued.id != issuance) {
+        if self.certs.find(ix).is_none_or(|cert| cert.issued.id() != issuance) {
             return; // it is gone
         }
         self.certs[ix].polling = false;

@@ -5,8 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use vestibule_certs::store::{CaId, IssuanceId, Issued};
-use vestibule_names::{HostPattern, TenantId, suffix};
+use vestibule_certs::store::{CaId, Entry, IssuanceId, Issued};
+use vestibule_names::{HostPattern, Lookup, TenantId, suffix};
 
 use super::{
     Pace, Planner, Timer,
@@ -16,7 +16,6 @@ use super::{
     journal::{FlightRecord, Journal, Key, SWEEP, read_bucket, read_value},
     lanes::Lanes,
     looks::Looks,
-    lookup::Lookup,
     name::Fate,
     outcome::Flight,
     slab::Slab,
@@ -31,11 +30,16 @@ impl Planner {
     /// From the configuration, the durable records of before, and what the store holds. Records that cannot be read are
     /// left out; if none can be read though there are issuances, budgets start empty rather than full.
     pub fn restore(config: Config, records: Vec<Record>, issued: &[Issued], now: Timestamp) -> Self {
-        Self::restore_shared(config, records, issued.iter().cloned().map(Arc::new).collect(), now)
+        Self::restore_shared(
+            config,
+            records,
+            issued.iter().cloned().map(|issued| Arc::new(issued.into())).collect(),
+            now,
+        )
     }
 
     /// The same, sharing what the store has in memory.
-    pub fn restore_shared(config: Config, records: Vec<Record>, mut issued: Vec<Arc<Issued>>, now: Timestamp) -> Self {
+    pub fn restore_shared(config: Config, records: Vec<Record>, mut issued: Vec<Arc<Entry>>, now: Timestamp) -> Self {
         let mut planner = Self {
             cas: config.cas.iter().cloned().map(Ca::new).collect(),
             config: Arc::new(config),
@@ -70,12 +74,12 @@ impl Planner {
         if planner.journal.stored.is_empty() && !issued.is_empty() {
             planner.assume_the_worst(&issued, now);
         }
-        issued.sort_by(|a, b| a.id.cmp(&b.id));
+        issued.sort_by_key(|issued| issued.number());
         for issued in &issued {
-            let tenant = issued.draft.tenant;
+            let tenant = issued.tenant();
             if planner.take_in(issued, now).is_none() {
                 let ended =
-                    issued.draft.names.iter().map(|name| ((tenant, name.to_string().into()), issued.not_after.into()));
+                    issued.names().iter().map(|name| ((tenant, name.to_string().into()), issued.not_after().into()));
                 planner.lapsed.extend(ended);
             }
         }
@@ -155,18 +159,18 @@ impl Planner {
     }
 
     /// Nothing is known of what was spent: orders start empty, and the certificates that are known count from when they came.
-    fn assume_the_worst(&mut self, issued: &[Arc<Issued>], now: Timestamp) {
-        let mut by_time: Vec<&Arc<Issued>> = issued.iter().collect();
-        by_time.sort_by_key(|issued| issued.obtained);
+    fn assume_the_worst(&mut self, issued: &[Arc<Entry>], now: Timestamp) {
+        let mut by_time: Vec<&Arc<Entry>> = issued.iter().collect();
+        by_time.sort_by_key(|issued| issued.obtained());
         for issued in by_time {
-            let obtained = Timestamp::from(issued.obtained).min(now);
-            let mut texts: Vec<String> = issued.draft.names.iter().map(ToString::to_string).collect();
+            let obtained = Timestamp::from(issued.obtained()).min(now);
+            let mut texts: Vec<String> = issued.names().iter().map(ToString::to_string).collect();
             texts.sort_unstable();
             let mut domains: Vec<Arc<str>> =
-                issued.draft.names.iter().map(|name| suffix::registered_domain_of(name).into()).collect();
+                issued.names().iter().map(|name| suffix::registered_domain_of(name).into()).collect();
             domains.sort();
             domains.dedup();
-            let id = issued.draft.ca.clone();
+            let id = issued.ca().clone();
             let Some(ca) = self.ca_named(&id) else { continue };
             let limits = ca.config.limits.clone();
             let recent = |rate: Rate| now.since(obtained) < rate.window;

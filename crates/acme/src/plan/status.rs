@@ -93,7 +93,7 @@ impl Planner {
             site: site.clone(),
             tenant: name.tenant,
             state,
-            issuance: shown.map(|cert| cert.issued.id.clone()),
+            issuance: shown.map(|cert| cert.issued.id()),
             not_after: shown.map(|cert| cert.end()).or(name.quest.lapsed),
             renew_at: due_at,
             next_attempt: self.next_attempt(name, now).or(due_at.filter(|_| state == NameState::Valid)),

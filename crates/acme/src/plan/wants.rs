@@ -2,10 +2,12 @@
 
 use std::{
     collections::{BTreeSet, hash_map::Entry},
+    hash::Hash as _,
     sync::Arc,
     time::Duration,
 };
 
+use vestibule_certs::Spelt;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
 use super::{
@@ -13,7 +15,6 @@ use super::{
     calendar::Phase,
     journal::Key,
     lanes::Lane,
-    lookup::Spelt,
     name::{Name, Parked, Waits},
     slab::NameIx,
     terms::{self, Beside},
@@ -121,7 +122,7 @@ impl Planner {
         self.share_texts(&mut name);
         let parent = name.parent();
         let ix = self.names.insert(name);
-        self.by_name.insert(ix, |ix| &self.names[*ix].pattern);
+        self.by_name.insert(ix, |ix, hasher| self.names[*ix].pattern.hash(hasher));
         if let Some(parent) = parent {
             self.by_parent.entry((tenant, parent)).or_default().insert(ix);
         }
@@ -132,7 +133,7 @@ impl Planner {
     /// its certificate once more.
     fn share_texts(&self, name: &mut Name) {
         let certified = self.certified(name.tenant, Spelt::of(&name.pattern)).next().map(|ix| &self.certs[ix]);
-        let same = certified.and_then(|cert| cert.issued.draft.names.iter().find(|known| **known == name.pattern));
+        let same = certified.and_then(|cert| cert.issued.names().iter().find(|known| **known == name.pattern));
         if let Some(same) = same.cloned() {
             name.pattern = same;
         }

@@ -429,14 +429,15 @@ impl World {
 
     fn issue(&mut self, order: &Order, at_ca: OrderId) -> Issued {
         self.next_issuance += 1;
-        let id = format!("{:010}-{}", self.next_issuance, order.names[0]);
+        let issuance = IssuanceId::numbered(self.next_issuance, &order.names[0]);
+        let id = issuance.to_string();
         let now = self.now;
         let ca = self.ca_of(order);
         ca.rules.issue(virtual_time(now), at_ca, &id);
         ca.issued += 1;
         let start = SystemTime::from(now) - HOUR;
         let issued = Issued {
-            id: IssuanceId::new(&id),
+            id: issuance,
             draft: Draft {
                 tenant: order.tenant,
                 names: order.names.clone(),

@@ -189,7 +189,7 @@ impl Identity {
         let mut place = |host: &HostPattern| {
             let find = || self.shared.store.entry(self.request.tenant, host, now);
             let entry = self.request.is_issued(host).then(find)??;
-            let counts = known.contains_key(&entry.number()) || entry.counts_until() + EXPIRED_GRACE > now;
+            let counts = known.contains_key(&entry.number()) || entry.not_after() + EXPIRED_GRACE > now;
             if !counts {
                 return None;
             }

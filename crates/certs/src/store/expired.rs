@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Issued, Store, layout::Place, scan};
+use super::{Entry, Issued, Store, layout::Place, scan};
 
 /// How long an issuance that nobody wants is kept after its end.
 const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
@@ -14,11 +14,11 @@ const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 impl Store {
     /// Removes issuances that ran out 30 days ago or longer and are not wanted, and retired ones, oldest first, at most
     /// `limit`. Returns how many went: as many as the limit means that there may be more.
-    pub fn sweep(&self, is_wanted: impl Fn(&Issued) -> bool, limit: usize, now: SystemTime) -> usize {
+    pub fn sweep(&self, is_wanted: impl Fn(&Entry) -> bool, limit: usize, now: SystemTime) -> usize {
         let Some(end) = now.checked_sub(KEPT_FOR) else { return 0 };
         let ended = self.index().ended_before(end);
         let mut gone = 0;
-        for entry in ended.iter().filter(|entry| !is_wanted(&entry.issued())).take(limit) {
+        for entry in ended.iter().filter(|entry| !is_wanted(entry)).take(limit) {
             self.discard(entry);
             gone += usize::from(!self.index().has(entry));
         }

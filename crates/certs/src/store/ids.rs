@@ -50,7 +50,7 @@ impl IssuanceId {
     }
 
     /// The id of the issuance with this number, whose first name this is.
-    pub(super) fn numbered(number: u64, first: &HostPattern) -> Self {
+    pub fn numbered(number: u64, first: &HostPattern) -> Self {
         let name = match first {
             HostPattern::Wildcard(suffix) => format!("_wildcard.{suffix}"),
             other => written(other).replace(':', "_"),
@@ -61,7 +61,7 @@ impl IssuanceId {
 
     /// The number, when the text has the form of a directory's name. No such text leads out of a folder or hides in it:
     /// it begins with a digit and has no slash.
-    pub(super) fn number(&self) -> Option<u64> {
+    pub fn number(&self) -> Option<u64> {
         let (number, name) = self.0.split_once('-')?;
         let fits = (NUMBER_WIDTH..=NUMBER_WIDTH_LIMIT).contains(&number.len())
             && number.bytes().all(|byte| byte.is_ascii_digit())

@@ -12,9 +12,7 @@ use vestibule_diagnostics::catalogue;
 use vestibule_names::{HostPattern, TenantId};
 
 use super::{
-    Broken, CaId, Draft, IssuanceId, Issued, Store, StoreError, ari,
-    index::Entry,
-    keys,
+    Broken, CaId, Draft, Entry, IssuanceId, Issued, Store, StoreError, ari, keys,
     layout::{CHAIN_FILE, KEY_FILE, META_FILE, ORDER_FILE, Place},
     pending::Open,
     records::{self, OrderRecord},
@@ -152,7 +150,7 @@ impl Store {
             self.index().by_id(id).ok_or_else(|| StoreError::Unknown(id.as_str().chars().take(300).collect()))?;
         let (retired, live) = (self.layout().folder(Place::Retired), self.layout().folder(Place::Live));
         self.disk().rename(&self.layout().directory(Place::Live, id), &self.layout().directory(Place::Retired, id))?;
-        self.index_mut().retire(entry.number(), entry.issued().keys());
+        self.index_mut().retire(entry.number(), entry.keys());
         self.disk().sync_dir(&retired).and_then(|()| self.disk().sync_dir(&live))?;
         let idle = self.index().idle();
         idle.iter().for_each(|entry| self.discard(entry));

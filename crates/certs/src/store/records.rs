@@ -142,7 +142,12 @@ pub(super) fn seconds(time: SystemTime) -> u64 {
 
 /// What is left of a time that is written and read back.
 pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
-    instant(seconds(time)).unwrap_or(SystemTime::UNIX_EPOCH)
+    moment(seconds(time))
+}
+
+/// So many seconds after the epoch, as [`seconds`] found them.
+pub(super) fn moment(seconds: u64) -> SystemTime {
+    instant(seconds).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn instant(seconds: u64) -> Result<SystemTime, String> {

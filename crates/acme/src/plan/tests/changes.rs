@@ -135,5 +135,5 @@ fn a_name_with_wishes_of_its_own_below_a_wildcard_takes_nothing_from_the_wildcar
     let (job, order) = orders(&mut planner, T).remove(0);
     assert_eq!((order.names.clone(), &order.renews), (vec![pattern("b.a.com")], &None));
     planner.ordered(job, Ok(came(2, &order, T)), T, &mut Half);
-    assert!(!planner.certs[planner.cert_of(&IssuanceId::new("0000000001-*.a.com")).unwrap()].ari.replaced);
+    assert!(!planner.certs[planner.cert_of(&IssuanceId::new("0000000001-_wildcard.a.com")).unwrap()].ari.replaced);
 }

@@ -49,7 +49,7 @@ pub(super) fn planner(issued: &[Issued], now: Timestamp) -> Planner {
 /// An issuance of 90 days for one name of tenant 1.
 pub(super) fn issued(number: u64, name: &str, start: Timestamp) -> Issued {
     Issued {
-        id: IssuanceId::new(&format!("{number:010}-{name}")),
+        id: IssuanceId::numbered(number, &pattern(name)),
         draft: Draft {
             tenant: TenantId(1),
             names: vec![pattern(name)],

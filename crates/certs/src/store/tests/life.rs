@@ -312,7 +312,7 @@ fn what_ran_out_long_ago_goes_unless_somebody_wants_it() {
     let wanted = scene.obtain(&store, &draft(&["wanted.example.com"]));
     let revoked = scene.obtain(&store, &draft(&["revoked.example.com"])).id;
     store.retire(&revoked).unwrap();
-    let is_wanted = |issued: &Issued| issued.id == wanted.id;
+    let is_wanted = |issued: &Entry| issued.id() == wanted.id;
     let end = wanted.not_after;
 
     assert_eq!(store.sweep(is_wanted, 10, end + DAY * 29), 0);
@@ -339,7 +339,7 @@ fn what_was_retired_stays_as_long_as_it_keeps_an_older_one_from_counting() {
     let revoked = scene.obtain(&store, &draft(&["a.example.com"]));
     store.retire(&revoked.id).unwrap();
     let later = revoked.not_after + DAY * 31;
-    assert_eq!(store.sweep(|issued| issued.id == older.id, 10, later), 0);
+    assert_eq!(store.sweep(|issued| issued.id() == older.id, 10, later), 0);
     drop(store);
     let store = scene.open();
     assert!(store.find(ALICE, &host("a.example.com")).is_none());
