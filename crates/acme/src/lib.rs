@@ -51,4 +51,5 @@ pub use door::Door;
 pub use engine::{Counts, Engine, Event, Handle};
 pub use failure::{Asked, Failure, FailureKind};
 pub use plan::Planner;
+use time::Alarm;
 pub use time::Timestamp;

@@ -26,7 +26,7 @@
 //! | module | in reading order |
 //! |---|---|
 //! | `work`, `standing` | the nouns of the surface |
-//! | `name`, `lot`, `calendar`, `ca` | one wanted name, its fate where it has one, one certificate, one CA |
+//! | `name`, `lot`, `calendar`, `covers`, `ca` | one wanted name, its fate where it has one, one certificate and whose it is, one CA |
 //! | `wants` | want and unwant; `settle` |
 //! | `holdings` | what covers a name, and its calendar |
 //! | `lanes` | who goes next |
@@ -43,6 +43,7 @@ mod bucket;
 mod ca;
 mod calendar;
 mod clock;
+mod covers;
 mod dispatch;
 mod forecast;
 mod group;
@@ -69,7 +70,7 @@ use std::{
 };
 
 use vestibule_certs::store::IssuanceId;
-use vestibule_names::{Hostname, Lookup, SiteId, TenantId};
+use vestibule_names::{Few, Hostname, Lookup, SiteId, TenantId};
 
 pub(crate) use standing::only_waits;
 pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast, WantedName};
@@ -144,7 +145,6 @@ pub struct Planner {
     polls_in_flight: HashMap<JobId, (CertIx, IssuanceId)>,
     next_job: u64,
     next_part: u64,
-    next_rank: u64,
     journal: Journal,
     /// What the lanes wait for, as the last `next` found it; `Some` of the past: not known.
     lanes_wait: Option<Timestamp>,
@@ -154,7 +154,7 @@ pub struct Planner {
 
 #[derive(Clone, Debug)]
 struct Site {
-    names: Box<[NameIx]>,
+    names: Few<NameIx>,
     /// Those among them that are wildcards.
     wildcards: Box<[NameIx]>,
 }

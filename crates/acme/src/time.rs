@@ -1,6 +1,9 @@
 //! [`Timestamp`]: points in time as the planner and its records know them. No clock is read here.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    num::NonZero,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +36,23 @@ impl Timestamp {
     /// How long after `earlier`; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A [`Timestamp`] of which there may be none at no cost: an `Option` of it is as small as itself. For that the epoch counts
+/// as the millisecond after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Alarm(NonZero<u64>);
+
+impl From<Timestamp> for Alarm {
+    fn from(at: Timestamp) -> Self {
+        Self(NonZero::new(at.0).unwrap_or(NonZero::<u64>::MIN))
+    }
+}
+
+impl From<Alarm> for Timestamp {
+    fn from(alarm: Alarm) -> Self {
+        Self(alarm.0.get())
     }
 }
 
@@ -69,6 +89,14 @@ mod tests {
         }
         assert_eq!(early.since(late), Duration::ZERO);
         assert_eq!(Timestamp(3_500).since(early), Duration::from_millis(2_500));
+    }
+
+    #[test]
+    fn an_alarm_takes_no_more_than_its_time() {
+        assert_eq!(size_of::<Option<Alarm>>(), size_of::<Timestamp>());
+        for (at, expected) in [(0, 1), (1, 1), (1_800_000_000_123, 1_800_000_000_123)] {
+            assert_eq!(Timestamp::from(Alarm::from(Timestamp(at))), Timestamp(expected));
+        }
     }
 
     #[test]

@@ -248,6 +248,11 @@ impl Store {
         self.index().current()
     }
 
+    /// A live issuance, as the store has it in memory.
+    pub fn kept(&self, id: &IssuanceId) -> Option<Arc<Entry>> {
+        self.index().by_id(id)
+    }
+
     /// The latest live issuance that covers this name (exactly, or by a wildcard) for this tenant, even if it has run out.
     pub fn find(&self, tenant: TenantId, name: &HostPattern) -> Option<Issued> {
         Some(self.index().find(tenant, name, SystemTime::UNIX_EPOCH)?.issued())

@@ -72,6 +72,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let issued = imported.map_err(|error| storage_failure(&error).sentence)?;
         tracing::info!(names = %list(&issued.draft.names), issuance = %issued.id, "certificate imported");
         self.planner.adopted(&issued, self.clock.now());
+        self.share(&issued.id);
         self.tell(&Event::Obtained(issued.clone()));
         self.changed();
         Ok(issued)

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use vestibule_certs::store::CaId;
+use vestibule_certs::store::{CaId, IssuanceId};
 use vestibule_names::HostPattern;
 
 use super::{Ca, Event, answers::Verdict, desk::Desk, lanes::Ended, tally};
@@ -62,9 +62,17 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         };
         self.tally.count(&order.ca, word);
         self.planner.ordered(job, Ok(obtained), self.clock.now(), &mut self.chance);
+        self.share(&issued.id);
         self.tell(&event);
         self.drop_leftovers(order);
         self.answer_waiters(&order.names, &Verdict::Issued(&issued));
+    }
+
+    /// The planner's issuance becomes the store's: one in memory is enough.
+    pub(super) fn share(&mut self, id: &IssuanceId) {
+        if let Some(entry) = self.store.kept(id) {
+            self.planner.share(&entry);
+        }
     }
 
     /// An order that failed, also one that was never begun.

@@ -14,11 +14,11 @@ use vestibule_certs::{Spelt, store::Entry};
 use vestibule_names::TenantId;
 
 use super::{
+    covers::Covers,
     name::Name,
-    slab::NameIx,
     work::{Randomness, RenewalWindow},
 };
-use crate::{Timestamp, fnv::fnv1a};
+use crate::{Alarm, Timestamp, fnv::fnv1a};
 
 /// A lifetime below this is renewed after half of it rather than after two thirds.
 const SHORT_LIFETIME: Duration = Duration::from_secs(10 * 24 * 3600);
@@ -32,13 +32,11 @@ const YOUNGEST: Duration = Duration::from_secs(3600);
 pub(super) struct Cert {
     /// The store has the same one.
     pub(super) issued: Arc<Entry>,
-    /// Grows from one issuance to the next: of two that cover a name, the later one counts.
-    pub(super) rank: u64,
     /// Wanted names whose certificate this is.
-    pub(super) covers: Vec<NameIx>,
+    pub(super) covers: Covers,
     pub(super) ari: Ari,
-    pub(super) timer: Option<Timestamp>,
-    pub(super) poll: Option<Timestamp>,
+    pub(super) timer: Option<Alarm>,
+    pub(super) poll: Option<Alarm>,
     pub(super) poll_failures: u32,
     pub(super) polling: bool,
     /// Its CA is configured no more: it is served, but a successor is due at once.
@@ -48,11 +46,11 @@ pub(super) struct Cert {
 }
 
 /// What is durable of a certificate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Ari {
     /// The window that was told last, and the instant chosen in it.
-    pub(super) window: Option<(Timestamp, Timestamp, Timestamp)>,
+    pub(super) window: Option<Box<(Timestamp, Timestamp, Timestamp)>>,
     /// Its successor exists at the CA: `replaces` would be refused.
     pub(super) replaced: bool,
 }
@@ -90,11 +88,10 @@ pub(super) enum Phase {
 }
 
 impl Cert {
-    pub(super) fn new(issued: &Arc<Entry>, rank: u64) -> Self {
+    pub(super) fn new(issued: &Arc<Entry>) -> Self {
         Self {
             issued: Arc::clone(issued),
-            rank,
-            covers: Vec::new(),
+            covers: Covers::default(),
             ari: Ari::default(),
             timer: None,
             poll: None,
@@ -145,8 +142,8 @@ impl Cert {
             return self.obtained().min(span.end);
         }
         let latest = span.end.before(span.margin() / 2);
-        let chosen = match self.ari.window {
-            Some((_, _, instant)) if instant <= latest => instant,
+        let chosen = match self.ari.window.as_deref() {
+            Some((_, _, instant)) if *instant <= latest => *instant,
             _ => self.fallback(span),
         };
         let ignoring_ari = span.end.before(span.lifetime / 20);
@@ -173,15 +170,18 @@ impl Cert {
     /// Renewal information has come. Says whether something durable has changed.
     pub(super) fn told(&mut self, window: RenewalWindow, now: Timestamp, random: &mut dyn Randomness) -> bool {
         let (start, end) = (window.start, window.end.max(window.start));
-        if let Some((known_start, known_end, _)) = self.ari.window
-            && (known_start, known_end) == (start, end)
+        if self
+            .ari
+            .window
+            .as_deref()
+            .is_some_and(|(known_start, known_end, _)| (*known_start, *known_end) == (start, end))
         {
             return false;
         }
         let chosen = start.after(end.since(start).mul_f64(random.fraction()));
         // RFC 9773 section 4.2: an instant that has passed means now.
         let instant = if chosen > now { chosen } else { now.after(PAST_WINDOW_SPREAD.mul_f64(random.fraction())) };
-        self.ari.window = Some((start, end, instant));
+        self.ari.window = Some(Box::new((start, end, instant)));
         true
     }
 

@@ -107,7 +107,7 @@ impl Planner {
         for ix in self.certs.numbers() {
             if let Some(at) = self.certs[ix].poll.take() {
                 for ca in &mut self.cas {
-                    ca.polls.remove(&(at, ix));
+                    ca.polls.remove(&(at.into(), ix));
                 }
             }
             self.schedule_cert(ix, now);

@@ -181,8 +181,8 @@ impl Planner {
         let renewed = first.cert.filter(|ix| names.iter().any(|of| self.certs[*ix].names(&self.names[*of])));
         let renews = renewed.map(|ix| {
             let cert = &self.certs[ix];
-            let replaces = if route.exempt { self.replaces(cert, route.ca) } else { None };
-            (cert.issued.id(), replaces)
+            let replaces = route.exempt && self.is_replaceable(cert, route.ca);
+            (cert.issued.id(), if replaces { cert.issued.ari() } else { None })
         });
         Order {
             ca: self.cas[route.ca].id().clone(),

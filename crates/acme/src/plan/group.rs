@@ -117,13 +117,17 @@ impl Planner {
         if failures > now {
             return Some((failures, Waits::Failures));
         }
-        let domain = ca.domain_free_at(&name.domain, now);
-        (!exempt && domain > now).then(|| (domain, Waits::Domain(name.domain.clone())))
+        if exempt {
+            return None;
+        }
+        let domain = name.domain();
+        let free = ca.domain_free_at(&domain, now);
+        (free > now).then_some((free, Waits::Domain(domain)))
     }
 
     /// Would an order of this name at this CA carry `replaces`? At least one identifier must be the same (RFC 9773 section 5).
     pub(super) fn exempts(&self, name: &Name, cert: &Cert, ca: usize) -> bool {
-        self.replaces(cert, ca).is_some() && cert.names(name)
+        self.is_replaceable(cert, ca) && cert.names(name)
     }
 
     /// The names that are ordered together with `lead`.
@@ -150,12 +154,12 @@ impl Planner {
             }
         };
         if let Some(cert) = first.cert {
-            self.certs[cert].covers.iter().for_each(|ix| add(names, *ix));
+            self.certs[cert].covers.iter().for_each(|ix| add(names, ix));
             return;
         }
         let site = first.sites.first().and_then(|(site, _)| self.sites.get(site));
-        site.into_iter().flat_map(|site| &site.names).for_each(|ix| add(names, *ix));
-        if !route.exempt && self.is_scarce(route.ca, &first.domain, now) {
+        site.into_iter().flat_map(|site| &*site.names).for_each(|ix| add(names, *ix));
+        if !route.exempt && self.is_scarce(route.ca, &first.domain(), now) {
             let oldest = self.lanes.of(lane, first.tenant).take(SCAN * most);
             oldest.for_each(|ix| add(names, ix));
         }
@@ -219,7 +223,7 @@ impl Planner {
 
     /// The registered domains of an order, each once, and the fingerprint of its set of names.
     pub(super) fn counted_under(&self, names: &[NameIx]) -> (Vec<Arc<str>>, u64) {
-        let mut domains: Vec<Arc<str>> = names.iter().map(|ix| self.names[*ix].domain.clone()).collect();
+        let mut domains: Vec<Arc<str>> = names.iter().map(|ix| self.names[*ix].domain()).collect();
         domains.sort();
         domains.dedup();
         let mut texts: Vec<Arc<str>> = names.iter().map(|ix| self.names[*ix].text()).collect();

@@ -16,7 +16,7 @@ use super::{
     slab::{CertIx, NameIx},
 };
 use crate::{
-    Timestamp,
+    Alarm, Timestamp,
     config::{Need, SiteOptions},
 };
 
@@ -28,6 +28,14 @@ impl Planner {
     pub fn adopted(&mut self, issued: &Issued, now: Timestamp) {
         self.tick(now);
         self.take_in(&Arc::new(issued.clone().into()), now);
+    }
+
+    /// An issuance as the store has it in memory: from now on there is only this one of it.
+    pub fn share(&mut self, entry: &Arc<Entry>) {
+        let known = self.cert_numbered(entry.number());
+        if let Some(ix) = known.filter(|ix| self.certs[*ix].issued.names() == entry.names()) {
+            self.certs[ix].issued = Arc::clone(entry);
+        }
     }
 
     /// Takes an issuance in: it covers what it can, and its calendar starts.
@@ -43,10 +51,9 @@ impl Planner {
             self.has_successor(old, issued);
         }
         let tenant = issued.tenant();
-        self.next_rank += 1;
-        let mut cert = Cert::new(issued, self.next_rank);
+        let mut cert = Cert::new(issued);
         cert.is_foreign = self.is_foreign(issued.ca());
-        cert.ari = self.journal.take_ari(&issued.id()).unwrap_or_default();
+        cert.ari = self.journal.take_ari(issued).unwrap_or_default();
         let ix = self.certs.insert(cert);
         self.by_issuance.insert(ix, |ix, hasher| self.certs[*ix].issued.number().hash(hasher));
         let mut names = BTreeSet::new();
@@ -84,7 +91,7 @@ impl Planner {
     /// latest that covers it: that is what is served, and renewed.
     fn best_cert(&self, name: &Name, now: Timestamp) -> Option<CertIx> {
         let live = self.covering(name).filter(|ix| self.certs[*ix].end() > now);
-        live.max_by_key(|ix| (self.satisfies(*ix, name), self.certs[*ix].rank))
+        live.max_by_key(|ix| (self.satisfies(*ix, name), self.certs[*ix].issued.number()))
     }
 
     /// Does this certificate do what the name's options ask for?
@@ -136,7 +143,7 @@ impl Planner {
             return;
         }
         if let Some(cert) = best {
-            self.certs[cert].covers.push(ix);
+            self.certs[cert].covers.insert(ix);
             self.schedule_cert(cert, now);
         }
         self.names[ix].cert = best;
@@ -147,20 +154,20 @@ impl Planner {
 
     pub(super) fn uncover(&mut self, cert: CertIx, ix: NameIx, now: Timestamp) {
         if let Some(known) = self.certs.find(cert) {
-            debug_assert!(known.covers.contains(&ix));
-            self.certs[cert].covers.retain(|other| *other != ix);
+            debug_assert!(known.covers.iter().any(|other| other == ix));
+            self.certs[cert].covers.remove(ix);
             self.drop_if_superseded(cert, now);
         }
     }
 
-    /// What an order at this CA that renews this certificate would carry as `replaces`, exempting it from the limits.
-    pub(super) fn replaces(&self, cert: &Cert, ca: usize) -> Option<Arc<str>> {
+    /// Would an order at this CA that renews this certificate carry `replaces`, exempting it from the limits?
+    pub(super) fn is_replaceable(&self, cert: &Cert, ca: usize) -> bool {
         let config = &self.cas[ca].config;
-        let may = *cert.issued.ca() == config.id
+        *cert.issued.ca() == config.id
             && config.limits.renewals_are_exempt
             && !cert.ari.replaced
-            && !cert.replacing;
-        cert.issued.ari().filter(|_| may)
+            && !cert.replacing
+            && cert.issued.has_ari()
     }
 
     /// An issuance was revoked by us: its names are ordered anew.
@@ -175,7 +182,7 @@ impl Planner {
     /// The certificate has run out or was revoked. Its names look for another one, or have none any more.
     pub(super) fn remove_cert(&mut self, ix: CertIx, now: Timestamp) {
         let Some(cert) = self.unlink_cert(ix) else { return };
-        for name in cert.covers {
+        for name in cert.covers.iter() {
             self.names[name].cert = None;
             self.cover(name, now);
             if self.names[name].cert.is_none() {
@@ -191,11 +198,11 @@ impl Planner {
         self.by_issuance.remove(cert.issued.number(), |other| *other == ix);
         self.journal.touch(Key::Cert(cert.issued.id()));
         if let Some(at) = cert.timer {
-            self.timers.remove(&(at, Timer::Cert(ix)));
+            self.timers.remove(&(at.into(), Timer::Cert(ix)));
         }
         if let Some(at) = cert.poll {
             for ca in &mut self.cas {
-                ca.polls.remove(&(at, ix));
+                ca.polls.remove(&(at.into(), ix));
             }
         }
         for place in (0..).take(cert.issued.names().len()) {
@@ -212,7 +219,7 @@ impl Planner {
         }
         let later = |name: &HostPattern| {
             let mut known = self.certified(cert.issued.tenant(), Spelt::of(name));
-            known.any(|other| self.certs[other].rank > cert.rank)
+            known.any(|other| self.certs[other].issued.number() > cert.issued.number())
         };
         if cert.issued.names().iter().all(later) {
             self.unlink_cert(ix);
@@ -225,12 +232,12 @@ impl Planner {
     pub(super) fn schedule_cert(&mut self, ix: CertIx, now: Timestamp) {
         let cert = &mut self.certs[ix];
         if let Some(at) = cert.timer.take() {
-            self.timers.remove(&(at, Timer::Cert(ix)));
+            self.timers.remove(&(at.into(), Timer::Cert(ix)));
         }
         let next = if cert.covers.is_empty() { Some(cert.end().max(now)) } else { cert.next_phase_at(now) };
-        if let Some(at) = next {
-            cert.timer = Some(at);
-            self.timers.insert((at, Timer::Cert(ix)));
+        cert.timer = next.map(Alarm::from);
+        if let Some(at) = cert.timer {
+            self.timers.insert((at.into(), Timer::Cert(ix)));
         }
         self.schedule_poll(ix, now);
     }
@@ -244,7 +251,7 @@ impl Planner {
             return;
         }
         self.schedule_cert(ix, now);
-        for name in self.certs[ix].covers.clone() {
+        for name in self.certs[ix].covers.iter().collect::<Vec<_>>() {
             self.settle(name, now);
         }
     }

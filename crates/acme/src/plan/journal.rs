@@ -19,7 +19,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use vestibule_certs::store::{CaId, IssuanceId, KeyType};
+use vestibule_certs::store::{CaId, Entry, IssuanceId, KeyType};
 use vestibule_names::{HostPattern, TenantId};
 
 use super::{
@@ -107,8 +107,8 @@ impl Journal {
         }
     }
 
-    pub(super) fn take_ari(&mut self, issuance: &IssuanceId) -> Option<Ari> {
-        self.aris.remove(issuance)
+    pub(super) fn take_ari(&mut self, issued: &Entry) -> Option<Ari> {
+        if self.aris.is_empty() { None } else { self.aris.remove(&issued.id()) }
     }
 }
 
@@ -192,8 +192,8 @@ impl Planner {
                 wanted.or_else(kept).filter(|fate| **fate != Fate::default()).and_then(write_value)
             }
             Key::Cert(id) => {
-                let ari = self.certs[self.cert_of(id)?].ari;
-                (ari != Ari::default()).then(|| write_value(&ari))?
+                let ari = &self.certs[self.cert_of(id)?].ari;
+                (*ari != Ari::default()).then(|| write_value(ari))?
             }
             Key::Flight(job) => self.flights.get(job).and_then(|flight| write_value(&FlightRecord::of(flight))),
         }

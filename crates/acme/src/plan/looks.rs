@@ -210,7 +210,7 @@ impl Planner {
 
     /// Names of these sites need not wait any longer for a look at the others.
     fn release_mates(&mut self, sites: &BTreeSet<SiteId>, now: Timestamp) {
-        let names = sites.iter().filter_map(|site| self.sites.get(site)).flat_map(|site| &site.names);
+        let names = sites.iter().filter_map(|site| self.sites.get(site)).flat_map(|site| &*site.names);
         let waits =
             |ix: &NameIx| self.names[*ix].quest.parked.as_ref().is_some_and(|parked| parked.why == Waits::Mates);
         for ix in names.copied().filter(waits).collect::<Vec<_>>() {
@@ -221,7 +221,7 @@ impl Planner {
 
     fn saw(&mut self, ix: NameIx, sight: Sight, now: Timestamp) {
         let name = &mut self.names[ix];
-        let before = name.sight.replace(sight);
+        let before = name.sight.replace(Box::new(sight));
         let since = match sight.pointing {
             Pointing::NotHere if name.cert.is_none() => Some(name.fate.elsewhere_since.unwrap_or(now)),
             Pointing::Unknown if sight.addresses == 0 => name.fate.elsewhere_since, // nothing was seen at all

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use vestibule_names::{HostPattern, Hostname, SiteId, TenantId, suffix};
+use vestibule_names::{Few, HostPattern, Hostname, SiteId, TenantId, suffix};
 
 use super::{
     ca::{Closed, RETRY_AFTER_LIMIT},
@@ -42,10 +42,8 @@ const CALM: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Name {
     pub(super) tenant: TenantId,
     pub(super) pattern: HostPattern,
-    /// What the CA counts it under.
-    pub(super) domain: Arc<str>,
     /// Who wants it; the options of the first one hold.
-    pub(super) sites: Vec<(SiteId, Arc<SiteOptions>)>,
+    pub(super) sites: Few<(SiteId, Arc<SiteOptions>)>,
     /// Since when it waits for its first certificate.
     pub(super) since: Timestamp,
     /// What covers it, best what does as its options ask.
@@ -53,7 +51,7 @@ pub(super) struct Name {
     pub(super) fate: Lot<Fate>,
     /// An operator asked for it.
     pub(super) forced: bool,
-    pub(super) sight: Option<Sight>,
+    pub(super) sight: Option<Box<Sight>>,
     /// A look is wanted before the first order.
     pub(super) unseen: bool,
     pub(super) quest: Lot<Quest>,
@@ -65,6 +63,8 @@ pub(super) struct Quest {
     /// When the last certificate ran out or was revoked, if it is without one since.
     pub(super) lapsed: Option<Timestamp>,
     pub(super) flight: Option<JobId>,
+    /// What the CA counts it under, once it has been in a lane.
+    pub(super) domain: Option<Arc<str>>,
     /// Where it waits: at most one of the two.
     pub(super) lane: Option<(Lane, Timestamp)>,
     pub(super) timer: Option<Timestamp>,
@@ -179,9 +179,8 @@ impl Name {
     pub(super) fn new(tenant: TenantId, pattern: HostPattern, now: Timestamp) -> Self {
         Self {
             tenant,
-            domain: Arc::from(suffix::registered_domain_of(&pattern)),
             pattern,
-            sites: Vec::new(),
+            sites: Few::default(),
             since: now,
             cert: None,
             fate: Lot::default(),
@@ -195,6 +194,11 @@ impl Name {
     /// The pattern as text: the very one, but for wildcards and addresses.
     pub(super) fn text(&self) -> Arc<str> {
         self.pattern.text()
+    }
+
+    /// What the CA counts it under.
+    pub(super) fn domain(&self) -> Arc<str> {
+        self.quest.domain.clone().unwrap_or_else(|| suffix::registered_domain_of(&self.pattern).into())
     }
 
     /// Below which a wildcard would cover it; `None` when none could.
@@ -212,7 +216,7 @@ impl Name {
 
     /// Does DNS say that an order would fail?
     pub(super) fn points_elsewhere(&self) -> bool {
-        self.sight.is_some_and(|sight| sight.pointing == Pointing::NotHere)
+        self.sight.as_ref().is_some_and(|sight| sight.pointing == Pointing::NotHere)
     }
 
     pub(super) fn is_quarantined(&self) -> bool {

@@ -11,7 +11,7 @@ use super::{
     slab::CertIx,
     work::{Job, JobId, Randomness, RenewalWindow, Work},
 };
-use crate::{Timestamp, failure::Failure};
+use crate::{Alarm, Timestamp, failure::Failure};
 
 /// Polls in flight, over all CAs.
 const AT_ONCE: usize = 16;
@@ -36,7 +36,7 @@ impl Planner {
             }
             (Some(ca), false) => {
                 if let Some(at) = self.certs[ix].poll.take() {
-                    self.cas[ca].polls.remove(&(at, ix));
+                    self.cas[ca].polls.remove(&(at.into(), ix));
                 }
             }
             _ => {}
@@ -49,8 +49,9 @@ impl Planner {
     }
 
     fn poll_at(&mut self, ix: CertIx, ca: usize, at: Timestamp) {
+        let at = Alarm::from(at);
         self.certs[ix].poll = Some(at);
-        self.cas[ca].polls.insert((at, ix));
+        self.cas[ca].polls.insert((at.into(), ix));
     }
 
     /// A poll that is due.
@@ -126,7 +127,7 @@ impl Planner {
         self.schedule_cert(ix, now);
         self.certs[ix].polling = false;
         if self.certs[ix].phase(now) != Phase::Fresh {
-            for name in self.certs[ix].covers.clone() {
+            for name in self.certs[ix].covers.iter().collect::<Vec<_>>() {
                 self.settle(name, now);
             }
         }

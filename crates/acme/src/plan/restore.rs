@@ -64,7 +64,6 @@ impl Planner {
             polls_in_flight: HashMap::new(),
             next_job: 0,
             next_part: 0,
-            next_rank: 0,
             journal: Journal::default(),
             lanes_wait: None,
             waits: None,

@@ -84,7 +84,7 @@ impl Planner {
     fn name_status(&self, ix: NameIx, site: &SiteId, now: Timestamp) -> NameStatus {
         let name = &self.names[ix];
         let live = |cert: &&Cert| cert.end() > now;
-        let any = || self.covering(name).map(|ix| &self.certs[ix]).filter(live).max_by_key(|cert| cert.rank);
+        let any = || self.covering(name).map(|ix| &self.certs[ix]).filter(live).max_by_key(|cert| cert.issued.number());
         let shown = name.cert.map(|ix| &self.certs[ix]).filter(live).or_else(any);
         let state = self.state_of(name, shown, now);
         let due_at = self.due_at(name);
@@ -176,7 +176,7 @@ fn wanted_name(name: &Name) -> Option<WantedName<'_>> {
 
 /// What is waited for when DNS does not point here, and what it says instead.
 fn dns_says(name: &Name) -> String {
-    let says = match name.sight.map_or(0, |sight| sight.addresses) {
+    let says = match name.sight.as_ref().map_or(0, |sight| sight.addresses) {
         0 => format!("there is no usable address for {}", name.text()),
         _ => format!("the addresses of {} there are not this gateway's", name.text()),
     };

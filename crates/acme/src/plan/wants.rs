@@ -49,15 +49,14 @@ impl Planner {
             let sites = &mut self.names[ix].sites;
             let old = sites.first().map(|(_, options)| options.clone());
             sites.retain(|(other, _)| other != site);
-            sites.reserve_exact(1); // hardly ever is there another
             sites.push((site.clone(), options.clone()));
             sites.sort_by(|a, b| a.0.cmp(&b.0));
             let changed = old.is_some() && old.as_ref() != sites.first().map(|(_, options)| options);
             self.wanted_anew(ix, changed);
         }
         let gone = before.map(|before| before.names).unwrap_or_default();
-        for ix in gone.into_iter().filter(|ix| !wanted.contains(ix)) {
-            self.leave(ix, site, now);
+        for ix in gone.iter().filter(|ix| !wanted.contains(ix)) {
+            self.leave(*ix, site, now);
         }
         for ix in wanted {
             self.cover(ix, now);
@@ -69,8 +68,8 @@ impl Planner {
     pub fn unwant(&mut self, site: &SiteId, now: Timestamp) {
         self.tick(now);
         let Some(before) = self.sites.remove(site) else { return };
-        for ix in before.names {
-            self.leave(ix, site, now);
+        for ix in &*before.names {
+            self.leave(*ix, site, now);
         }
     }
 
@@ -119,7 +118,7 @@ impl Planner {
         if let Some(at) = self.lapsed.remove(&(tenant, name.text())) {
             name.quest.lapsed = Some(at);
         }
-        self.share_texts(&mut name);
+        self.share_text(&mut name);
         let parent = name.parent();
         let ix = self.names.insert(name);
         self.by_name.insert(ix, |ix, hasher| self.names[*ix].pattern.hash(hasher));
@@ -129,19 +128,23 @@ impl Planner {
         ix
     }
 
-    /// Many names have the same texts: those below one domain mostly that of their registered domain; and a name is written in
-    /// its certificate once more.
-    fn share_texts(&self, name: &mut Name) {
+    /// A name is written in its certificate too.
+    fn share_text(&self, name: &mut Name) {
         let certified = self.certified(name.tenant, Spelt::of(&name.pattern)).next().map(|ix| &self.certs[ix]);
         let same = certified.and_then(|cert| cert.issued.names().iter().find(|known| **known == name.pattern));
         if let Some(same) = same.cloned() {
             name.pattern = same;
         }
+    }
+
+    /// What a CA counts a name under: the text that a name beside it has already, for those below one domain mostly have the
+    /// same.
+    fn domain_of(&self, ix: NameIx) -> Arc<str> {
+        let name = &self.names[ix];
+        let domain = name.domain();
         let beside = name.parent().and_then(|parent| self.by_parent.get(&(name.tenant, parent))?.first());
-        let Some(beside) = beside.map(|ix| &self.names[*ix]) else { return };
-        if name.domain == beside.domain {
-            name.domain = Arc::clone(&beside.domain);
-        }
+        let same = beside.and_then(|ix| self.names[*ix].quest.domain.clone()).filter(|same| *same == domain);
+        same.unwrap_or(domain)
     }
 
     /// The number of a name of this tenant, if there is one.
@@ -202,6 +205,7 @@ impl Planner {
         }
         let Some(lane) = self.lane_of(name, now) else {
             self.looks.cancel(&mut self.names[ix], ix);
+            self.names[ix].quest.domain = None;
             return;
         };
         let first = lane.is_first() && name.unseen && !name.forced;
@@ -225,7 +229,10 @@ impl Planner {
             }
             return;
         }
+        let domain = self.domain_of(ix);
+        let name = &mut self.names[ix];
         name.quest.parked = None;
+        name.quest.domain = Some(domain);
         name.unseen = false;
         let since = match name.cert {
             Some(cert) => self.certs[cert].end(),                 // what ends first goes first
@@ -315,8 +322,8 @@ impl Planner {
         let name = &self.names[ix];
         let cert = name.cert.map(|cert| &self.certs[cert]).filter(|cert| !cert.names(name));
         let ordered: Vec<NameIx> = cert.map_or(Vec::new(), |cert| {
-            let of_order = |ix: &&NameIx| cert.names(&self.names[**ix]);
-            cert.covers.iter().filter(of_order).copied().collect()
+            let of_order = |ix: &NameIx| cert.names(&self.names[*ix]);
+            cert.covers.iter().filter(of_order).collect()
         });
         if ordered.is_empty() { vec![ix] } else { ordered }
     }

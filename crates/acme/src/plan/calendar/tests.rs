@@ -46,7 +46,7 @@ fn cert_numbered(number: u64, lifetime: Duration) -> Cert {
         issuer: "".into(),
         fingerprint: Fingerprint::default(),
     };
-    Cert::new(&Arc::new(issued.into()), 1)
+    Cert::new(&Arc::new(issued.into()))
 }
 
 fn window(start: Timestamp, end: Timestamp) -> RenewalWindow {
@@ -123,7 +123,7 @@ fn phases_follow_each_other() {
 
 #[test]
 fn lifetimes_of_nothing_are_no_reason_to_fail() {
-    for lifetime in [Duration::ZERO, Duration::from_millis(1), Duration::from_secs(5)] {
+    for lifetime in [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)] {
         let cert = cert(lifetime);
         assert_eq!(cert.phase(START.after(lifetime)), Phase::Ended);
         assert!(cert.next_phase_at(START).is_some() || lifetime.is_zero());
