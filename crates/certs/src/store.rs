@@ -31,6 +31,7 @@
 //! | `entry`, `index` | what is live, in memory |
 //! | `keys` | keys and signing requests |
 //! | `pending` | [`Pending`]: an order |
+//! | `loaded` | keys and chains that somebody has in memory |
 //! | `issuance` | commit, import, load, discard, retire |
 //! | `expired` | what ran out long ago and nobody wants goes |
 //! | `ari` | the identifier for renewal information |
@@ -50,6 +51,7 @@ mod issuance;
 mod journal;
 mod keys;
 mod layout;
+mod loaded;
 mod pending;
 mod proofs;
 mod records;
@@ -74,6 +76,7 @@ use self::{
     index::Index,
     journal::Journal,
     layout::{Layout, Place},
+    loaded::Loaded,
     pending::Open,
 };
 pub use self::{
@@ -152,6 +155,7 @@ struct Shared {
     index: RwLock<Index>,
     writer: Mutex<Writer>,
     journal: Mutex<Journal>,
+    loaded: Mutex<Loaded>,
     /// Held for as long as the store is open; the system lets go of it when the process ends, however it ends.
     _lock: File,
 }
@@ -205,6 +209,7 @@ impl Store {
                 index: RwLock::new(found.index),
                 writer: Mutex::new(Writer { last: found.last, open }),
                 journal: Mutex::new(journal),
+                loaded: Mutex::default(),
                 _lock: lock,
             }),
         };
@@ -364,6 +369,11 @@ impl Store {
 
     fn provider(&self) -> &CryptoProvider {
         &self.shared.provider
+    }
+
+    /// Never held while the disk is read.
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.shared.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // A panic under one of these locks leaves nothing half done: the index changes by whole entries, and the journal and

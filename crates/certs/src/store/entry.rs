@@ -4,13 +4,9 @@
 //! What many have in common is kept once ([`Kind`]), times are whole seconds, as on disk, and an id is made of the number
 //! and the first name, which is what its directory is called.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, Weak},
-    time::SystemTime,
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc, time::SystemTime};
 
-use rustls::sign::CertifiedKey;
+use data_encoding::BASE64URL_NOPAD;
 use vestibule_names::{Few, HostPattern, TenantId};
 
 use super::{
@@ -32,10 +28,8 @@ pub struct Entry {
     not_after: u64,
     obtained: u64,
     /// What follows [`Kind::issuer_key`] in the identifier for renewal information.
-    serial: Option<Box<str>>,
+    serial: Serial,
     fingerprint: Fingerprint,
-    /// Shared by all who show it, and gone with the last of them.
-    pub(super) loaded: Mutex<Weak<CertifiedKey>>,
 }
 
 /// What certificates that were asked for alike and come from one issuer have in common.
@@ -57,6 +51,22 @@ enum Renews {
     Namesake(u64),
     Other(Box<IssuanceId>),
 }
+
+/// The second half of an identifier for renewal information.
+#[derive(Debug)]
+enum Serial {
+    None,
+    /// A serial number, base64url: it has [`SERIAL_LIMIT`] octets at most.
+    Octets {
+        count: u8,
+        octets: [u8; SERIAL_LIMIT],
+    },
+    /// Of a CA that has its own idea of them.
+    Text(Box<str>),
+}
+
+/// RFC 5280 section 4.1.2.2.
+const SERIAL_LIMIT: usize = 20;
 
 /// The kinds that are known. There are as many as CAs, their issuers, and what sites ask of them.
 #[derive(Debug, Default)]
@@ -87,9 +97,9 @@ impl Entry {
     fn pack(issued: Issued, known: impl FnOnce(Kind) -> Arc<Kind>) -> Self {
         let Issued { id, draft, not_before, not_after, obtained, ari, issuer, fingerprint } = issued;
         let (issuer_key, serial) = match ari.as_deref().map(|ari| ari.split_once('.').ok_or(ari)) {
-            Some(Ok((key, serial))) => (Some(key.into()), Some(serial.into())),
-            Some(Err(whole)) => (None, Some(whole.into())),
-            None => (None, None),
+            Some(Ok((key, serial))) => (Some(key.into()), Serial::pack(serial)),
+            Some(Err(whole)) => (None, Serial::pack(whole)),
+            None => (None, Serial::None),
         };
         let kind = Kind { ca: draft.ca, profile: draft.profile, key_type: draft.key_type, issuer, issuer_key };
         Self {
@@ -103,7 +113,6 @@ impl Entry {
             obtained: seconds(obtained),
             serial,
             fingerprint,
-            loaded: Mutex::default(),
         }
     }
 
@@ -168,15 +177,15 @@ impl Entry {
 
     /// Can its CA be asked for renewal information about it?
     pub fn has_ari(&self) -> bool {
-        self.serial.is_some()
+        !matches!(self.serial, Serial::None)
     }
 
     /// Its identifier for renewal information.
     pub fn ari(&self) -> Option<Arc<str>> {
-        let serial = self.serial.as_deref()?;
+        let serial = self.serial.text()?;
         Some(match &self.kind.issuer_key {
             Some(key) => format!("{key}.{serial}").into(),
-            None => serial.into(),
+            None => serial.as_ref().into(),
         })
     }
 
@@ -207,6 +216,28 @@ impl Entry {
             ari: self.ari(),
             issuer: Arc::clone(&self.kind.issuer),
             fingerprint: self.fingerprint,
+        }
+    }
+}
+
+impl Serial {
+    fn pack(text: &str) -> Self {
+        let Ok(decoded) = BASE64URL_NOPAD.decode(text.as_bytes()) else { return Self::Text(text.into()) };
+        let mut octets = [0; SERIAL_LIMIT];
+        match (octets.get_mut(..decoded.len()), u8::try_from(decoded.len())) {
+            (Some(place), Ok(count)) => {
+                place.copy_from_slice(&decoded);
+                Self::Octets { count, octets }
+            }
+            _ => Self::Text(text.into()),
+        }
+    }
+
+    fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::None => None,
+            Self::Octets { count, octets } => Some(BASE64URL_NOPAD.encode(&octets[..usize::from(*count)]).into()),
+            Self::Text(text) => Some((&**text).into()),
         }
     }
 }
@@ -257,10 +288,14 @@ mod tests {
     #[test]
     fn what_is_packed_is_all_there() {
         for (names, renews, ari, renewed) in [
-            (&["a.test"][..], None, Some("key.serial"), None),
+            (&["a.test"][..], None, Some("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"), None),
             (&["*.a.test", "b.test"], Some("0000000003-_wildcard.a.test"), Some("key.serial.more"), Some(3)),
-            (&["2001:db8::7"], Some("0000000003-a.test"), Some("serial"), Some(3)),
+            (&["2001:db8::7"], Some("0000000003-a.test"), Some("AIdlQyE"), Some(3)),
             (&["192.0.2.7"], Some("of nothing"), None, None),
+            (&["longest.test"], None, Some("key.____AAAAAAAAAAAAAAAAAAAAAAA"), None),
+            (&["longer.test"], None, Some("key.AAAAAAAAAAAAAAAAAAAAAAAAAAAA"), None),
+            (&["bits-left-over.test"], None, Some("key.AIdlQyF"), None),
+            (&["none.test"], None, Some("."), None),
         ] {
             let issued = issued(12, names, renews, ari);
             let entry = Kinds::default().pack(issued.clone());

@@ -1,11 +1,7 @@
 //! How an issuance comes into service and goes out of it: commit, import, the end of older generations, retirement; and
 //! how its key and chain come into memory.
 
-use std::{
-    path::Path,
-    sync::{Arc, PoisonError},
-    time::SystemTime,
-};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 use vestibule_diagnostics::catalogue;
@@ -169,17 +165,12 @@ impl Store {
     /// Key and chain of an issuance that the index gave, checked to be what was committed. One that is damaged is out of
     /// service from here on.
     pub(crate) fn load(&self, entry: &Entry) -> Result<Arc<CertifiedKey>, NotLoaded> {
-        let mut loaded = entry.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(certified) = loaded.upgrade() {
+        if let Some(certified) = self.loaded().find(entry.number()) {
             return Ok(certified);
         }
         let directory = self.layout().directory(Place::Live, &entry.id());
         match self.read_pair(&directory, entry.fingerprint()) {
-            Ok(certified) => {
-                let certified = Arc::new(certified);
-                *loaded = Arc::downgrade(&certified);
-                Ok(certified)
-            }
+            Ok(certified) => Ok(self.loaded().keep(entry.number(), certified)),
             Err(error) if error.is_passing() => Err(NotLoaded::Passing(error)),
             Err(error) => {
                 self.disable(entry, &directory, &error);
