@@ -170,7 +170,7 @@ mod tests {
     /// There is one for each site; most of it is the vhost.
     #[test]
     fn a_live_site_is_small() {
-        assert!(size_of::<LiveSite>() <= 18 * size_of::<usize>(), "{}", size_of::<LiveSite>());
+        assert!(size_of::<LiveSite>() <= 14 * size_of::<usize>(), "{}", size_of::<LiveSite>());
     }
 
     #[test]

@@ -52,12 +52,12 @@ pub fn compile(site: &Site, id: SiteId, tenant: TenantId, granted: &[HostPattern
         tls: tls_policy(&site.tls.value),
         redirect_to_https: site.redirect_to_https,
         extras: Extras {
-            client_ca: site.client_ca.as_ref().map(client_ca),
+            client_ca: site.client_ca.as_ref().map(|asked| Box::new(client_ca(asked))),
             canonical,
             terms: Terms::other_than_standard(site.timeouts, site.limits),
+            host_index: HostIndex::new(granted),
         }
         .if_any(),
-        host_index: HostIndex::new(granted),
         routes: RouteIndex::new(routes),
     });
     Compiled { vhost, diagnostics }

@@ -25,8 +25,6 @@ pub struct Vhost {
     pub redirect_to_https: RedirectToHttps,
     /// `None`: nothing of it.
     pub(crate) extras: Option<Box<Extras>>,
-    /// Finds a host among `hosts`.
-    pub(crate) host_index: HostIndex,
     /// Found by [`Vhost::route`].
     pub(crate) routes: RouteIndex,
 }
@@ -34,10 +32,12 @@ pub struct Vhost {
 /// What few sites say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extras {
-    pub(crate) client_ca: Option<ClientCa>,
+    pub(crate) client_ca: Option<Box<ClientCa>>,
     pub(crate) canonical: Option<Hostname>,
     /// `None`: the standard ones.
-    pub(crate) terms: Option<Terms>,
+    pub(crate) terms: Option<Box<Terms>>,
+    /// Finds a host among those of the vhost.
+    pub(crate) host_index: HostIndex,
 }
 
 impl Extras {
@@ -58,9 +58,9 @@ impl Terms {
     const STANDARD: Self = Self { timeouts: Timeouts::STANDARD, limits: Limits::STANDARD };
 
     /// Nothing for the standard ones.
-    pub(crate) fn other_than_standard(timeouts: Timeouts, limits: Limits) -> Option<Self> {
+    pub(crate) fn other_than_standard(timeouts: Timeouts, limits: Limits) -> Option<Box<Self>> {
         let terms = Self { timeouts, limits };
-        (terms != Self::STANDARD).then_some(terms)
+        (terms != Self::STANDARD).then(|| Box::new(terms))
     }
 }
 
@@ -188,7 +188,7 @@ impl Route {
 impl Vhost {
     /// Whose certificates visitors show, if they are asked for any. Such a site is served over TLS alone.
     pub fn client_ca(&self) -> Option<&ClientCa> {
-        self.extras.as_ref()?.client_ca.as_ref()
+        self.extras.as_ref()?.client_ca.as_deref()
     }
 
     /// The name to which the others redirect: always one that this site serves.
@@ -207,7 +207,7 @@ impl Vhost {
     }
 
     fn terms(&self) -> &Terms {
-        self.extras.as_ref().and_then(|extras| extras.terms.as_ref()).unwrap_or(&Terms::STANDARD)
+        self.extras.as_ref().and_then(|extras| extras.terms.as_deref()).unwrap_or(&Terms::STANDARD)
     }
 
     /// The longest route that covers this normalised path, by whole segments.
@@ -227,7 +227,8 @@ impl Vhost {
 
     /// Is this host (in normal form, see [`vestibule_names::HostRef::key`]) one of its hosts?
     pub fn serves(&self, host_key: &str) -> bool {
-        self.host_index.serves(&self.hosts, host_key)
+        let alone = HostIndex::default();
+        self.extras.as_ref().map_or(&alone, |extras| &extras.host_index).serves(&self.hosts, host_key)
     }
 
     /// The same site without the names that it does not hold any more. What redirected to one of them does so no more.
@@ -239,10 +240,9 @@ impl Vhost {
             let exact = HostPattern::Exact(name.clone());
             hosts.contains(&exact) || !self.hosts.contains(&exact) && host_index.serves(&hosts, name.as_str())
         };
-        let extras = self.extras.as_deref().cloned().and_then(|extras| {
-            let canonical = extras.canonical.filter(is_kept);
-            Extras { canonical, ..extras }.if_any()
-        });
-        Self { hosts, host_index, extras, ..self.clone() }
+        let extras = self.extras.as_deref().cloned().unwrap_or_default();
+        let canonical = extras.canonical.filter(is_kept);
+        let extras = Extras { canonical, host_index, ..extras }.if_any();
+        Self { hosts, extras, ..self.clone() }
     }
 }

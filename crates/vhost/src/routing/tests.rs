@@ -89,5 +89,9 @@ fn a_vhost_knows_its_hosts() {
     for host in ["w.test", "x.y.w.test", "b.test", ".w.test", "192.0.2.8", "", "2001:db8:0::7x"] {
         assert!(!serves(&hosts, host), "{host}");
     }
+    for alone in hosts {
+        let asked = alone.replacen('*', "x", 1);
+        assert!(serves(&[alone], &asked) && !serves(&[alone], "b.test"), "{alone}");
+    }
     assert!(!serves(&[], "a.test"));
 }
