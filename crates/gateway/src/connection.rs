@@ -52,13 +52,17 @@ const HEARD_LIMIT: u64 = 64 * 1024;
 /// How long the last words to a refused client may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Walks one accepted connection to its end.
-pub(crate) async fn walk(worker: Rc<Worker>, accepted: Accepted) -> Ended {
+/// Walks one accepted connection to its end. No `async fn`, which would keep room for what it was called with: beside every
+/// idle connection there is such a walk.
+pub(crate) fn walk(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = Ended> {
     // Boxed: what a handshake needs is not kept for as long as the connection is served.
-    let begun = Box::pin(begin(worker, accepted)).await;
-    match begun {
-        Ok(serving) => serving.await,
-        Err(ended) => ended,
+    let beginning = Box::pin(begin(worker, accepted));
+    async move {
+        let serving = match beginning.await {
+            Ok(serving) => serving,
+            Err(ended) => return ended,
+        };
+        serving.await
     }
 }
 

@@ -183,9 +183,10 @@ async fn accept(worker: Rc<Worker>, mut acceptor: Acceptor) {
 /// Each connection is a task of its own: a panic in it ends that task only.
 fn open(worker: &Rc<Worker>, accepted: Accepted) {
     let guard = OpenConnection::new(worker);
+    let client = accepted.client;
+    let walk = connection::walk(Rc::clone(worker), accepted);
     tokio::task::spawn_local(async move {
-        let client = accepted.client;
-        let ended = connection::walk(Rc::clone(&guard.worker), accepted).await;
+        let ended = walk.await;
         guard.worker.ended(client, &ended);
     });
 }

@@ -83,17 +83,9 @@ impl Gate {
 
     /// A client's end of a connection that is walked; its outcome comes later.
     async fn connect(&self, protocol: Protocol) -> (TcpStream, tokio::task::JoinHandle<Ended>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let local = listener.local_addr().expect("bound");
-        let (client, accepted) = tokio::join!(TcpStream::connect(local), listener.accept());
-        let (stream, peer) = accepted.expect("accepted");
-        let client_addr = ClientAddr::new(peer);
-        let permits =
-            vestibule_listener::Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 });
-        let permit = permits.acquire(client_addr).expect("a permit");
-        let accepted = Accepted { stream, client: client_addr, local, protocol, permit };
+        let (client, accepted) = accepted(protocol).await;
         let outcome = tokio::task::spawn_local(walk(Rc::clone(&self.worker), accepted));
-        (client.expect("connects"), outcome)
+        (client, outcome)
     }
 
     /// What a request over clear HTTP/1.1 gets, whole.
@@ -126,6 +118,18 @@ impl Gate {
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         Arc::new(config)
     }
+}
+
+/// Both ends of a connection, ours as the listener gives it.
+async fn accepted(protocol: Protocol) -> (TcpStream, Accepted) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let local = listener.local_addr().expect("bound");
+    let (client, accepted) = tokio::join!(TcpStream::connect(local), listener.accept());
+    let (stream, peer) = accepted.expect("accepted");
+    let peer = ClientAddr::new(peer);
+    let limits = vestibule_listener::ConnectionLimits { total: 1, per_client: 1 };
+    let permit = vestibule_listener::Permits::new(limits).acquire(peer).expect("a permit");
+    (client.expect("connects"), Accepted { stream, client: peer, local, protocol, permit })
 }
 
 /// Believes every certificate: what is shown is looked at by the tests themselves.

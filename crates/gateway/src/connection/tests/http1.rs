@@ -273,18 +273,17 @@ fn a_request_whose_client_is_gone_is_given_up() {
 fn a_connection_and_a_request_are_small() {
     run(async {
         let gate = gate();
-        let address = ([127, 0, 0, 1], 1).into();
-        let peer = ClientAddr::new(address);
-        let limits = vestibule_listener::ConnectionLimits { total: 1, per_client: 1 };
-        let permit = vestibule_listener::Permits::new(limits).acquire(peer).expect("a permit");
-        let facts = ConnectionFacts { client: peer, local: address, scheme: Scheme::Http, handshake: None };
+        let (facts, held) = of_somebody();
         let vitals = Rc::new(crate::vitals::Vitals::new(std::time::Instant::now(), Codec::Http1));
-        let walker = crate::request::Walker::new(Rc::clone(&gate.worker), facts, vitals, Held { permit, seat: None });
+        let walker = crate::request::Walker::new(Rc::clone(&gate.worker), facts, vitals, held);
         let request = http::Request::new(vestibule_proxy::RequestBody::none());
         let walk = std::mem::size_of_val(&crate::request::walk(walker, request));
         let connection = std::mem::size_of::<crate::http1::Connection<TcpStream>>();
-        println!("a walk {walk}, a connection {connection}");
+        let (_client, accepted) = accepted(Protocol::Https).await;
+        let task = std::mem::size_of_val(&super::walk(Rc::clone(&gate.worker), accepted));
+        println!("a request's walk {walk}, a connection {connection} and its own {task}");
         assert!(walk <= 4096, "{walk}");
         assert!(connection <= 512, "{connection}");
+        assert!(task <= 64, "{task}");
     });
 }
