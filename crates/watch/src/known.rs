@@ -13,12 +13,20 @@ use crate::fingerprint::{Fingerprint, Stamp};
 const MISSING_GRACE: Duration = Duration::from_millis(30);
 
 /// Every site file that was told and is not removed, in order of id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Known {
     files: BTreeMap<SiteId, Entry>,
     /// Those not found lately, and since when.
     missed: BTreeMap<SiteId, Instant>,
+    /// For so long a file may not be found before it is gone.
+    pub(crate) grace: Duration,
     pass: u32,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { files: BTreeMap::new(), missed: BTreeMap::new(), grace: MISSING_GRACE, pass: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -102,7 +110,7 @@ impl Known {
     /// A known file is not there. It is missed for a while, then gone and forgotten.
     pub(crate) fn miss(&mut self, id: &SiteId, now: Instant) -> Absence {
         let since = *self.missed.entry(id.clone()).or_insert(now);
-        if self.files.contains_key(id) && now.saturating_duration_since(since) < MISSING_GRACE {
+        if self.files.contains_key(id) && now.saturating_duration_since(since) < self.grace {
             return Absence::Missed;
         }
         self.forget(id);
