@@ -26,7 +26,7 @@
 //! | module | in reading order |
 //! |---|---|
 //! | `work`, `standing` | the nouns of the surface |
-//! | `name`, `lot`, `calendar`, `covers`, `ca` | one wanted name, its fate where it has one, one certificate and whose it is, one CA |
+//! | `name`, `lot`, `calendar`, `ca` | one wanted name, its fate where it has one, one certificate, one CA |
 //! | `wants` | want and unwant; `settle` |
 //! | `holdings` | what covers a name, and its calendar |
 //! | `lanes` | who goes next |
@@ -35,7 +35,7 @@
 //! | `outcome` | what an order's end does to names, certificates and CAs |
 //! | `clock` | a clock that goes back |
 //! | `polls`, `looks` | renewal information; DNS |
-//! | `bucket`, `slab` | one limit; numbered values |
+//! | `bucket`, `slab`, `name_set`, `siblings` | one limit; numbered values; several names, and those a wildcard could cover |
 //! | `journal`, `restore` | records: written, and read back |
 //! | `status`, `forecast` | what people ask |
 
@@ -43,7 +43,6 @@ mod bucket;
 mod ca;
 mod calendar;
 mod clock;
-mod covers;
 mod dispatch;
 mod forecast;
 mod group;
@@ -53,9 +52,11 @@ mod lanes;
 mod looks;
 mod lot;
 mod name;
+mod name_set;
 mod outcome;
 mod polls;
 mod restore;
+mod siblings;
 mod slab;
 mod standing;
 mod status;
@@ -70,7 +71,7 @@ use std::{
 };
 
 use vestibule_certs::store::IssuanceId;
-use vestibule_names::{Few, Hostname, Lookup, SiteId, TenantId};
+use vestibule_names::{Few, Lookup, SiteId, TenantId};
 
 pub(crate) use standing::only_waits;
 pub use standing::{Forecast, Hold, HoldKind, NameState, NameStatus, SiteForecast, WantedName};
@@ -89,6 +90,7 @@ use lanes::Lanes;
 use looks::Looks;
 use name::Name;
 use outcome::Flight;
+use siblings::Siblings;
 use slab::{CertIx, NameIx, Slab};
 
 /// How much is looked at, and how often. The default keeps the promise that DNS made right is seen within a minute as long
@@ -119,8 +121,8 @@ pub struct Planner {
     names: Slab<NameIx, Name>,
     /// By the pattern alone: of several tenants at worst.
     by_name: Lookup<NameIx>,
-    /// Names that a wildcard could cover, by the name below which it would stand.
-    by_parent: HashMap<(TenantId, Hostname), BTreeSet<NameIx>>,
+    /// Names that a wildcard could cover.
+    siblings: Siblings,
     sites: BTreeMap<SiteId, Site>,
     /// The options of all sites that say nothing.
     plain: Arc<SiteOptions>,

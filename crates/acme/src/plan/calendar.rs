@@ -14,8 +14,8 @@ use vestibule_certs::{Spelt, store::Entry};
 use vestibule_names::TenantId;
 
 use super::{
-    covers::Covers,
     name::Name,
+    name_set::NameSet,
     work::{Randomness, RenewalWindow},
 };
 use crate::{Alarm, Timestamp, fnv::fnv1a};
@@ -33,7 +33,7 @@ pub(super) struct Cert {
     /// The store has the same one.
     pub(super) issued: Arc<Entry>,
     /// Wanted names whose certificate this is.
-    pub(super) covers: Covers,
+    pub(super) covers: NameSet,
     pub(super) ari: Ari,
     pub(super) timer: Option<Alarm>,
     pub(super) poll: Option<Alarm>,
@@ -91,7 +91,7 @@ impl Cert {
     pub(super) fn new(issued: &Arc<Entry>) -> Self {
         Self {
             issued: Arc::clone(issued),
-            covers: Covers::default(),
+            covers: NameSet::default(),
             ari: Ari::default(),
             timer: None,
             poll: None,

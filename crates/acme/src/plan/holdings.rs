@@ -61,7 +61,7 @@ impl Planner {
             self.by_covered.insert((ix, place), |(ix, place), hasher| self.certs[*ix].covered(*place).hash(hasher));
             names.extend(self.name_of(tenant, pattern));
             if let HostPattern::Wildcard(parent) = pattern {
-                names.extend(self.by_parent.get(&(tenant, parent.clone())).into_iter().flatten());
+                names.extend(self.siblings.below(tenant, parent.as_str(), &self.names));
             }
         }
         self.schedule_cert(ix, now);

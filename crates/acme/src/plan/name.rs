@@ -206,6 +206,12 @@ impl Name {
         if let HostPattern::Exact(name) = &self.pattern { name.parent() } else { None }
     }
 
+    /// Whose it is, and that name as text.
+    pub(super) fn below(&self) -> Option<(TenantId, &str)> {
+        let HostPattern::Exact(name) = &self.pattern else { return None };
+        name.as_str().split_once('.').map(|(_, parent)| (self.tenant, parent))
+    }
+
     pub(super) fn options(&self) -> Option<&Arc<SiteOptions>> {
         self.sites.first().map(|(_, options)| options)
     }

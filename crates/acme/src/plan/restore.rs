@@ -18,6 +18,7 @@ use super::{
     looks::Looks,
     name::Fate,
     outcome::Flight,
+    siblings::Siblings,
     slab::Slab,
     work::{JobId, Order, Record},
 };
@@ -46,7 +47,7 @@ impl Planner {
             pace: Pace::default(),
             names: Slab::new(),
             by_name: Lookup::default(),
-            by_parent: HashMap::new(),
+            siblings: Siblings::default(),
             sites: BTreeMap::new(),
             plain: Arc::default(),
             certs: Slab::new(),

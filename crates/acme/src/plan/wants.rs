@@ -1,11 +1,6 @@
 //! Who wants which names, and `settle`: where a name stands after whatever has happened.
 
-use std::{
-    collections::{BTreeSet, hash_map::Entry},
-    hash::Hash as _,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, hash::Hash as _, sync::Arc, time::Duration};
 
 use vestibule_certs::Spelt;
 use vestibule_names::{HostPattern, SiteId, TenantId};
@@ -119,12 +114,9 @@ impl Planner {
             name.quest.lapsed = Some(at);
         }
         self.share_text(&mut name);
-        let parent = name.parent();
         let ix = self.names.insert(name);
         self.by_name.insert(ix, |ix, hasher| self.names[*ix].pattern.hash(hasher));
-        if let Some(parent) = parent {
-            self.by_parent.entry((tenant, parent)).or_default().insert(ix);
-        }
+        self.siblings.insert(ix, &self.names);
         ix
     }
 
@@ -142,8 +134,8 @@ impl Planner {
     fn domain_of(&self, ix: NameIx) -> Arc<str> {
         let name = &self.names[ix];
         let domain = name.domain();
-        let beside = name.parent().and_then(|parent| self.by_parent.get(&(name.tenant, parent))?.first());
-        let same = beside.and_then(|ix| self.names[*ix].quest.domain.clone()).filter(|same| *same == domain);
+        let beside = name.below().and_then(|(tenant, parent)| self.siblings.below(tenant, parent, &self.names).next());
+        let same = beside.and_then(|ix| self.names[ix].quest.domain.clone()).filter(|same| *same == domain);
         same.unwrap_or(domain)
     }
 
@@ -168,16 +160,9 @@ impl Planner {
         if let Some(cert) = self.names[ix].cert.take() {
             self.uncover(cert, ix, now);
         }
+        self.siblings.remove(ix, &self.names);
         let Some(name) = self.names.remove(ix) else { return };
         self.by_name.remove(&name.pattern, |other| *other == ix);
-        if let Some(parent) = name.parent()
-            && let Entry::Occupied(mut names) = self.by_parent.entry((name.tenant, parent))
-        {
-            names.get_mut().remove(&ix);
-            if names.get().is_empty() {
-                names.remove();
-            }
-        }
         if !name.is_ordinary() {
             self.journal.keep_fate(name.tenant, name.pattern, name.fate.into_inner(), now);
         }

@@ -1,4 +1,5 @@
-//! [`Covers`]: the names that a certificate is shown for: of nearly all certificates one, of a wildcard's maybe very many.
+//! [`NameSet`]: names that belong together, such as those that a certificate is shown for: mostly one, of a wildcard's
+//! certificate maybe very many.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use super::slab::NameIx;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Covers {
+pub(super) enum NameSet {
     #[default]
     None,
     One(NameIx),
@@ -15,7 +16,7 @@ pub(super) enum Covers {
     Many(Box<BTreeSet<NameIx>>),
 }
 
-impl Covers {
+impl NameSet {
     pub(super) fn insert(&mut self, name: NameIx) {
         match self {
             Self::None => *self = Self::One(name),
@@ -54,20 +55,20 @@ mod tests {
 
     #[test]
     fn it_is_a_set() {
-        let (mut covers, mut model) = (Covers::default(), BTreeSet::new());
+        let (mut names, mut model) = (NameSet::default(), BTreeSet::new());
         for (place, comes) in
             [(3, true), (3, true), (5, false), (3, false), (3, false), (1, true), (2, true), (1, false), (2, false)]
         {
             let name = NameIx::from_place(place);
             if comes {
-                covers.insert(name);
+                names.insert(name);
                 model.insert(name);
             } else {
-                covers.remove(name);
+                names.remove(name);
                 model.remove(&name);
             }
-            assert!(covers.iter().eq(model.iter().copied()), "{covers:?} {model:?}");
-            assert_eq!(covers.is_empty(), model.is_empty());
+            assert!(names.iter().eq(model.iter().copied()), "{names:?} {model:?}");
+            assert_eq!(names.is_empty(), model.is_empty());
         }
     }
 }
