@@ -22,8 +22,10 @@ pub(super) const FILE_LIMIT: u64 = 1024 * 1024;
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// The disk, or in tests one that fails.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Disk {
+    /// Whose our files are.
+    us: u32,
     #[cfg(test)]
     pub(super) faults: super::faults::Faults,
 }
@@ -65,6 +67,16 @@ pub(super) struct Free {
     pub(super) bytes: u64,
     /// Files that can still be made; `None` where the file system does not count them.
     pub(super) files: Option<u64>,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self {
+            us: rustix::process::geteuid().as_raw(),
+            #[cfg(test)]
+            faults: super::faults::Faults::default(),
+        }
+    }
 }
 
 impl Disk {
@@ -156,7 +168,7 @@ impl Disk {
         let found =
             self.step(Step::Look).and_then(|()| fs::symlink_metadata(path)).map_err(StoreError::io("look at", path))?;
         match found.is_dir() {
-            true => check_private(path, &found),
+            true => self.check_private(path, &found),
             false => Err(StoreError::damaged(path, "it is not a folder")),
         }
     }
@@ -175,14 +187,25 @@ impl Disk {
         if !found.is_file() {
             return Err(StoreError::damaged(path, "it is not a file"));
         }
-        check_private(path, &found)?;
+        self.check_private(path, &found)?;
         if found.len() > FILE_LIMIT {
             return Err(StoreError::damaged(path, "it is too large"));
         }
-        let mut content = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
-        let read = self.step(Step::Look).and_then(|()| (&mut file).take(FILE_LIMIT).read_to_end(&mut content));
-        read.map_err(StoreError::io("read", path))?;
-        Ok(content)
+        let size = usize::try_from(found.len()).unwrap_or(0);
+        self.step(Step::Look).and_then(|()| read_whole(&mut file, size)).map_err(StoreError::io("read", path))
+    }
+
+    fn check_private(&self, path: &Path, found: &fs::Metadata) -> Result<()> {
+        if found.uid() != self.us {
+            return Err(StoreError::damaged(
+                path,
+                format!("it belongs to uid {}, not to uid {}", found.uid(), self.us),
+            ));
+        }
+        match found.mode() & 0o077 {
+            0 => Ok(()),
+            _ => Err(StoreError::damaged(path, format!("its mode {:o} lets other users in", found.mode() & 0o7777))),
+        }
     }
 
     /// Opens the file of a lock, and takes it if nobody has it: an error with kind `WouldBlock` when somebody does.
@@ -231,13 +254,33 @@ fn flags(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
 
-fn check_private(path: &Path, found: &fs::Metadata) -> Result<()> {
-    let us = rustix::process::geteuid().as_raw();
-    if found.uid() != us {
-        return Err(StoreError::damaged(path, format!("it belongs to uid {}, not to uid {us}", found.uid())));
+/// A file that has said how large it is. There is room for one byte more: who gets as many as were said has found the end with
+/// one call. Anything else is read on, within [`FILE_LIMIT`], until a read finds nothing.
+fn read_whole(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
+    let mut content = vec![0; size.saturating_add(1)];
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(&*file, &mut content[..]))?;
+    content.truncate(read);
+    if read != size {
+        file.take(FILE_LIMIT.saturating_sub(read as u64)).read_to_end(&mut content)?;
     }
-    match found.mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(StoreError::damaged(path, format!("its mode {:o} lets other users in", found.mode() & 0o7777))),
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_whatever_size_it_has_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        for length in [0, 1, 5_000] {
+            let content = vec![b'x'; length];
+            fs::write(&path, &content).unwrap();
+            for said in [0, 1, length.saturating_sub(1), length, length + 1, 10_000] {
+                let found = read_whole(&mut File::open(&path).unwrap(), said).unwrap();
+                assert!(found == content, "{} of {length} where {said} were said", found.len());
+            }
+        }
     }
 }
