@@ -70,19 +70,32 @@ const SERIAL_LIMIT: usize = 20;
 
 /// The kinds that are known. There are as many as CAs, their issuers, and what sites ask of them.
 #[derive(Debug, Default)]
-pub(super) struct Kinds(HashSet<Arc<Kind>>);
+pub(super) struct Kinds {
+    known: HashSet<Arc<Kind>>,
+    /// When there are so many, those that no issuance has are swept: a CA may have a new issuer each day.
+    sweep_at: usize,
+}
+
+/// Below this nothing is worth a sweep.
+const SWEEP_MIN: usize = 64;
 
 impl Kinds {
     /// The issuance, with the kind that is known already if it is.
     pub(super) fn pack(&mut self, issued: Issued) -> Entry {
-        Entry::pack(issued, |kind| match self.0.get(&kind) {
+        Entry::pack(issued, |kind| match self.known.get(&kind) {
             Some(same) => Arc::clone(same),
-            None => {
-                let new = Arc::new(kind);
-                self.0.insert(Arc::clone(&new));
-                new
-            }
+            None => self.take_in(kind),
         })
+    }
+
+    fn take_in(&mut self, kind: Kind) -> Arc<Kind> {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|known| Arc::strong_count(known) > 1);
+            self.sweep_at = (2 * self.known.len()).max(SWEEP_MIN);
+        }
+        let new = Arc::new(kind);
+        self.known.insert(Arc::clone(&new));
+        new
     }
 }
 
@@ -312,6 +325,11 @@ mod tests {
         let two = kinds.pack(issued(2, &["b.test"], Some("0000000001-a.test"), Some("key.2")));
         let other = kinds.pack(issued(3, &["c.test"], None, Some("other.3")));
         assert!(Arc::ptr_eq(&one.kind, &two.kind) && !Arc::ptr_eq(&one.kind, &other.kind));
-        assert_eq!(kinds.0.len(), 2);
+        assert_eq!(kinds.known.len(), 2);
+        for number in 4..1_000 {
+            drop(kinds.pack(issued(number, &["d.test"], None, Some(&format!("key{number}.1")))));
+            assert!(kinds.known.len() <= SWEEP_MIN);
+        }
+        assert!(Arc::ptr_eq(&one.kind, &kinds.pack(issued(1_000, &["a.test"], None, Some("key.9"))).kind));
     }
 }
