@@ -18,6 +18,7 @@ mod open;
 pub(super) mod peer;
 mod plot;
 pub(super) mod proc;
+mod sockets;
 pub(super) mod stage;
 mod table;
 mod train;

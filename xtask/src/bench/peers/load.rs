@@ -16,6 +16,7 @@ use super::{
     },
     peer::Running,
     proc::Usage,
+    sockets::Room,
     stage::Stage,
     workload::{Ask, Load, Workload},
     wrk,
@@ -112,6 +113,7 @@ fn paced<'a>(
 /// The slow ones come first; what they add to the memory is seen when the load is over, and what they cost is in the
 /// processor time per request of the others.
 async fn beside_slow(stage: &Stage, running: &mut Running, workload: Workload, seconds: u32) -> Result<Sample, String> {
+    let room = Room::free().await?;
     let lines = paced(stage, running, workload, (Protocol::Http1, BESIDE.1)).open().await?;
     let alone = running.usage()?;
     let mut crowd = Crowd::open(&Arc::new(stage.tls()), running.address).await?;
@@ -119,6 +121,7 @@ async fn beside_slow(stage: &Stage, running: &mut Running, workload: Workload, s
     let loaded = lines.run(BESIDE.0, seconds).await?;
     let after = running.usage()?;
     crowd.are_all_there()?;
+    room.was_enough()?;
     #[expect(clippy::cast_precision_loss, reason = "memory in KiB is far below 2^52")]
     let added = after.resident_kib.saturating_sub(alone.resident_kib) as f64;
     let sample = sample(workload, loaded, before, after)?;
