@@ -208,14 +208,18 @@ async fn measure_row(
         running.insert(*peer, started);
     }
     let mut cells: BTreeMap<Peer, Cell> = BTreeMap::new();
+    // Whoever begins a round pays for memory that nobody has touched for a while: each time another one.
+    let mut order: Vec<Peer> = running.keys().copied().collect();
     for round in 1..=rounds {
-        for (peer, started) in &mut running {
+        for peer in &order {
+            let Some(started) = running.get_mut(peer) else { continue };
             let sample = sample(stage, started, (workload, terms), dose).await;
             if let (Ok(_), Err(reason)) = (&started, &sample) {
                 eprintln!("    round {round}: {}: {reason}", peer.name());
             }
             cells.entry(*peer).or_default().add(sample);
         }
+        order.rotate_left(1);
     }
     Row::new(workload, terms, cells)
 }

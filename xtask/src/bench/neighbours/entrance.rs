@@ -91,7 +91,7 @@ fn nginx(dir: &Path, listen: SocketAddr, tenants: &[Tenant]) -> String {
         format!(
             "  upstream u{number} {{ server {upstream}; keepalive 64; }}
   server {{ listen {listen} ssl http2; server_name {host}; {limits}
-    location / {{ proxy_pass http://u{number}; proxy_http_version 1.1; proxy_set_header Connection $connection;
+    location / {{ proxy_pass http://u{number}; proxy_http_version 1.1; proxy_set_header Connection $connection_upgrade;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }}
 "
         )
@@ -106,7 +106,7 @@ events {{ worker_connections {CONNECTIONS}; }}
 http {{
   access_log off; tcp_nodelay on; client_max_body_size 0; server_names_hash_bucket_size 128;
 {temporary}  ssl_certificate {dir}/chain.pem; ssl_certificate_key {dir}/key.pem;
-  map $http_upgrade $connection {{ default upgrade; \"\" \"\"; }}
+  map $http_upgrade $connection_upgrade {{ default upgrade; \"\" \"\"; }}
   limit_req_zone $server_name zone=rate:1m rate={SHARE}r/s; limit_req_status 429;
   limit_conn_zone $server_name zone=open:1m; limit_conn_status 503;
 {servers}}}

@@ -115,7 +115,8 @@ fn paced<'a>(
 async fn beside_slow(stage: &Stage, running: &mut Running, workload: Workload, seconds: u32) -> Result<Sample, String> {
     let room = Room::free().await?;
     let lines = paced(stage, running, workload, (Protocol::Http1, BESIDE.1)).open().await?;
-    let alone = running.usage()?;
+    let alone = running.usage()?.resident_kib;
+    let alone = *running.before_crowds.get_or_insert(alone);
     let mut crowd = Crowd::open(&Arc::new(stage.tls()), running.address).await?;
     let before = running.usage()?;
     let loaded = lines.run(BESIDE.0, seconds).await?;
@@ -123,7 +124,7 @@ async fn beside_slow(stage: &Stage, running: &mut Running, workload: Workload, s
     crowd.are_all_there()?;
     room.was_enough()?;
     #[expect(clippy::cast_precision_loss, reason = "memory in KiB is far below 2^52")]
-    let added = after.resident_kib.saturating_sub(alone.resident_kib) as f64;
+    let added = after.resident_kib.saturating_sub(alone) as f64;
     let sample = sample(workload, loaded, before, after)?;
     Ok(Sample { kib_per_connection: Some(added / f64::from(CLIENTS)), ..sample })
 }

@@ -61,6 +61,8 @@ pub(in crate::bench) struct Running {
     pub(super) metrics: Metrics,
     /// Its access log, with everything on.
     pub(super) access_log: PathBuf,
+    /// Resident memory before its first slow clients, KiB: what they needed once it may keep.
+    pub(super) before_crowds: Option<u64>,
     _dir: TempDir,
 }
 
@@ -112,7 +114,7 @@ impl Peer {
         };
         metrics.ready().await?;
         let access_log = dir.path().join(if self == Self::Haproxy { "haproxy.stdout" } else { "access.log" });
-        Ok(Running { process, address, version, metrics, access_log, _dir: dir })
+        Ok(Running { process, address, version, metrics, access_log, before_crowds: None, _dir: dir })
     }
 
     fn program(self, stage: &Stage) -> Option<PathBuf> {
