@@ -1,15 +1,18 @@
 //! The request walk: authority → challenge of a CA → site → tenant's budget → certificate, and the client's → TLS and canonical
 //! redirects → route → budget → answer. Each step is one function here; what refuses says so with a [`Refusal`], and one place turns that into a response.
+//!
+//! | module | what |
+//! |---|---|
+//! | `walker` | what every request on one connection walks with |
+//! | `local` | what a site answers by itself |
 
-use std::{cell::RefCell, future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri};
-use vestibule_certs::{ClientPolicy, Shows};
-use vestibule_listener::Permit;
-use vestibule_names::{Authority, ClientAddr, HostRef, path};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri};
+use vestibule_certs::Shows;
+use vestibule_names::{Authority, path};
 use vestibule_proxy::{self as proxy, Body, Caller, Refusal, RequestBody, Scheme};
-use vestibule_vhost::{Action, Redirect, Route, vhost::RedirectToHttps};
+use vestibule_vhost::Action;
 
 use crate::{
     admission, bulk, challenge,
@@ -17,86 +20,16 @@ use crate::{
     live::{LiveSite, Place},
     record::{Record, Tracked, accept_of},
     refusals::Refused,
-    tenant::{Limit, Seat, Tenant},
+    tenant::{Limit, Seat},
     visitor,
-    vitals::Vitals,
     worker::{OpenConnection, Worker},
 };
 
-/// What is known of the connection that a request came on.
-#[derive(Clone, Debug)]
-pub(crate) struct ConnectionFacts {
-    pub(crate) client: ClientAddr,
-    pub(crate) local: SocketAddr,
-    pub(crate) scheme: Scheme,
-    /// `None` on a clear connection.
-    pub(crate) handshake: Option<Handshake>,
-}
+mod local;
+mod walker;
 
-/// What the handshake of a TLS connection was.
-#[derive(Clone, Debug)]
-pub(crate) struct Handshake {
-    /// The host (in normal form) that it was for.
-    pub(crate) host: Arc<str>,
-    /// What it was shown.
-    pub(crate) shows: Shows,
-    /// What was demanded of the client.
-    pub(crate) client_policy: Option<ClientPolicy>,
-    /// Who the client is, if it has shown a certificate.
-    pub(crate) visitor: Option<Arc<visitor::Known>>,
-}
-
-/// Everything a request on one connection walks with. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Walker {
-    inner: Rc<Inner>,
-}
-
-struct Inner {
-    worker: Rc<Worker>,
-    facts: ConnectionFacts,
-    vitals: Rc<Vitals>,
-    /// Held by the connection, and after an upgrade by its tunnel.
-    _permit: Permit,
-    /// Whom the connection counts for: the tenant of the handshake, or of the latest request.
-    seat: RefCell<Option<Seat>>,
-}
-
-/// What a connection holds until its end.
-pub(crate) struct Held {
-    pub(crate) permit: Permit,
-    /// Of the tenant of the handshake; a clear connection is nobody's before its first request.
-    pub(crate) seat: Option<Seat>,
-}
-
-impl Walker {
-    pub(crate) fn new(worker: Rc<Worker>, facts: ConnectionFacts, vitals: Rc<Vitals>, held: Held) -> Self {
-        let Held { permit, seat } = held;
-        Self { inner: Rc::new(Inner { worker, facts, vitals, _permit: permit, seat: RefCell::new(seat) }) }
-    }
-    /// The connection counts for this tenant from now on.
-    pub(crate) fn sit(&self, tenant: &Arc<Tenant>) -> Result<(), Limit> {
-        let mut seat = self.inner.seat.borrow_mut();
-        if !seat.as_ref().is_some_and(|seat| seat.is_of(tenant)) {
-            *seat = None; // it does not count for two
-            *seat = Some(tenant.begin_connection(self.worker().free_connections())?);
-        }
-        Ok(())
-    }
-    /// Whom the connection counts for now.
-    pub(crate) fn tenant(&self) -> Option<Arc<Tenant>> {
-        self.inner.seat.borrow().as_ref().map(|seat| Arc::clone(seat.tenant()))
-    }
-    pub(crate) fn worker(&self) -> &Rc<Worker> {
-        &self.inner.worker
-    }
-    pub(crate) fn facts(&self) -> &ConnectionFacts {
-        &self.inner.facts
-    }
-    pub(crate) fn vitals(&self) -> &Rc<Vitals> {
-        &self.inner.vitals
-    }
-}
+use local::{fixed_response, local_redirect, moved, redirect};
+pub(crate) use walker::{ConnectionFacts, Handshake, Held, Walker};
 
 /// A request under way, until its answer begins. On the heap: it is large, and what is at rest keeps no room for it.
 pub(crate) type Walk = Pin<Box<dyn Future<Output = Response<Tracked>>>>;
@@ -343,98 +276,6 @@ fn certificate(walker: &Walker, site: &LiveSite, authority: &Authority<'_>) -> R
         return Err(Refusal::NoCertificate);
     }
     Ok(shows)
-}
-
-/// Step 5: where the site as a whole says to go instead: to HTTPS, to its canonical name, or both at once. Never to a name
-/// on HTTPS that has no certificate yet: browsers keep a permanent redirect, and one to an error is worse than none.
-fn moved(
-    walker: &Walker,
-    site: &LiveSite,
-    authority: &Authority<'_>,
-    scheme: Scheme,
-    target: &uri::Uri,
-) -> Option<String> {
-    let https_port = walker.worker().https_port();
-    let host = authority.host.key();
-    let canonical = site.vhost.canonical().map(|name| name.as_str()).filter(|name| *name != host);
-    let wants_https = scheme == Scheme::Http
-        && https_port.is_some()
-        && site.identity.is_some()
-        && site.vhost.redirect_to_https == RedirectToHttps::Yes;
-    if !wants_https && canonical.is_none() {
-        return None;
-    }
-    let certified = site.shows(canonical.unwrap_or(&host)) == Shows::Certificate;
-    let to_https = wants_https && certified;
-    let stays = match scheme {
-        Scheme::Http => !to_https && canonical.is_none(),
-        Scheme::Https => !certified,
-    };
-    if stays {
-        return None;
-    }
-    let (scheme, port) = if to_https {
-        ("https", https_port.filter(|port| *port != 443))
-    } else {
-        match scheme {
-            Scheme::Http => ("http", authority.port.filter(|port| *port != 80)),
-            Scheme::Https => ("https", authority.port.filter(|port| *port != 443)),
-        }
-    };
-    let host = canonical.unwrap_or(&host);
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let path = match target.path() {
-        ASTERISK => "/".into(),
-        path => path::normalise(path).ok()?, // refused one step later
-    };
-    let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
-    Some(format!("{scheme}://{host}{port}{path}{query}"))
-}
-
-fn redirect(status: StatusCode, location: &str) -> Result<Response<Body>, Refusal> {
-    let location = HeaderValue::from_str(location).map_err(|_| Refusal::BadPath)?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
-}
-
-/// Step 7a: a route that redirects.
-fn local_redirect(
-    to: &Redirect,
-    route: &Route,
-    authority: &Authority<'_>,
-    path: &str,
-    query: Option<&str>,
-) -> Result<Response<Body>, Refusal> {
-    let path = if path == ASTERISK { "/" } else { path };
-    let rest = if route.path.as_str() == "/" { path } else { path.strip_prefix(route.path.as_str()).unwrap_or("") };
-    let host = match &authority.host {
-        HostRef::Address(std::net::IpAddr::V6(address)) => format!("[{address}]"),
-        host => host.key().into_owned(),
-    };
-    let mut response = redirect(to.status, &to.location(&host, rest, query))?;
-    change_headers(response.headers_mut(), route);
-    Ok(response)
-}
-
-/// Step 7b: a route with a fixed answer.
-fn fixed_response(fixed: &vestibule_vhost::Respond, route: &Route) -> Response<Body> {
-    let mut response = Response::new(Body::full(Bytes::copy_from_slice(fixed.body.as_bytes())));
-    *response.status_mut() = fixed.status;
-    response.headers_mut().insert(header::CONTENT_TYPE, fixed.content_type.clone());
-    change_headers(response.headers_mut(), route);
-    response
-}
-
-fn change_headers(headers: &mut HeaderMap, route: &Route) {
-    for name in &route.headers().response_remove {
-        headers.remove(name);
-    }
-    for (name, value) in &route.headers().response_set {
-        headers.insert(name.clone(), value.clone());
-    }
 }
 
 /// Step 8: after a 101 the connection lives on as a tunnel of its own; its record ends with it. Not inlined: its task would

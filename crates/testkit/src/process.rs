@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, kill_process_group, waitid};
 
 use crate::wait::{eventually, within};
 
@@ -163,9 +163,13 @@ impl Process {
 
     /// Has it ended? Leaves its status for [`Process::exited`].
     pub fn has_ended(&self) -> bool {
+        self.look().map_or(true, |status| status.is_some())
+    }
+
+    /// Its status if it has ended, which stays to be waited for; an error if that was waited for already.
+    fn look(&self) -> rustix::io::Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        // No such child: it has been waited for already.
-        waitid(WaitId::Pid(self.rustix_pid()), options).map_or(true, |status| status.is_some())
+        waitid(WaitId::Pid(self.rustix_pid()), options)
     }
 
     /// Waits for its end, with a bound.
@@ -224,8 +228,9 @@ impl Drop for Process {
             eprintln!("---- end of {} ----\n{}", self.stderr.display(), tail(&self.stderr()));
             eprintln!("---- end of {} ----\n{}", self.stdout.display(), tail(&self.stdout()));
         }
-        // With its group: whoever it has started. Once it is waited for, its number may be another's.
-        if let Ok(None) = self.child.try_wait() {
+        // With its group: whoever it has started, also when it has ended itself. Once that is waited for, its number may be
+        // another's.
+        if self.look().is_ok() {
             let _ = kill_process_group(self.rustix_pid(), Signal::KILL);
         }
         let _ = self.child.wait();
@@ -244,4 +249,39 @@ fn read_lossy(path: &Path) -> String {
 fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shell that starts something long, says which process that is, and does this.
+    async fn parent(then: &str, logs: &Path) -> (Process, Pid) {
+        let shell = Program::new("sh").args(["-c", &format!("sleep 600 & echo $!; {then}")]);
+        let process = shell.start("parent", logs);
+        let said = || std::future::ready(process.stdout().trim().parse().ok().and_then(Pid::from_raw));
+        let child = eventually("the number of its child", said).await;
+        (process, child)
+    }
+
+    /// Does it do anything? Whoever inherits it may leave its status where it is (`Z` in proc(5)).
+    fn goes_on(process: Pid) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with('Z'))
+    }
+
+    #[tokio::test]
+    async fn whatever_a_process_has_started_ends_with_it() {
+        let logs = tempfile::tempdir().unwrap();
+        for then in ["wait", "exit 1"] {
+            let (process, child) = parent(then, logs.path()).await;
+            if then != "wait" {
+                eventually("its own end", || std::future::ready(process.has_ended().then_some(()))).await;
+            }
+            assert!(goes_on(child), "{then}");
+            drop(process);
+            eventually("the end of its child", || std::future::ready((!goes_on(child)).then_some(()))).await;
+            fs::remove_file(logs.path().join("parent.stdout")).unwrap();
+        }
+    }
 }

@@ -34,7 +34,7 @@ const NEEDED: &[Package] = &[
 /// How much of it.
 #[derive(Args)]
 pub(crate) struct NeighboursArgs {
-    /// One short round of each attack: about a minute (the release build comes on top).
+    /// One short round of each attack: about two minutes (the release build comes on top).
     #[arg(long)]
     quick: bool,
     /// Print the numbers as JSON.
