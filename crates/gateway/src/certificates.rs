@@ -100,7 +100,8 @@ pub(crate) fn pass_on(handle: &Handle, wishes: Vec<Wish>) {
 
 /// New handshakes for these names get what the store has now; open connections stay as they are.
 fn swap(house: &House, issued: &Issued) {
-    // Under the lock: a walk that has looked at the store before this issuance was in it has published by then.
+    // A walk that has looked at the store before this issuance was in it has published by the time that we have the lock.
+    house.publish_arrivals();
     let identities = house.sites().identities(&house.shared.table, issued.draft.tenant, &issued.draft.names);
     for identity in identities {
         let site = identity.site();

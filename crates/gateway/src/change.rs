@@ -186,10 +186,13 @@ impl Sites {
     /// its file is gone (and the site released), or cannot be read (and the last good version served).
     pub(crate) fn settle_missing(&mut self, look: impl Fn(&SiteId) -> Change) -> Step {
         let mut step = Step::default();
-        let mut known: Vec<_> = self.claims.sites().into_iter().map(|(site, _)| site).collect();
-        known.extend(self.surroundings.ledger.iter().flat_map(Ledger::sites));
-        for id in known {
-            if !self.records.contains_key(&id) {
+        let is_missing = |id: &str| !self.records.contains_key(id);
+        let serving = self.claims.sites().map(|(site, _)| site).filter(|site| is_missing(site.as_str()));
+        let mut missing: Vec<SiteId> = serving.cloned().collect();
+        missing.sort_unstable();
+        missing.extend(self.surroundings.ledger.iter().flat_map(|ledger| ledger.sites(is_missing)));
+        for id in missing {
+            if !self.records.contains_key(id.as_str()) {
                 self.contain(&id, &mut step, |sites, step| sites.take(look(&id), step));
             }
         }

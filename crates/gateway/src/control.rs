@@ -59,6 +59,10 @@ impl Stopper {
 /// What somebody has just asked for may end by itself, and a look at a tenant's name or path that hangs is left to itself.
 const LAST_ERRANDS: Duration = Duration::from_secs(2);
 
+/// An allocator keeps what was freed for a second, and looks for it when some thread ends or runs out of room. After a start
+/// all threads may rest for long, with what the start took and gave back.
+const START_IS_DIGESTED: Duration = Duration::from_millis(1_500);
+
 /// Starts the control thread.
 pub(crate) fn spawn(
     house: House,
@@ -123,6 +127,8 @@ async fn tell_when_ready(house: &House) -> Infallible {
     let ready = std::sync::Arc::clone(&house.ready);
     if let Ok(true) = tokio::task::spawn_blocking(move || ready.wait()).await {
         tell_systemd(sd_notify::NotifyState::Ready);
+        tokio::time::sleep(START_IS_DIGESTED).await;
+        drop(thread::Builder::new().name("digest".to_owned()).spawn(|| {})); // it ends at once: that is all it is for
     }
     std::future::pending().await
 }

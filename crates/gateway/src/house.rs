@@ -25,13 +25,15 @@ use std::{
 use vestibule_acme::{Engine, Handle};
 use vestibule_certs::Vault;
 use vestibule_listener::{ConnectionLimits, Permits, Protocol};
-use vestibule_names::SiteId;
+use vestibule_names::{HostPattern, SiteId};
 use vestibule_proxy::UpstreamBudget;
+use vestibule_vhost::Claim;
 use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, WatchConfig};
 
 use crate::{
     Config, StartError,
     access::{self, AccessSender},
+    arrivals::{Arrivals, Arrived},
     backends::{self, Denials},
     certificates::{self, AcmeThread},
     change::{Certifier, Clock, Sites, Step, Surroundings},
@@ -72,6 +74,17 @@ pub(crate) struct House {
     /// Talks to the engine; `None`: no public CA is configured.
     pub(crate) acme: Option<Handle>,
     sites: Arc<Mutex<Sites>>,
+    /// Locked while `sites` are.
+    arrivals: Arc<Mutex<Arrivals>>,
+}
+
+/// When what a step comes to is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// When the call returns.
+    Now,
+    /// After the first scan the same; while it goes on, with more of its sites.
+    WithOthers,
 }
 
 /// Set once the first scan is live, or once it never will be.
@@ -117,7 +130,12 @@ impl House {
 
     /// A change that somebody asked for: committed and published when this returns. May wait for the disk.
     pub(crate) fn change<T>(&self, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
-        publish(self, walk)
+        publish(self, When::Now, walk)
+    }
+
+    /// What the first scan has walked so far goes live.
+    pub(crate) fn publish_arrivals(&self) {
+        publish(self, When::Now, |_| (Step::default(), ()));
     }
 }
 
@@ -132,6 +150,23 @@ pub(crate) struct Threads {
     pub(crate) watching: StopHandle,
 }
 
+/// The watch, from the moment on when sites may be read: while what was durable is opened, it goes through the folder.
+struct Watching {
+    stop: StopHandle,
+    batches: Receiver<Batch>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Watching {
+    fn start(config: WatchConfig, ready: Arc<Ready>) -> std::io::Result<Self> {
+        let stop = StopHandle::default();
+        let (batches, queue) = sync_channel(BATCH_QUEUE_LIMIT);
+        let stopped = stop.clone();
+        let thread = spawn("watch", move || watch_folder(config, &stopped, &batches, &ready))?;
+        Ok(Self { stop, batches: queue, thread })
+    }
+}
+
 /// Opens everything, binds, and starts every thread but control.
 pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     prepare_folder(&config.state, 0o700)?;
@@ -144,6 +179,36 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         }
         prepare_folder(&config.sites, 0o755)?;
     }
+    let watch_config = WatchConfig {
+        dir: config.sites.clone(),
+        file_limit: config.limits.site_file.0,
+        rescan: config.timeouts.rescan,
+        gateway: rustix::process::geteuid().as_raw(),
+    };
+    let ready = Arc::default();
+    let watching = Watching::start(watch_config.clone(), Arc::clone(&ready)).map_err(no_thread)?;
+    let stop = watching.stop.clone();
+    let look = move |id: &SiteId| look_for(&watch_config, id);
+    furnish(config, ledger, claims, ready)
+        .and_then(|furnished| start(furnished, watching, look))
+        .inspect_err(|_| stop.stop())
+}
+
+/// Everything but the threads that serve.
+struct Furnished {
+    house: House,
+    bound: Vec<Vec<vestibule_listener::BoundListener>>,
+    acme: Option<AcmeThread>,
+    logging: Vec<thread::JoinHandle<()>>,
+}
+
+/// Opens what was durable, and binds.
+fn furnish(
+    config: Config,
+    ledger: Ledger,
+    claims: Vec<(HostPattern, Claim)>,
+    ready: Arc<Ready>,
+) -> Result<Furnished, StartError> {
     let vault = Vault::open(&config.state.join("certs"))?;
     let engine = config.acme.as_ref().map(|policy| engine(policy, &vault)).transpose()?;
     let bound = vestibule_listener::bind(&config.http, &config.https, config.workers)?;
@@ -199,10 +264,11 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         started: Instant::now(),
         http,
         https,
-        ready: Arc::default(),
+        ready,
         tenant_logs,
         acme: engine.as_ref().map(|(_, handle)| handle.clone()),
         sites: Arc::new(Mutex::new(Sites::new(surroundings, claims))),
+        arrivals: Arc::default(),
     };
     let acme = match engine.zip(front) {
         Some(((engine, handle), front)) => {
@@ -210,8 +276,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
         }
         None => None,
     };
-    let threads = start(&house, bound, Running { acme, logging })?;
-    Ok((house, threads))
+    Ok(Furnished { house, bound, acme, logging })
 }
 
 /// The access logs: where workers write, where tenants' are read, and the threads between.
@@ -251,38 +316,22 @@ fn prepare_folder(path: &Path, mode: u32) -> Result<(), StartError> {
     created.map_err(|source| StartError::Io { path: path.to_owned(), source })
 }
 
-/// Threads that were started first.
-struct Running {
-    acme: Option<AcmeThread>,
-    logging: Vec<thread::JoinHandle<()>>,
-}
-
 fn start(
-    house: &House,
-    bound: Vec<Vec<vestibule_listener::BoundListener>>,
-    running: Running,
-) -> Result<Threads, StartError> {
-    let watching = StopHandle::default();
-    let (batches, queue) = sync_channel(BATCH_QUEUE_LIMIT);
+    furnished: Furnished,
+    watching: Watching,
+    look: impl Fn(&SiteId) -> Change + Send + 'static,
+) -> Result<(House, Threads), StartError> {
+    let Furnished { house, bound, acme, logging } = furnished;
+    let Watching { stop: watching, batches, thread: watch } = watching;
+    let walker = house.clone();
+    let sites = spawn("sites", move || walk_changes(&walker, &batches, &look)).map_err(no_thread)?;
     let config = &house.shared.config;
-    let watch_config = WatchConfig {
-        dir: config.sites.clone(),
-        file_limit: config.limits.site_file.0,
-        rescan: config.timeouts.rescan,
-        gateway: rustix::process::geteuid().as_raw(),
-    };
-    let (walker, look_config) = (house.clone(), watch_config.clone());
-    let look = move |id: &SiteId| look_for(&look_config, id);
-    let sites = spawn("sites", move || walk_changes(&walker, &queue, &look)).map_err(no_thread)?;
-    let (stop, ready) = (watching.clone(), Arc::clone(&house.ready));
-    let watch = spawn("watch", move || watch_folder(watch_config, &stop, &batches, &ready)).map_err(no_thread)?;
     let workers = bound
         .into_iter()
         .enumerate()
         .map(|(index, listeners)| worker::spawn(index, listeners, house.shared.clone()))
         .collect::<Result<_, _>>()
         .map_err(no_thread)?;
-    let Running { acme, logging } = running;
     let proofs = match config.tenancy.claims.proof {
         Proof::FirstCome => None,
         Proof::DnsTxt => {
@@ -290,7 +339,7 @@ fn start(
             Some(proofs::spawn(house.clone(), resolvers).map_err(no_thread)?)
         }
     };
-    Ok(Threads { workers, watch, sites, acme, proofs, logging, watching })
+    Ok((house, Threads { workers, watch, sites, acme, proofs, logging, watching }))
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
@@ -314,16 +363,16 @@ fn walk_changes(house: &House, queue: &Receiver<Batch>, look: &dyn Fn(&SiteId) -
         let grace = house.sites().expires_in().map_or(GRACE_LOOK, Duration::from_secs).min(GRACE_LOOK);
         let wait = next_look.saturating_duration_since(Instant::now()).min(grace);
         let next = queue.recv_timeout(wait);
-        publish(house, |sites| (sites.expire(), ()));
+        publish(house, When::WithOthers, |sites| (sites.expire(), ()));
         match next {
             Ok(batch) => take_batch(house, batch, look),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => house.publish_arrivals(), // a scan that takes long
+            Err(RecvTimeoutError::Disconnected) => return house.publish_arrivals(),
         }
         // Also when another batch waits already: who saves a file over and over must not keep certificates of others old.
         if Instant::now() >= next_look {
             let began = Instant::now();
-            from = publish(house, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
+            from = publish(house, When::WithOthers, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
             pass += began.elapsed();
             next_look = Instant::now();
             if from.is_none() {
@@ -343,7 +392,7 @@ fn take_turns(house: &House, look: &dyn Fn(&SiteId) -> Change) {
             return;
         }
         let changes = turns.iter().map(look).collect();
-        publish(house, |sites| (sites.apply(changes), ()));
+        publish(house, When::WithOthers, |sites| (sites.apply(changes), ()));
     }
 }
 
@@ -352,16 +401,17 @@ fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
     let mut changes = changes.into_iter();
     while changes.len() > 0 {
         let step = changes.by_ref().take(STEP_LIMIT).collect();
-        publish(house, |sites| (sites.apply(step), ()));
+        publish(house, When::WithOthers, |sites| (sites.apply(step), ()));
     }
     if complete && !house.ready.is_live() {
         if house.sites().is_empty() {
             // As after a mount that failed: nobody has left, as far as anybody can tell.
             let unknown = |id: &SiteId| Change::Unreadable { id: id.clone(), owner: None, problem: empty_folder() };
-            publish(house, |sites| (sites.settle_missing(unknown), ()));
+            publish(house, When::WithOthers, |sites| (sites.settle_missing(unknown), ()));
         } else {
-            publish(house, |sites| (sites.settle_missing(look), ()));
+            publish(house, When::WithOthers, |sites| (sites.settle_missing(look), ()));
         }
+        house.publish_arrivals();
         tracing::info!(
             sites = house.sites().standing().served,
             milliseconds = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -391,20 +441,24 @@ fn empty_folder() -> OpenError {
 }
 
 /// Walks a change, commits it, publishes it: in this order, so that what is live is on disk.
-fn publish<T>(house: &House, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
+fn publish<T>(house: &House, when: When, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
     let mut sites = house.sites();
     let (step, told) = walk(&mut sites);
     if let Err(error) = sites.commit(step.ledger) {
         // A full disk must not stop changes: they are live now, and written as soon as the disk takes them.
         tracing::error!(error = chain(&error), entries = sites.uncommitted(), "site changes are not in the ledger yet");
     }
-    if !step.table.is_empty() {
-        let table = house.shared.table.publish(step.table);
+    let may_wait = when == When::WithOthers && !house.ready.is_live();
+    let arrived =
+        house.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take_in(step.table, step.wishes, may_wait);
+    let Some(Arrived { changes, wishes }) = arrived else { return told };
+    if !changes.is_empty() {
+        let table = house.shared.table.publish(changes);
         tracing::debug!(generation = %table.generation(), "published");
     }
     drop(sites); // the engine may want them at this moment
     if let Some(acme) = &house.acme {
-        certificates::pass_on(acme, step.wishes);
+        certificates::pass_on(acme, wishes);
     }
     told
 }

@@ -12,6 +12,7 @@ mod access;
 pub mod admin;
 mod admission;
 mod appetite;
+mod arrivals;
 mod backends;
 mod bulk;
 mod certificates;

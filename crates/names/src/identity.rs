@@ -1,6 +1,6 @@
 //! [`TenantId`], [`SiteId`], [`Generation`], [`RequestId`]: who and which.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// The Unix user (uid) who owns a site file. Root's sites are the operator's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -25,6 +25,12 @@ impl SiteId {
     }
     /// The relative path.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+/// Maps by site are asked with a text.
+impl Borrow<str> for SiteId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

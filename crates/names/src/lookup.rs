@@ -17,6 +17,11 @@ pub struct Lookup<T> {
 }
 
 impl<T> Lookup<T> {
+    /// With room for so many: whoever knows how many will come spares them from being moved and hashed again.
+    pub fn with_room(count: usize) -> Self {
+        Self { table: HashTable::with_capacity(count), state: RandomState::new() }
+    }
+
     /// Takes a value in. `hash_key` hashes the key of any value that is in, which is wanted when they need more room.
     pub fn insert(&mut self, value: T, hash_key: impl Fn(&T, &mut DefaultHasher)) {
         let hash = |value: &T| {
@@ -56,7 +61,7 @@ impl<T> Lookup<T> {
 
 impl<T> Default for Lookup<T> {
     fn default() -> Self {
-        Self { table: HashTable::new(), state: RandomState::new() }
+        Self::with_room(0)
     }
 }
 

@@ -16,19 +16,18 @@ pub(crate) fn cut<E>(
     mut seal: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<usize, E> {
     let mut joined = spare::joined();
-    joined.clear();
     let mut last: &[u8] = &[]; // less than a record; empty while there is a beginning of one in `joined`
     let mut taken = 0;
     for part in parts.iter().filter(|part| !part.is_empty()) {
         let mut rest = &part[..part.len().min(limit - taken)];
         taken += rest.len();
-        joined.extend_from_slice(last);
-        if !joined.is_empty() {
-            let (first, after) = rest.split_at(rest.len().min(RECORD - joined.len()));
-            joined.extend_from_slice(first);
+        joined.push(last);
+        if !joined.bytes().is_empty() {
+            let (first, after) = rest.split_at(rest.len().min(RECORD - joined.bytes().len()));
+            joined.push(first);
             rest = after;
-            if joined.len() == RECORD {
-                seal(&joined)?;
+            if joined.bytes().len() == RECORD {
+                seal(joined.bytes())?;
                 joined.clear();
             }
         }
@@ -39,7 +38,7 @@ pub(crate) fn cut<E>(
         last = after;
     }
     // What is left is in one of the two.
-    match (&joined[..], last) {
+    match (joined.bytes(), last) {
         ([], []) => {}
         ([], piece) | (piece, _) => seal(piece)?,
     }

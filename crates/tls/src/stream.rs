@@ -130,13 +130,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         ready!(self.poll_send(cx))?;
-        let mut buffer = spare::outgoing(WRITE_ROOM);
-        let mut end = 0;
+        let mut buffer = spare::outgoing(spare::LEAD + WRITE_ROOM);
+        let mut end = spare::LEAD;
         let taken = cut(parts, WRITE_SIZE, |plaintext| {
             end = self.session.seal(plaintext, &mut buffer, end)?;
             Ok::<_, Fault>(())
         })?;
-        let mut ciphertext = &buffer[..end];
+        let mut ciphertext = &buffer[spare::LEAD..end];
         while !ciphertext.is_empty() && self.session.unsent().is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, ciphertext) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),

@@ -304,13 +304,10 @@ impl Claims {
         all
     }
 
-    /// Sites that serve a name, in order, each with a tenant of one of its names: those that are not on disk any more are to
-    /// be released after a start.
-    pub fn sites(&self) -> Vec<(SiteId, TenantId)> {
-        let tenant = |site: &SiteId| self.held.of_site(site).find_map(|name| Some(self.held.of(name)?.tenant));
-        let mut sites: Vec<_> = self.held.sites().filter_map(|site| Some((site.clone(), tenant(site)?))).collect();
-        sites.sort_unstable();
-        sites
+    /// Sites that serve a name, in no order, each with a tenant of one of its names: those that are not on disk any more are
+    /// to be released after a start.
+    pub fn sites(&self) -> impl Iterator<Item = (&SiteId, TenantId)> {
+        self.held.sites()
     }
 
     fn enter(&mut self, pattern: &HostPattern, claim: &Claim) {

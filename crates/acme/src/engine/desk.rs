@@ -225,7 +225,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         self.opening = next;
         self.planner.pack();
         self.resume_pending(known);
-        self.changed();
+        self.tally_at = Instant::now();
     }
 
     /// Lets the planner decide, makes its records durable, and only then starts what it decided.
@@ -348,8 +348,9 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let _ = self.journal.write(records, Before::Waiting);
     }
 
+    /// While sites arrive there is nothing to count that would hold for long.
     fn publish(&mut self) {
-        if Instant::now() >= self.tally_at {
+        if !matches!(self.opening, Opening::At(_)) && Instant::now() >= self.tally_at {
             self.make_known();
         }
     }

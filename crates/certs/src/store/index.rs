@@ -54,6 +54,12 @@ impl Covered {
 }
 
 impl Index {
+    /// So many issuances are on their way, of a name each for the most part.
+    pub(super) fn expect(&mut self, count: usize) {
+        debug_assert!(self.entries.is_empty(), "names that are in would be lost");
+        self.names = Lookup::with_room(count);
+    }
+
     /// Takes an issuance in. Several may come in any order.
     pub(super) fn insert(&mut self, issued: Issued) {
         let entry = Arc::new(self.kinds.pack(issued));
@@ -175,6 +181,9 @@ impl Index {
 
     /// Those that count for none of their names, because of what was retired.
     pub(super) fn idle(&self) -> Vec<Arc<Entry>> {
+        if self.floors.is_empty() {
+            return Vec::new();
+        }
         self.entries.values().filter(|entry| !self.is_among_latest(entry, usize::MAX)).cloned().collect()
     }
 

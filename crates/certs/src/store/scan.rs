@@ -36,6 +36,7 @@ pub(super) fn scan(layout: &Layout, disk: &Disk) -> Result<Found, StoreError> {
         }
     }
     let ids = directories(layout, disk, Place::Live, &mut found)?;
+    found.index.expect(ids.len());
     for (id, read) in on_all_cores(ids, |id| issued(disk, &layout.directory(Place::Live, id), id.clone())) {
         if let Some(issued) = found.take(&layout.directory(Place::Live, &id), read)? {
             found.index.insert(issued);

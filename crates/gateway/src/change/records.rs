@@ -28,7 +28,7 @@ impl Records {
         self.by_site.get_mut(id).map(|record| &mut **record)
     }
 
-    pub(super) fn contains_key(&self, id: &SiteId) -> bool {
+    pub(super) fn contains_key(&self, id: &str) -> bool {
         self.by_site.contains_key(id)
     }
 

@@ -18,7 +18,7 @@ impl Sites {
     pub(crate) fn refresh_files(&mut self, from: Option<&SiteId>, limit: usize) -> (Step, Option<SiteId>) {
         let mut step = Step::default();
         let start = from.map_or(Bound::Unbounded, Bound::Excluded);
-        let ids: Vec<_> = self.with_files.range((start, Bound::Unbounded)).take(limit).cloned().collect();
+        let ids: Vec<_> = self.with_files.range::<SiteId, _>((start, Bound::Unbounded)).take(limit).cloned().collect();
         for id in &ids {
             self.contain(id, &mut step, |sites, step| sites.refresh(id, step));
         }

@@ -32,11 +32,11 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn new(within: Vec<(SiteId, TenantId)>) -> Self {
-        let mut roster = Self::default();
+    pub(super) fn new<'a>(within: impl Iterator<Item = (&'a SiteId, TenantId)>) -> Self {
+        let mut roster = Self { within: HashMap::with_capacity(within.size_hint().0), ..Self::default() };
         for (id, tenant) in within {
             *roster.counts.entry(tenant).or_default() += 1;
-            roster.within.insert(id, tenant);
+            roster.within.insert(id.clone(), tenant);
         }
         roster
     }

@@ -39,9 +39,17 @@ struct Holding {
 struct FromTheRight(HostPattern);
 
 impl FromTheRight {
-    fn labels(&self) -> impl Iterator<Item = &str> {
-        let star = matches!(self.0, HostPattern::Wildcard(_)).then_some("*");
-        self.0.base().into_iter().flat_map(|base| base.as_str().rsplit('.')).chain(star)
+    fn base(&self) -> &[u8] {
+        self.0.base().map_or(b"", |base| base.as_str().as_bytes())
+    }
+
+    /// The label to the left of the last so many bytes, which end at a label's border.
+    fn label_before(&self, common: usize) -> Option<&[u8]> {
+        let base = self.base();
+        let rest = &base[..base.len() - common];
+        let rest = rest.strip_suffix(b".").unwrap_or(rest);
+        let star = matches!(self.0, HostPattern::Wildcard(_)).then_some(&b"*"[..]);
+        if rest.is_empty() { star } else { rest.rsplit(|byte| *byte == b'.').next() }
     }
 
     /// Strictly: the zone itself is not.
@@ -52,8 +60,18 @@ impl FromTheRight {
 }
 
 impl Ord for FromTheRight {
+    /// By the first labels that differ. What is common to the right of them is passed over as bytes: a start sorts every name.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.labels().cmp(other.labels())
+        let (one, two) = (self.base(), other.base());
+        let same = one.iter().rev().zip(two.iter().rev()).take_while(|(one, two)| one == two).count();
+        let is_border = |base: &[u8]| base.len() == same || base[base.len() - same - 1] == b'.';
+        let common = if is_border(one) && is_border(two) {
+            same
+        } else {
+            let within = &one[one.len() - same..]; // of a label, before the first border
+            within.iter().position(|byte| *byte == b'.').map_or(0, |dot| same - dot - 1)
+        };
+        self.label_before(common).cmp(&other.label_before(common))
     }
 }
 
@@ -118,7 +136,8 @@ impl Names {
 impl Held {
     /// Claims that were written down. Trees that are built at once have no half-empty nodes.
     pub(super) fn restore(written: impl Iterator<Item = (HostPattern, Claim)>) -> Self {
-        let mut held = Self::default();
+        let room = written.size_hint().0;
+        let mut held = Self { claims: Lookup::with_room(room), by_site: Lookup::with_room(room), ..Self::default() };
         written.for_each(|(name, claim)| held.put(name, claim));
         held.zones = held.claims.iter().filter_map(|holding| zone(&holding.name)).collect();
         held
@@ -154,8 +173,10 @@ impl Held {
         names.into_iter().flat_map(Names::iter)
     }
 
-    pub(super) fn sites(&self) -> impl Iterator<Item = &SiteId> {
-        self.by_site.iter().filter_map(|names| site_of(&self.claims, names))
+    /// Who serves a name, each with the tenant of one of its names.
+    pub(super) fn sites(&self) -> impl Iterator<Item = (&SiteId, TenantId)> {
+        let claims = self.by_site.iter().filter_map(|names| self.of(names.first()?));
+        claims.map(|claim| (&claim.site, claim.tenant))
     }
 
     pub(super) fn count(&self, tenant: TenantId) -> u32 {
@@ -293,7 +314,10 @@ mod tests {
             assert_eq!(names, serves.map(|(name, _)| name).collect::<Vec<_>>(), "{site}");
         }
         let serving: BTreeSet<_> = model.values().filter(|claim| claim.until.is_none()).map(|c| &c.site).collect();
-        assert_eq!((held.sites().count(), held.sites().collect::<BTreeSet<_>>()), (serving.len(), serving));
+        assert_eq!(
+            (held.sites().count(), held.sites().map(|(site, _)| site).collect::<BTreeSet<_>>()),
+            (serving.len(), serving)
+        );
         for tenant in 0..3 {
             let own = model.values().filter(|claim| claim.tenant == TenantId(tenant)).count();
             assert_eq!(held.count(TenantId(tenant)) as usize, own);
@@ -307,6 +331,29 @@ mod tests {
         }
         let first = model.iter().filter_map(|(name, claim)| Some((claim.until?, name.clone()))).min();
         assert_eq!(held.first_end(), first.as_ref());
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_labels_from_the_right() {
+        let labels = ["a", "b", "ab", "ba", "a-b", "test"];
+        let mut names = Vec::new();
+        for one in labels {
+            for two in labels {
+                names.extend([one.to_owned(), format!("{one}.{two}"), format!("*.{one}"), format!("*.{one}.{two}")]);
+                names.extend(labels.map(|three| format!("{one}.{two}.{three}")));
+            }
+        }
+        let names: Vec<_> = names.iter().map(|name| FromTheRight(HostPattern::parse(name).unwrap())).collect();
+        let by_labels = |name: &FromTheRight| {
+            let mut labels: Vec<_> = name.0.to_string().split('.').map(str::to_owned).collect();
+            labels.reverse();
+            labels
+        };
+        for one in &names {
+            for two in &names {
+                assert_eq!(one.cmp(two), by_labels(one).cmp(&by_labels(two)), "{} and {}", one.0, two.0);
+            }
+        }
     }
 
     #[test]
