@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_lies_behind_free_bytes_of_its_memory() {
+        let (intake, mut buffer) = (Intake::default(), BytesMut::new());
+        for _ in 0..2 {
+            intake.make_room(&mut buffer, None);
+            let place = buffer.as_ptr() as usize;
+            assert!(buffer.try_reclaim(LEAD + SMALL), "it is the whole of its memory");
+            assert_eq!(buffer.as_ptr() as usize + LEAD, place);
+        }
+    }
+
+    #[test]
     fn what_is_held_stays_and_what_is_left_of_its_buffer_is_used_first() {
         let (mut intake, mut buffer) = (Intake::default(), BytesMut::new());
         read(&mut intake, &mut buffer, None, SMALL - 1000);

@@ -348,11 +348,16 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
         let _ = self.journal.write(records, Before::Waiting);
     }
 
-    /// While sites arrive there is nothing to count that would hold for long.
     fn publish(&mut self) {
-        if !matches!(self.opening, Opening::At(_)) && Instant::now() >= self.tally_at {
+        if self.tally_wait().is_some_and(|wait| wait.is_zero()) {
             self.make_known();
         }
+    }
+
+    /// Until counts are made known; `None`: while sites arrive there is nothing to count that would hold for long.
+    fn tally_wait(&self) -> Option<Duration> {
+        let is_arriving = matches!(self.opening, Opening::At(_));
+        (!is_arriving).then(|| self.tally_at.saturating_duration_since(Instant::now()))
     }
 
     /// Looks at all names. The more there are, the more seldom: changes come at any time, and the engine has other work.
@@ -373,8 +378,7 @@ impl<C: Ca, T: Fn(&Event)> Desk<C, T> {
                 self.journal.wait().or(planned.map(|wait| if wait.is_zero() { SLEEP_AGAIN } else { wait }))
             }
         };
-        let tally = self.tally_at.saturating_duration_since(instant);
-        [Some(tally), calendar].into_iter().flatten().fold(SLEEP_LIMIT, Duration::min)
+        [self.tally_wait(), calendar].into_iter().flatten().fold(SLEEP_LIMIT, Duration::min)
     }
 
     /// What is in flight is dropped: its pending directories are what the next run goes on from.
