@@ -456,7 +456,7 @@ fn publish<T>(house: &House, when: When, walk: impl FnOnce(&mut Sites) -> (Step,
         let table = house.shared.table.publish(changes);
         tracing::debug!(generation = %table.generation(), "published");
     }
-    drop(sites); // the engine may want them at this moment
+    // Under the lock of the sites: the engine believes the last word on a site, which must be that of the last walk.
     if let Some(acme) = &house.acme {
         certificates::pass_on(acme, wishes);
     }
