@@ -16,10 +16,10 @@ use std::{
     path::Path,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use vestibule_acme::{Engine, Handle};
@@ -28,17 +28,16 @@ use vestibule_listener::{ConnectionLimits, Permits, Protocol};
 use vestibule_names::{HostPattern, SiteId};
 use vestibule_proxy::UpstreamBudget;
 use vestibule_vhost::Claim;
-use vestibule_watch::{Batch, Change, Next, OpenError, Presence, StopHandle, WatchConfig};
+use vestibule_watch::{Batch, Change, Next, StopHandle, WatchConfig};
 
 use crate::{
     Config, StartError,
     access::{self, AccessSender},
-    arrivals::{Arrivals, Arrived},
+    arrivals::Arrivals,
     backends::{self, Denials},
     certificates::{self, AcmeThread},
     change::{Certifier, Clock, Sites, Step, Surroundings},
-    config::{AcmePolicy, BATCH_QUEUE_LIMIT, CERTIFICATE_POLL},
-    fault::chain,
+    config::{AcmePolicy, BATCH_QUEUE_LIMIT},
     front::Front,
     ledger::Ledger,
     live::SiteTable,
@@ -49,17 +48,9 @@ use crate::{
     tenant::Tenant,
     tenant_log::{self, TenantLog, TenantLogReader},
     totals::Totals,
+    walks::{self, When},
     worker::{self, DrainSignal, Shared},
 };
-
-/// Changes that are walked, committed and published in one step: bounds how long the admin interface waits at a start.
-const STEP_LIMIT: usize = 1000;
-
-/// Between two looks at the wall clock for names whose grace is over: it may be set while we wait.
-const GRACE_LOOK: Duration = Duration::from_secs(60);
-
-/// Sites whose certificate files are looked at in one step.
-const LOOK_LIMIT: usize = 100;
 
 /// What the control side knows; shared by its threads only.
 #[derive(Clone)]
@@ -75,16 +66,7 @@ pub(crate) struct House {
     pub(crate) acme: Option<Handle>,
     sites: Arc<Mutex<Sites>>,
     /// Locked while `sites` are.
-    arrivals: Arc<Mutex<Arrivals>>,
-}
-
-/// When what a step comes to is live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// When the call returns.
-    Now,
-    /// After the first scan the same; while it goes on, with more of its sites.
-    WithOthers,
+    pub(crate) arrivals: Arc<Mutex<Arrivals>>,
 }
 
 /// Set once the first scan is live, or once it never will be.
@@ -95,7 +77,7 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    fn settle(&self, live: bool) {
+    pub(crate) fn settle(&self, live: bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.is_none() {
             *state = Some(live);
@@ -130,12 +112,12 @@ impl House {
 
     /// A change that somebody asked for: committed and published when this returns. May wait for the disk.
     pub(crate) fn change<T>(&self, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
-        publish(self, When::Now, walk)
+        walks::publish(self, When::Now, walk)
     }
 
     /// What the first scan has walked so far goes live.
     pub(crate) fn publish_arrivals(&self) {
-        publish(self, When::Now, |_| (Step::default(), ()));
+        walks::publish(self, When::Now, |_| (Step::default(), ()));
     }
 }
 
@@ -188,7 +170,7 @@ pub(crate) fn open(config: Config) -> Result<(House, Threads), StartError> {
     let ready = Arc::default();
     let watching = Watching::start(watch_config.clone(), Arc::clone(&ready)).map_err(no_thread)?;
     let stop = watching.stop.clone();
-    let look = move |id: &SiteId| look_for(&watch_config, id);
+    let look = move |id: &SiteId| walks::look_for(&watch_config, id);
     furnish(config, ledger, claims, ready)
         .and_then(|furnished| start(furnished, watching, look))
         .inspect_err(|_| stop.stop())
@@ -259,16 +241,17 @@ fn furnish(
         tenancy: shared.config.tenancy.clone(),
         clock: Clock::of_the_wall(),
     };
+    let started = Instant::now();
     let house = House {
         shared,
-        started: Instant::now(),
+        started,
         http,
         https,
         ready,
         tenant_logs,
         acme: engine.as_ref().map(|(_, handle)| handle.clone()),
         sites: Arc::new(Mutex::new(Sites::new(surroundings, claims))),
-        arrivals: Arc::default(),
+        arrivals: Arc::new(Mutex::new(Arrivals::new(started))),
     };
     let acme = match engine.zip(front) {
         Some(((engine, handle), front)) => {
@@ -324,7 +307,7 @@ fn start(
     let Furnished { house, bound, acme, logging } = furnished;
     let Watching { stop: watching, batches, thread: watch } = watching;
     let walker = house.clone();
-    let sites = spawn("sites", move || walk_changes(&walker, &batches, &look)).map_err(no_thread)?;
+    let sites = spawn("sites", move || walks::run(&walker, &batches, &look)).map_err(no_thread)?;
     let config = &house.shared.config;
     let workers = bound
         .into_iter()
@@ -352,115 +335,6 @@ fn watch_folder(config: WatchConfig, stop: &StopHandle, batches: &SyncSender<Bat
         tracing::error!(%error, "sites are not watched; what is live stays live");
     }
     ready.settle(false); // says nothing new once the first scan was live
-}
-
-/// The `sites` thread: batches as they come; in between certificate files, a few at a time, and graces that end.
-fn walk_changes(house: &House, queue: &Receiver<Batch>, look: &dyn Fn(&SiteId) -> Change) {
-    let mut next_look = Instant::now() + CERTIFICATE_POLL;
-    let mut from = None;
-    let mut pass = Duration::ZERO;
-    loop {
-        let grace = house.sites().expires_in().map_or(GRACE_LOOK, Duration::from_secs).min(GRACE_LOOK);
-        let wait = next_look.saturating_duration_since(Instant::now()).min(grace);
-        let next = queue.recv_timeout(wait);
-        publish(house, When::WithOthers, |sites| (sites.expire(), ()));
-        match next {
-            Ok(batch) => take_batch(house, batch, look),
-            Err(RecvTimeoutError::Timeout) => house.publish_arrivals(), // a scan that takes long
-            Err(RecvTimeoutError::Disconnected) => return house.publish_arrivals(),
-        }
-        // Also when another batch waits already: who saves a file over and over must not keep certificates of others old.
-        if Instant::now() >= next_look {
-            let began = Instant::now();
-            from = publish(house, When::WithOthers, |sites| sites.refresh_files(from.as_ref(), LOOK_LIMIT));
-            pass += began.elapsed();
-            next_look = Instant::now();
-            if from.is_none() {
-                // Looking costs at most a hundredth of the time, however many files there are.
-                next_look += CERTIFICATE_POLL.max(std::mem::take(&mut pass) * 100);
-            }
-        }
-        take_turns(house, look);
-    }
-}
-
-/// Files that were over their tenant's limit and have room now are read again.
-fn take_turns(house: &House, look: &dyn Fn(&SiteId) -> Change) {
-    loop {
-        let turns = house.sites().turns();
-        if turns.is_empty() {
-            return;
-        }
-        let changes = turns.iter().map(look).collect();
-        publish(house, When::WithOthers, |sites| (sites.apply(changes), ()));
-    }
-}
-
-fn take_batch(house: &House, batch: Batch, look: &dyn Fn(&SiteId) -> Change) {
-    let Batch { changes, complete } = batch;
-    let mut changes = changes.into_iter();
-    while changes.len() > 0 {
-        let step = changes.by_ref().take(STEP_LIMIT).collect();
-        publish(house, When::WithOthers, |sites| (sites.apply(step), ()));
-    }
-    if complete && !house.ready.is_live() {
-        if house.sites().is_empty() {
-            // As after a mount that failed: nobody has left, as far as anybody can tell.
-            let unknown = |id: &SiteId| Change::Unreadable { id: id.clone(), owner: None, problem: empty_folder() };
-            publish(house, When::WithOthers, |sites| (sites.settle_missing(unknown), ()));
-        } else {
-            publish(house, When::WithOthers, |sites| (sites.settle_missing(look), ()));
-        }
-        house.publish_arrivals();
-        tracing::info!(
-            sites = house.sites().standing().served,
-            milliseconds = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "the first scan is live"
-        );
-        if let Some(acme) = &house.acme {
-            acme.ready(); // every name that is wanted has been told
-        }
-        house.ready.settle(true);
-    }
-}
-
-/// A site that the first scan did not see, though the ledger knows it: a folder that may be entered but not listed still
-/// gives its files.
-fn look_for(config: &WatchConfig, id: &SiteId) -> Change {
-    match vestibule_watch::confirm(config, id) {
-        Presence::Gone => Change::Removed(id.clone()),
-        Presence::Unknown(problem) => Change::Unreadable { id: id.clone(), owner: None, problem },
-        Presence::There => vestibule_watch::read_site(config, id),
-    }
-}
-
-fn empty_folder() -> OpenError {
-    OpenError::Io(std::io::Error::other(
-        "the sites folder is empty; if all sites are really gone, start once with any one site file in it",
-    ))
-}
-
-/// Walks a change, commits it, publishes it: in this order, so that what is live is on disk.
-fn publish<T>(house: &House, when: When, walk: impl FnOnce(&mut Sites) -> (Step, T)) -> T {
-    let mut sites = house.sites();
-    let (step, told) = walk(&mut sites);
-    if let Err(error) = sites.commit(step.ledger) {
-        // A full disk must not stop changes: they are live now, and written as soon as the disk takes them.
-        tracing::error!(error = chain(&error), entries = sites.uncommitted(), "site changes are not in the ledger yet");
-    }
-    let may_wait = when == When::WithOthers && !house.ready.is_live();
-    let arrived =
-        house.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take_in(step.table, step.wishes, may_wait);
-    let Some(Arrived { changes, wishes }) = arrived else { return told };
-    if !changes.is_empty() {
-        let table = house.shared.table.publish(changes);
-        tracing::debug!(generation = %table.generation(), "published");
-    }
-    // Under the lock of the sites: the engine believes the last word on a site, which must be that of the last walk.
-    if let Some(acme) = &house.acme {
-        certificates::pass_on(acme, wishes);
-    }
-    told
 }
 
 impl Threads {

@@ -49,6 +49,7 @@ mod turnstile;
 pub mod users;
 mod visitor;
 mod vitals;
+mod walks;
 mod worker;
 
 use std::{

@@ -15,9 +15,8 @@ thread_local! {
     static JOINED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// What is copied from or to a buffer lies behind so many bytes of it. A copy to where a page is about as far advanced as where
-/// it comes from is thirty times as slow on some processors (AMD's Zen 3 and 4: `rep movsb` to an address that is 1 to 15 bytes,
-/// modulo 4 KiB, behind), and rustls copies plaintext behind a header of five bytes at the beginning of memory.
+/// What is copied from or to a buffer lies behind so many bytes of it: rustls copies plaintext behind a header of five bytes at
+/// the beginning of memory, and some processors copy to almost the same place of a page thirty times as slowly (decision 21).
 pub(crate) const LEAD: usize = 256;
 /// The same for small pieces that become one record, which come from behind a [`LEAD`] themselves.
 const JOINED_LEAD: usize = 1024 + LEAD;

@@ -33,7 +33,7 @@ pub(super) struct Roster {
 
 impl Roster {
     pub(super) fn new<'a>(within: impl Iterator<Item = (&'a SiteId, TenantId)>) -> Self {
-        let mut roster = Self { within: HashMap::with_capacity(within.size_hint().0), ..Self::default() };
+        let mut roster = Self::default();
         for (id, tenant) in within {
             *roster.counts.entry(tenant).or_default() += 1;
             roster.within.insert(id.clone(), tenant);
