@@ -17,13 +17,17 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_pro
 
 use crate::wait::{eventually, within};
 
-/// May we start processes of other users? If not, says on the terminal (past the capture of test output) what is left
-/// out.
+/// Says something on the terminal, past the capture of test output.
+pub fn note(what: &str) {
+    let mut terminal = std::io::stderr();
+    writeln!(terminal, "note: {what}").unwrap();
+}
+
+/// May we start processes of other users? If not, says on the terminal what is left out.
 pub fn root_or_note(left_out: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        let mut terminal = std::io::stderr();
-        writeln!(terminal, "note: left out, because it needs root: {left_out}").unwrap();
+        note(&format!("left out, because it needs root: {left_out}"));
     }
     root
 }

@@ -34,6 +34,30 @@ async fn pebble_starts_with_everything_set() {
     assert_eq!(pebble.directory(), pebble.builder.directory());
 }
 
+#[test]
+fn a_pebble_that_waits_for_itself_is_known_by_its_stacks() {
+    let stack = |calls: &[&str]| {
+        let calls = calls.iter().map(|call| format!("{call}(0xc0001, {{0x1, 0x2}})\n\t./file.go:7 +0x1d\n"));
+        format!("goroutine 7 [semacquire]:\n{}", calls.collect::<String>())
+    };
+    let show = "github.com/letsencrypt/pebble/wfe.(*WebFrontEndImpl).orderForDisplay";
+    let (lock, serve) = ("sync.(*RWMutex).RLock", "net/http.HandlerFunc.ServeHTTP");
+    let traces = [
+        ([stack(&["runtime.gopark", serve]), stack(&["runtime.gopark", lock, show, serve])], true),
+        ([stack(&[lock, serve]), stack(&["runtime.gopark", show, serve])], false),
+    ];
+    for (stacks, is_locked_out) in traces {
+        assert_eq!(locked_out(&stacks.join("\n")), is_locked_out, "{stacks:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pebble_that_is_well_is_not_taken_for_one_that_waits_for_itself() {
+    let mut pebble = Pebble::builder().start(80, 443).await;
+    assert!(!pebble.ends_locked_out().await);
+    assert!(pebble.log().contains("SIGQUIT") && pebble.log().contains("letsencrypt/pebble"), "{}", pebble.log());
+}
+
 #[tokio::test]
 async fn the_name_server_takes_what_it_is_told() {
     let dns = ChallTestServer::start().await;
