@@ -2,7 +2,8 @@
 //! its bytes moved, requests walked, and responses sent in turns.
 //!
 //! A request is walked as a future in a place of its own, which is polled when it rings; there is no task and no channel
-//! per request. What all of them have to say in one turn is written together. An idle connection holds no buffer.
+//! per request. What all of them have to say in one turn is written together, and with what comes right after it. An idle
+//! connection holds no buffer.
 //!
 //! | module | what |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `inbox` | their bodies |
 //! | `answer` | responses, fairly in turns |
 //! | `outbox` | what is to be written |
+//! | `lull` | when it is |
 //!
 //! Not here: when a connection has to end for what it does not do (`serve`, `vitals`).
 
@@ -40,12 +42,14 @@ mod answer;
 mod bells;
 mod exchanges;
 mod inbox;
+mod lull;
 mod outbox;
 
 use answer::Queue;
 use bells::Bells;
 use exchanges::{Exchange, Exchanges, Step};
 use inbox::{Expected, Given, Note, Notes};
+use lull::Lull;
 use outbox::Outbox;
 
 /// What one upload may have in flight towards us, bytes (RFC 9113 section 6.9).
@@ -74,6 +78,7 @@ pub(crate) struct Http2<S> {
     outbox: Outbox,
     exchanges: Exchanges,
     queue: Queue,
+    lull: Lull,
     bells: Arc<Bells>,
     notes: Rc<Notes>,
     state: State,
@@ -128,6 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
             outbox,
             exchanges: Exchanges::new(Arc::clone(&bells)),
             queue: Queue::default(),
+            lull: Lull::default(),
             notes: Notes::new(Arc::clone(&bells)),
             bells,
             state: State::Serving,
@@ -147,6 +153,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
             self.walk();
             self.heed();
             self.fill();
+            if read == Progress::None && self.gathers(cx) {
+                return Poll::Pending;
+            }
             let written = self.write(cx)?;
             if self.codec.is_drained() && written.is_ready() {
                 self.state = State::Ending(None);
@@ -312,9 +321,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http2<S> {
         }
     }
 
+    /// Does what is to be written wait for more? We have done all that we can, and others may bring more at any moment.
+    fn gathers(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_idle = self.bells.are_silent() && self.notes.are_none() && self.queue.is_empty();
+        let awaits = is_idle && self.outbox.len() > 0 && self.exchanges.await_others();
+        awaits && self.lull.poll(self.outbox.len(), cx).is_pending()
+    }
+
     /// Writes what there is. Pending: the client takes nothing.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
-        let Self { outbox, io, codec, .. } = self;
+        let Self { outbox, io, codec, lull, .. } = self;
+        lull.end();
         match outbox.poll_write(io, cx, |count| codec.wrote(count)) {
             Poll::Ready(written) => written.map(Poll::Ready),
             Poll::Pending => Ok(Poll::Pending),

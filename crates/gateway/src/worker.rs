@@ -407,7 +407,7 @@ pub(crate) mod tests {
             totals: Arc::new(Totals::new()),
             tasks: Arc::new([Tasks::default()]),
             refusals: Arc::new(Refusals::new(std::time::Instant::now())),
-            upstream_sockets: UpstreamBudget::new(1),
+            upstream_sockets: UpstreamBudget::new(2),
             border: Border::default(),
             denials: Arc::default(),
             access: crate::access::start(&config.access, None).expect("starts").0,

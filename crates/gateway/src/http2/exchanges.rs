@@ -104,6 +104,15 @@ impl Exchanges {
         exchange.as_mut().map(|exchange| (exchange, &*bell))
     }
 
+    /// May somebody else than client and ourselves have a response, or a piece of one, at any moment?
+    pub(super) fn await_others(&self) -> bool {
+        self.places.iter().filter_map(|place| place.exchange.as_ref()).any(|exchange| match &exchange.step {
+            Step::Walking(_) => true,
+            Step::Answering(answer) => answer.turn == Turn::Body,
+            Step::Answered => false,
+        })
+    }
+
     /// The place of a stream.
     pub(super) fn find(&self, stream: StreamId) -> Option<usize> {
         let is_it = |place: &Place| place.exchange.as_ref().is_some_and(|exchange| exchange.stream == stream);

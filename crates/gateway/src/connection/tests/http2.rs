@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use http::{Method, Request, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt, AsyncWrite as _, AsyncWriteExt, DuplexStream, duplex};
 use vestibule_proxy::Scheme;
 
 use super::*;
@@ -326,5 +326,43 @@ fn many_small_frames_are_a_turn_by_themselves() {
         // It goes on by itself to the end.
         drop(client);
         serving.await;
+    });
+}
+
+#[test]
+fn answers_that_come_one_after_the_other_are_written_together() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let backend = listener.local_addr().expect("bound");
+        let site = format!("hosts: a.localhost\nredirect_to_https: false\nupstream: {backend}\n");
+        let gate = Gate::owned(TenantId::OPERATOR, WithoutCertificate::Placeholder, &[&site]);
+        let (mut client, ended) = served(&gate, LARGE);
+        client.write_all(&[PREFACE, &headers(5, 1), &headers(5, 3)].concat()).await.expect("taken");
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let mut stream = tokio::io::BufReader::new(listener.accept().await.expect("asked").0);
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                stream.read_line(&mut line).await.expect("a line");
+            }
+            asked.push(stream);
+        }
+        for stream in &mut asked {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await.expect("sent");
+            // The first is seen, and is all that there is.
+            tokio::task::yield_now().await;
+        }
+        let mut heard = vec![0; LARGE];
+        let hellos = loop {
+            let count = client.read(&mut heard).await.expect("an answer");
+            let hellos = heard[..count].windows(5).filter(|bytes| bytes == b"hello").count();
+            if hellos > 0 {
+                break hellos;
+            }
+        };
+        assert_eq!(hellos, 2);
+        drop(client);
+        ended.await.expect("no panic");
     });
 }
