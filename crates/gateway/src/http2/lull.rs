@@ -21,10 +21,10 @@ pub(super) struct Lull {
 }
 
 impl Lull {
-    /// Is it time to write so many bytes? If not, the task is woken after the next look for events.
+    /// Is it time to write so many bytes? If not, the task is woken after the next look for events. Once they are written,
+    /// [`Lull::end`] is to be called.
     pub(super) fn poll(&mut self, gathered: usize, cx: &mut Context<'_>) -> Poll<()> {
         if gathered <= self.gathered || gathered >= RECORD || self.looks == LOOKS {
-            self.end();
             return Poll::Ready(());
         }
         *self = Self { looks: self.looks + 1, gathered };
@@ -52,6 +52,7 @@ mod tests {
         assert!(!waits(&mut lull, 0), "nothing to wait with");
         assert!(waits(&mut lull, 10) && waits(&mut lull, 20));
         assert!(!waits(&mut lull, 20));
+        lull.end();
         assert!(waits(&mut lull, 5), "it begins anew");
     }
 
@@ -59,6 +60,7 @@ mod tests {
     fn nothing_waits_for_long_and_a_full_record_does_not_wait() {
         let mut lull = Lull::default();
         assert_eq!((1..).take_while(|gathered| waits(&mut lull, *gathered)).count(), usize::from(LOOKS));
+        lull.end();
         assert!(!waits(&mut lull, RECORD));
         assert!(waits(&mut lull, RECORD - 1) && !waits(&mut lull, RECORD));
     }
