@@ -84,7 +84,7 @@ pub use self::{
     error::StoreError,
     ids::{CaId, IssuanceId, KeyType},
     pending::Pending,
-    proofs::Proof,
+    proofs::{Noted, Proof},
 };
 use crate::{Fingerprint, private_folder, tls, vault::VaultError};
 

@@ -68,7 +68,7 @@ impl Walk<'_> {
         let proofs = self.choose(&authorizations).map_err(Stop::dead)?;
         let mut answers = Answers::default();
         let decided = match self.answer(placed, &proofs, &mut answers).await {
-            Ok(()) => self.decide(placed, &proofs).await,
+            Ok(again) => self.decide(placed, &proofs, &again).await,
             Err(stop) => Err(stop),
         };
         drop(answers.opened);
@@ -159,8 +159,13 @@ impl Walk<'_> {
         Failure::new(FailureKind::Configuration, sentence)
     }
 
-    /// Everything in place, then the CA is told.
-    async fn answer(&mut self, placed: &mut impl Placed, proofs: &[Proof], answers: &mut Answers) -> Result<(), Stop> {
+    /// Everything in place, then the CA is told. Returns the names of which an earlier attempt may have told it.
+    async fn answer(
+        &mut self,
+        placed: &mut impl Placed,
+        proofs: &[Proof],
+        answers: &mut Answers,
+    ) -> Result<Vec<HostPattern>, Stop> {
         let mut records = Vec::new();
         for proof in proofs {
             match (proof.offer.kind, &proof.name) {
@@ -173,11 +178,11 @@ impl Walk<'_> {
         }
         self.present(&records, answers).await?;
         let noted: Vec<_> = proofs.iter().map(|proof| (proof.index, proof.noted())).collect();
-        self.answer_for(placed, &noted).await?;
+        let again = self.answer_for(placed, &noted).await?;
         for proof in proofs {
             self.tell(placed, proof).await?;
         }
-        Ok(())
+        Ok(again)
     }
 
     fn open(&self, proof: &Proof) -> Result<Opened, Failure> {
@@ -248,8 +253,14 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks until every name is proved or has failed.
-    async fn decide(&mut self, placed: &mut impl Placed, proofs: &[Proof]) -> Result<Proved, Stop> {
+    /// Looks until every name is proved or has failed. What became of those of which the CA was told `again` may be what it
+    /// found between two runs.
+    async fn decide(
+        &mut self,
+        placed: &mut impl Placed,
+        proofs: &[Proof],
+        again: &[HostPattern],
+    ) -> Result<Proved, Stop> {
         let doubt = Doubt::within(self.client.config.timeouts.order);
         let mut left: Vec<(&Proof, Doubt)> = proofs.iter().map(|proof| (proof, doubt)).collect();
         let mut proved = Proved::new();
@@ -279,6 +290,9 @@ impl Walk<'_> {
             left = open;
         }
         match self.failed(&failed) {
+            Some(failure) if failed.iter().any(|failed| again.contains(&failed.name)) => {
+                Err(Stop::dead(self.unheard(failure.names)))
+            }
             Some(failure) => Err(Stop::dead(failure)),
             None if left.is_empty() => Ok(proved),
             None => Err(Stop::resumable(self.out_of_time().after(placed.retry_after()))),

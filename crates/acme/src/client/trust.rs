@@ -41,15 +41,19 @@ impl Walk<'_> {
         self.disown(placed, &strange).await
     }
 
-    /// The CA is about to be told to look for these.
-    pub(super) async fn answer_for(&mut self, placed: &mut impl Placed, proofs: &[(usize, Proof)]) -> Result<(), Stop> {
+    /// The CA is about to be told to look for these. Returns those of which an earlier attempt may have told it.
+    pub(super) async fn answer_for(
+        &mut self,
+        placed: &mut impl Placed,
+        proofs: &[(usize, Proof)],
+    ) -> Result<Vec<HostPattern>, Stop> {
         let (store, order) = (&self.client.tools.store, self.order);
-        let noted: Vec<_> = proofs.iter().map(|(_, proof)| proof.clone()).collect();
-        let taken = store.note_proofs(&order.ca, order.tenant, &noted, std::time::SystemTime::now());
-        let taken = taken.map_err(|error| Stop::resumable(storage(&error)))?;
-        let strange = proofs.iter().filter(|(_, proof)| taken.contains(&proof.name));
+        let ours: Vec<_> = proofs.iter().map(|(_, proof)| proof.clone()).collect();
+        let noted = store.note_proofs(&order.ca, order.tenant, &ours, std::time::SystemTime::now());
+        let noted = noted.map_err(|error| Stop::resumable(storage(&error)))?;
+        let strange = proofs.iter().filter(|(_, proof)| noted.taken.contains(&proof.name));
         let strange: Vec<_> = strange.map(|(index, proof)| (*index, proof.name.clone())).collect();
-        self.disown(placed, &strange).await
+        self.disown(placed, &strange).await.map(|()| noted.again)
     }
 
     fn is_own(&self, authorization: &Authorization) -> Result<bool, Stop> {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     config::Need,
-    failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind, NameFailure},
     plan::{Obtained, Order},
 };
 
@@ -138,12 +138,17 @@ impl<'a> Walk<'a> {
         };
         if placed.status() == Status::Invalid {
             tracing::info!(ca = %self.order.ca, order = url, "an earlier order has become invalid");
-            let failed = self.unheard(&mut placed).await;
-            return Err(self.give_up(pending, failed));
+            let found = placed.authorizations().await.unwrap_or_default();
+            let names = self.failed(&found).map(|failure| failure.names).unwrap_or_default();
+            return Err(self.give_up(pending, self.unheard(names)));
         }
-        // Some CAs leave an authorization open whose challenge failed in the earlier run: nothing proves it any more.
         if placed.status() == Status::Pending {
             let found = self.authorizations(&mut placed).await.map_err(|stop| stop.failure)?;
+            if let Some(failed) = self.failed(&found) {
+                tracing::info!(ca = %self.order.ca, order = url, "a proof of an earlier order has failed");
+                return Err(self.give_up(pending, self.unheard(failed.names)));
+            }
+            // Some CAs leave an authorization open whose challenge failed in the earlier run: nothing proves it any more.
             if self.choose(&found).is_err() {
                 tracing::info!(ca = %self.order.ca, order = url, "the challenges of an earlier order are spent");
                 return Err(self.give_up(pending, self.gone()));
@@ -153,11 +158,9 @@ impl<'a> Walk<'a> {
         self.finish(pending, &mut placed).await
     }
 
-    /// The order came to nothing while nobody listened: which names failed is told, for the CA has counted them. Whether they
-    /// fail again is not known: perhaps it was we who were away.
-    async fn unheard(&mut self, placed: &mut impl Placed) -> Failure {
-        let found = placed.authorizations().await.unwrap_or_default();
-        let names = self.failed(&found).map(|failure| failure.names).unwrap_or_default();
+    /// The CA may have looked while nobody was here to answer: which names failed is told, for the CA has counted them. Whether
+    /// they fail again is not known: perhaps it was we who were away.
+    pub(super) fn unheard(&self, names: Vec<NameFailure>) -> Failure {
         Failure { names, ..self.gone() }
     }
 

@@ -166,7 +166,7 @@ impl Planner {
         let id = self.job_id();
         let order = self.order_of(&names, lead, route);
         let holds = Holds { job: id, counted: !route.exempt, order: !route.exempt, domains, set };
-        let flight = Flight { order: order.clone(), names, ca: Some(route.ca), holds, started: now };
+        let flight = Flight { order: order.clone(), names, ca: Some(route.ca), holds, started: now, resumed: false };
         self.take_off(flight, now);
         self.cas[route.ca].probes(id, now);
         Some(Job { id, work: Work::Order(order) })

@@ -39,6 +39,8 @@ pub(super) struct Flight {
     pub(super) ca: Option<usize>,
     pub(super) holds: Holds,
     pub(super) started: Timestamp,
+    /// An earlier run placed it.
+    pub(super) resumed: bool,
 }
 
 impl Planner {
@@ -82,7 +84,7 @@ impl Planner {
                 if let Some(ca) = orphan.ca {
                     self.cas[ca].unhold(&orphan.holds);
                 }
-                Flight { names, holds: Holds { job, ..orphan.holds }, order, ..orphan }
+                Flight { names, holds: Holds { job, ..orphan.holds }, order, resumed: true, ..orphan }
             }
             None => self.unknown_flight(job, order, names, now),
         };
@@ -101,7 +103,7 @@ impl Planner {
         let (domains, set) = self.counted_under(&names);
         let exempt = matches!(order.renews, Some((_, Some(_))));
         let holds = Holds { job, counted: !exempt, order: false, domains, set };
-        Flight { order, names, ca, holds, started: now }
+        Flight { order, names, ca, holds, started: now, resumed: true }
     }
 
     /// The CA's answer to an order of an earlier run never came to the disk: it may have counted the order, but nothing of it

@@ -151,7 +151,7 @@ impl Planner {
             challenges: Vec::new(),
             dns: None,
         };
-        Some(Flight { order, names: Vec::new(), ca, holds, started: record.started })
+        Some(Flight { order, names: Vec::new(), ca, holds, started: record.started, resumed: false })
     }
 
     fn ca_named(&mut self, id: &CaId) -> Option<&mut Ca> {

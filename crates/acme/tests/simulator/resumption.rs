@@ -132,6 +132,35 @@ async fn a_resumed_order_may_stand_anywhere() {
 }
 
 #[tokio::test]
+async fn a_proof_that_the_ca_was_told_of_before_a_kill_is_nobodys_fault() {
+    let (mut scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
+    let order = order(&["a.test"], &[Http01]);
+    // It looked while nobody was there to answer, and says so when it is asked again.
+    simulated.script("a.test", &[Outcome::Stalled, Outcome::Connection]);
+    let client = known_client(&scene, &simulated).await;
+    let before = simulated.count(Endpoint::Challenge);
+    let told = async {
+        while simulated.count(Endpoint::Challenge) == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = client.obtain(&order) => panic!("{ended:?}"),
+        () = told => {}
+    }
+    drop(client);
+    scene = scene.restart();
+    let pending = scene.tools.store.pending().pop().unwrap();
+    let client = scene.client(settings(&simulated));
+    let failure = client.resume(pending, &order).await.unwrap_err();
+    assert_eq!((failure.kind, failure.names.len()), (FailureKind::Gone, 1), "{failure}");
+    assert_eq!(failure.names[0].kind, FailureKind::ValidationConnection);
+    assert!(scene.tools.store.pending().is_empty());
+    // Of the next order's proof the CA is told by this run alone.
+    refused(&scene, &client, &order, FailureKind::ValidationConnection).await;
+}
+
+#[tokio::test]
 async fn a_key_without_an_order_is_used_for_a_new_one() {
     let (scene, simulated) = (Scene::new().await, SimulatedCa::start().await);
     let order = order(&["a.test"], &[Http01]);

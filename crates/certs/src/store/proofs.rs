@@ -35,6 +35,15 @@ pub struct Proof {
     pub authorization: String,
 }
 
+/// What was known of proofs that were to be noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// For these another tenant has answered (an order of before may still be in flight). If there are any, nothing was noted.
+    pub taken: Vec<HostPattern>,
+    /// For these the tenant itself had answered: the CA may have been told before.
+    pub again: Vec<HostPattern>,
+}
+
 /// Who answered last for a name at a CA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Answered {
@@ -56,24 +65,23 @@ impl Store {
         }))
     }
 
-    /// The CA is about to be told that the tenant answers for these: durable when this returns. Returns the names of those
-    /// for which another tenant has answered (an order of before may still be in flight); then nothing is noted.
+    /// The CA is about to be told that the tenant answers for these: durable when this returns, unless one is taken.
     pub fn note_proofs(
         &self,
         ca: &CaId,
         tenant: TenantId,
         proofs: &[Proof],
         now: SystemTime,
-    ) -> Result<Vec<HostPattern>, StoreError> {
+    ) -> Result<Noted, StoreError> {
         let mut journal = self.journal(); // until the end: two tenants may come at the same moment
-        let (mut taken, mut changes) = (Vec::new(), Vec::new());
+        let (mut noted, mut changes) = (Noted::default(), Vec::new());
         for proof in proofs {
             let (key, authorization) = (key(ca, &proof.name), fingerprint(&proof.authorization));
             let before = answered(&mut journal, &key)?;
             let shared = match &before {
-                Some(before) if before.authorization == authorization && before.tenant == tenant.0 => continue,
                 Some(before) if before.authorization == authorization => {
-                    taken.push(proof.name.clone());
+                    let whose = if before.tenant == tenant.0 { &mut noted.again } else { &mut noted.taken };
+                    whose.push(proof.name.clone());
                     continue;
                 }
                 Some(before) => before.shared || before.tenant != tenant.0,
@@ -83,10 +91,10 @@ impl Store {
             let answered = Answered { tenant: tenant.0, authorization, shared, at: seconds(now) };
             changes.push((key, Some(serde_json::to_vec(&answered).expect("texts and numbers are always JSON"))));
         }
-        if taken.is_empty() {
+        if noted.taken.is_empty() {
             journal.note_proofs(&changes)?;
         }
-        Ok(taken)
+        Ok(noted)
     }
 
     /// Forgets who answered so long ago that no CA goes by it any more.

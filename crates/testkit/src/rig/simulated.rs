@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use crate::{
     Connection, Gateway, GatewayBuilder, Protocol,
-    ca::{CaBuilder, SimulatedCa, Validation},
+    ca::{
+        CaBuilder, SimulatedCa, Validation,
+        rules::{Limits, Rate},
+    },
     client::Trust,
-    eventually,
     ports::Reserved,
+    wait::{PATIENCE, eventually, within},
 };
 
 /// Both, running. The gateway ends first.
@@ -59,10 +62,21 @@ impl SimulatedRigBuilder {
     /// operator's own, without any.
     #[must_use]
     pub fn within_limits(self) -> Self {
-        self.line(
-            "limits: {orders: 300/3h, certificates_per_domain: 50/7d, certificates_per_set: 5/7d, \
-             failed_authorizations: 5/1h}",
-        )
+        self.within(Limits::lets_encrypt())
+    }
+
+    /// The same with limits of one's own, which the CA has too.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        let rate = |rate: Rate| format!("{}/{}s", rate.count, rate.window.as_secs());
+        let line = format!(
+            "limits: {{orders: {}, certificates_per_domain: {}, certificates_per_set: {}, failed_authorizations: {}}}",
+            rate(limits.orders),
+            rate(limits.certificates_per_domain),
+            rate(limits.certificates_per_set),
+            rate(limits.failed_authorizations),
+        );
+        self.line(&line).ca(|ca| ca.limits(limits))
     }
 
     /// Starts both and waits until each is ready.
@@ -114,10 +128,13 @@ impl SimulatedRig {
         names.find(|name| name["name"] == host).cloned()
     }
 
-    /// Waits until that name stands as wanted.
+    /// Waits until that name stands as wanted; says how it stands instead when that takes too long.
     pub async fn standing_when(&self, host: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let look = || async { self.standing(host).await.filter(|standing| wanted(standing)) };
-        eventually(&format!("{host} to be {what}"), look).await
+        if let Some(standing) = within(PATIENCE, look).await {
+            return standing;
+        }
+        panic!("waited {PATIENCE:?} in vain for {host} to be {what}: {:?}", self.standing(host).await)
     }
 
     /// Waits until that name is listed as valid, and a visitor who believes the CA only gets that text.

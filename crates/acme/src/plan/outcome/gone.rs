@@ -14,7 +14,9 @@ use crate::{
 
 impl Planner {
     /// Nothing is wrong, so that its names go at once again, as any new order and within its budgets. After a second one in
-    /// a row they wait as after any setback: a CA at which no order lasts is not asked for ever.
+    /// a row they wait as after any setback: a CA at which no order lasts is not asked for ever. A proof that failed between
+    /// two runs says nothing of the CA, however often it happens: what bounds it is the budget of failed proofs, and that a
+    /// run resumes an order once.
     pub(super) fn gone(
         &mut self,
         flight: &Flight,
@@ -27,12 +29,12 @@ impl Planner {
         for &ix in &flight.names {
             let name = &mut self.names[ix];
             let is_second = matches!(name.fate.last, Some((FailureKind::Gone, ..)));
+            let unheard = failure.names.iter().any(|failed| failed.name == name.pattern);
             name.tell(FailureKind::Gone, &failure.sentence, now);
-            if is_second {
+            if is_second && !(unheard && flight.resumed) {
                 name.set_back(wait, now);
             }
-            // Found out only now: nobody listened when the CA said so.
-            if failure.names.iter().any(|failed| failed.name == self.names[ix].pattern) {
+            if unheard {
                 self.authorization_failed(ix, flight, now);
             }
         }
@@ -124,19 +126,42 @@ mod tests {
         assert!(next(&mut planner, now).is_some_and(|(_, order)| order.tenant == TenantId(2)));
     }
 
-    #[test]
-    fn a_proof_that_failed_unheard_is_counted_and_its_name_is_not_blamed() {
-        let mut planner = planner(1000, None);
-        want(&mut planner, 1, "a.com");
-        let (job, order) = next(&mut planner, START).expect("a first order");
+    fn unheard(order: &Order) -> Failure {
         let failed = NameFailure {
             name: order.names[0].clone(),
             kind: FailureKind::ValidationConnection,
             challenge: Some(ChallengeKind::Http01),
             sentence: "nobody answered".to_owned(),
         };
-        planner.ordered(job, Err(Failure { names: vec![failed], ..gone() }), START, &mut Half);
+        Failure { names: vec![failed], ..gone() }
+    }
+
+    #[test]
+    fn a_proof_that_failed_unheard_is_counted_and_its_name_is_not_blamed() {
+        let mut planner = planner(1000, None);
+        want(&mut planner, 1, "a.com");
+        let (job, order) = next(&mut planner, START).expect("a first order");
+        planner.ordered(job, Err(unheard(&order)), START, &mut Half);
         assert!(planner.cas[0].failed.contains_key("a.com"));
-        assert!(next(&mut planner, START).is_some(), "at once");
+        let (job, order) = next(&mut planner, START).expect("at once");
+        planner.ordered(job, Err(unheard(&order)), START, &mut Half);
+        assert!(next(&mut planner, START).is_none(), "no restart explains the second one");
+    }
+
+    #[test]
+    fn proofs_that_restarts_cut_short_are_repeated_at_once_as_long_as_the_ca_allows_it() {
+        let mut before = planner(1000, None);
+        want(&mut before, 1, "a.com");
+        for run in 1..=4 {
+            let (_, order) = next(&mut before, START).unwrap_or_else(|| panic!("an order of run {run}"));
+            let mut after = planner(1000, Some(before));
+            want(&mut after, 1, "a.com");
+            let resumed = after.resumed(order.clone(), START);
+            after.ordered(resumed, Err(unheard(&order)), START, &mut Half);
+            before = after;
+        }
+        assert!(next(&mut before, START).is_none(), "one failed proof less than the CA's five an hour");
+        let wait = before.wake_at().expect("it goes on").since(START);
+        assert!(wait <= Duration::from_mins(15), "{wait:?}");
     }
 }

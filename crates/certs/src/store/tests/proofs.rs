@@ -11,7 +11,7 @@ fn proof(authorization: &str) -> Proof {
 }
 
 fn note(store: &Store, tenant: TenantId, authorization: &str) -> bool {
-    store.note_proofs(&ca(), tenant, &[proof(authorization)], SystemTime::now()).unwrap().is_empty()
+    store.note_proofs(&ca(), tenant, &[proof(authorization)], SystemTime::now()).unwrap().taken.is_empty()
 }
 
 fn check(store: &Store, tenant: TenantId, authorization: &str, expected: bool, why: &str) {
@@ -75,11 +75,15 @@ fn who_is_alone_may_use_what_the_ca_copies() {
 fn of_two_who_answer_for_one_authorization_the_second_is_told() {
     let scene = Scene::new();
     let store = scene.open();
-    assert!(note(&store, ALICE, "1"));
-    assert!(note(&store, ALICE, "1"), "the same again, after a kill");
+    let note = |tenant, proofs: &[Proof]| store.note_proofs(&ca(), tenant, proofs, SystemTime::now()).unwrap();
+    assert_eq!(note(ALICE, &[proof("1")]), Noted::default());
+    assert_eq!(
+        note(ALICE, &[proof("1")]),
+        Noted { again: vec![host("a.example.com")], ..Noted::default() },
+        "after a kill"
+    );
     let proofs = [proof("1"), Proof { name: host("b.example.com"), ..proof("2") }];
-    let taken = store.note_proofs(&ca(), BOB, &proofs, SystemTime::now()).unwrap();
-    assert_eq!(taken, [host("a.example.com")]);
+    assert_eq!(note(BOB, &proofs), Noted { taken: vec![host("a.example.com")], ..Noted::default() });
     check(&store, ALICE, "1", true, "nothing was noted");
     assert!(!store.is_proof_of(&ca(), BOB, &proofs[1]).unwrap(), "nothing was noted");
 }
