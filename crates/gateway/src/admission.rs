@@ -11,7 +11,6 @@ use vestibule_proxy::Refusal;
 
 use crate::{
     live::LiveSite,
-    record::Record,
     request::Walker,
     tenant::{Limit, Seat, Tenant},
     turnstile,
@@ -35,13 +34,13 @@ pub(crate) async fn greet(worker: &Worker, site: &LiveSite) -> Result<Seat, Limi
     Ok(seat)
 }
 
-/// A request of that site's tenant: its place is the record's, once its turn has come.
-pub(crate) async fn admit(walker: &Walker, site: &LiveSite, record: &mut Record) -> Result<(), Refusal> {
+/// A request of that site's tenant that came at that moment: its place, once its turn has come.
+pub(crate) async fn admit(walker: &Walker, site: &LiveSite, came: Instant) -> Result<Seat, Refusal> {
     let tenant = &site.tenant;
     walker.sit(tenant).map_err(Limit::refusal)?;
-    record.seat = Some(tenant.begin_request(record.started).map_err(Limit::refusal)?);
+    let seat = tenant.begin_request(came).map_err(Limit::refusal)?;
     walker.worker().turnstile().pass(tenant.id(), turnstile::REQUEST).await;
-    Ok(())
+    Ok(seat)
 }
 
 /// Counts a refusal for a tenant's limit, and keeps it back for a moment.

@@ -6,19 +6,19 @@
 //! Not here: what a tenant may move in a second (`vestibule_proxy::Account`), which holds also on a worker that is not busy.
 
 use std::{
+    future::Future as _,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::oneshot;
 use vestibule_names::TenantId;
 use vestibule_proxy::{RequestBody, RequestBodyError, Turns as _};
 
 use crate::{
     tasks::Tasks,
-    turnstile::{First, Share, Turnstile},
+    turnstile::{First, Share, Turn, Turnstile},
 };
 
 /// What a body moves between two of its turns, bytes: the most that is read at once.
@@ -36,7 +36,7 @@ pub(crate) fn turnstile(tasks: Tasks) -> Turnstile {
 pub(crate) struct Bulk {
     /// What was moved since the last turn.
     moved: u32,
-    turn: Option<oneshot::Receiver<()>>,
+    turn: Option<Turn>,
 }
 
 impl Bulk {
@@ -54,8 +54,7 @@ impl Bulk {
             self.turn = turnstile.enter(tenant, self.moved.min(SHARE.turn));
         }
         if let Some(turn) = &mut self.turn {
-            // An error means that the worker has ended, and this with it.
-            let _ = ready!(Pin::new(turn).poll(cx));
+            ready!(Pin::new(turn).poll(cx));
         }
         (self.turn, self.moved) = (None, 0);
         Poll::Ready(())

@@ -25,10 +25,9 @@ use crate::{
     live::LiveSite,
     outcome::{Ended, Outcome},
     request::{ConnectionFacts, Handshake, Held},
-    serve::{Serving, serve},
+    serve::{Codec, Serving, serve},
     tenant::Seat,
     visitor,
-    vitals::Codec,
     worker::Worker,
 };
 

@@ -220,7 +220,7 @@ fn furnish(
         table: SiteTable::new(),
         vault: vault.clone(),
         permits: Permits::new(limits),
-        totals: Arc::new(Totals::new()),
+        totals: Arc::new(Totals::new(bound.len())),
         tasks: (0..bound.len()).map(|_| Tasks::default()).collect(),
         refusals: Arc::new(Refusals::new(Instant::now())),
         access,

@@ -54,8 +54,8 @@ pub(crate) struct Counters(OnceLock<Box<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    requests: AtomicU64,
-    by_class: [AtomicU64; 5],
+    /// Finished responses of class 1xx to 5xx; first those of none.
+    by_class: [AtomicU64; 6],
     bytes_sent: AtomicU64,
     in_flight: AtomicU32,
     tunnels: AtomicU32,
@@ -69,20 +69,18 @@ impl Counters {
     /// Counts a finished response.
     pub(crate) fn finished(&self, status: u16, bytes_sent: u64) {
         let counts = self.counts();
-        counts.requests.fetch_add(1, Relaxed);
-        if let Some(class) = usize::from(status / 100).checked_sub(1).and_then(|class| counts.by_class.get(class)) {
-            class.fetch_add(1, Relaxed);
-        }
+        let [of_none, ..] = &counts.by_class;
+        counts.by_class.get(usize::from(status / 100)).unwrap_or(of_none).fetch_add(1, Relaxed);
         counts.bytes_sent.fetch_add(bytes_sent, Relaxed);
     }
 
     pub(crate) fn requests(&self) -> u64 {
-        self.0.get().map_or(0, |counts| counts.requests.load(Relaxed))
+        self.0.get().map_or(0, |counts| counts.by_class.iter().map(|count| count.load(Relaxed)).sum())
     }
 
-    /// Responses of a class: 1 for 1xx to 5 for 5xx.
+    /// Responses of a class: 1 for 1xx to 5 for 5xx, 0 for those of none.
     pub(crate) fn of_class(&self, class: usize) -> u64 {
-        let count = self.0.get().and_then(|counts| counts.by_class.get(class.wrapping_sub(1)));
+        let count = self.0.get().and_then(|counts| counts.by_class.get(class));
         count.map_or(0, |count| count.load(Relaxed))
     }
 
@@ -183,7 +181,7 @@ mod tests {
         assert_eq!((counters.requests(), counters.bytes_sent()), (6, 6));
         assert_eq!(
             (counters.of_class(2), counters.of_class(5), counters.of_class(0), counters.of_class(6)),
-            (1, 1, 0, 0)
+            (1, 1, 4, 0)
         );
     }
 }

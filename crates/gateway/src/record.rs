@@ -107,7 +107,7 @@ impl Record {
 
     fn begin(walker: Walker, seen: impl FnOnce() -> Seen) -> Box<Self> {
         walker.vitals().request_began();
-        walker.worker().totals().began();
+        walker.worker().request_began();
         let mut wanted = false;
         walker.worker().with_access_line(|line| wanted = line.is_wanted());
         let seen = wanted.then(|| Box::new(seen()));
@@ -231,7 +231,7 @@ impl Drop for Record {
             site.counters.finished(self.status, self.bytes);
         }
         let worker = Rc::clone(self.walker.worker());
-        worker.totals().finished(self.refusal);
+        worker.request_finished(self.refusal);
         if let Some(seen) = &self.seen {
             worker.with_access_line(|line| {
                 line.write(&self.event(seen), self.site.as_ref().map(|site| site.vhost.tenant))

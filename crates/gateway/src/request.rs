@@ -11,7 +11,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri};
 use vestibule_certs::Shows;
 use vestibule_names::{Authority, path};
-use vestibule_proxy::{self as proxy, Body, Caller, Refusal, RequestBody, Scheme};
+use vestibule_proxy::{self as proxy, Body, Caller, Destination, Refusal, RequestBody, Scheme};
 use vestibule_vhost::Action;
 
 use crate::{
@@ -119,68 +119,73 @@ type TunnelPlaces = (Place, Seat);
 /// The steps. Everything that can refuse comes before anything is sent to an upstream. Challenges of a CA are answered
 /// before anything of a tenant's has a say, and before any limit.
 async fn answer(walker: &Walker, request: &mut Request<RequestBody>, record: &mut Record) -> Result<Answer, Declined> {
-    proxy::inspect(request)?;
-    if walker.facts().scheme == Scheme::Https
-        && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
-    {
-        return Err(Refusal::BadRequest.into());
-    }
-    let asked = asked_authority(request)?.to_owned();
-    let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
-    let trust = walker.worker().trust(walker.facts().client);
-    let told = proxy::told(request.headers(), trust);
-    record.client = told.client;
-    let path = judged_path(request.uri());
-    if let Ok(path) = &path
-        && let Some(response) = challenged(walker, request, &authority, path, record)?
-    {
-        return Ok(Answer::Response(response));
-    }
-    within_limits(walker.worker(), request)?;
-    let site = site_of(walker, &authority)
-        .map_err(|refusal| Declined { refusal, why: Some(authority.host.key().into_owned()) })?;
-    record.site = Some(Arc::clone(&site));
-    admission::admit(walker, &site, record).await?;
-    record.shows = certificate(walker, &site, &authority)?;
-    let certificate = visitor::judge(walker, &site)?;
-    let scheme = told.scheme.unwrap_or(walker.facts().scheme);
-    if let Some(location) = moved(walker, &site, &authority, scheme, request.uri()) {
-        return Ok(redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response)?);
-    }
-    visitor::judge_clear(walker, &site, record.shows)?;
-    let path = path?;
-    let covered = if path == ASTERISK { "/" } else { path.as_str() };
-    let route = Arc::clone(site.vhost.route(covered).ok_or(Refusal::NoRoute)?);
-    record.route = Some(Arc::clone(&route));
-    record.place = Some(site.counters.begin_request(site.vhost.limits().requests_in_flight).ok_or(Refusal::SiteBusy)?);
-    match &route.action {
-        Action::Redirect(to) => {
-            Ok(local_redirect(to, &route, &authority, &path, request.uri().query()).map(Answer::Response)?)
+    let site: &Arc<LiveSite>;
+    // What is known of the request until it is forwarded is not kept while its answer is waited for.
+    let (forwarding, places) = {
+        proxy::inspect(request)?;
+        if walker.facts().scheme == Scheme::Https
+            && request.uri().scheme().is_some_and(|scheme| *scheme != uri::Scheme::HTTPS)
+        {
+            return Err(Refusal::BadRequest.into());
         }
-        Action::Respond(fixed) => Ok(Answer::Response(fixed_response(fixed, &route))),
-        Action::Upstream(_) => {
-            let caller = Caller {
-                client: walker.facts().client,
-                scheme: walker.facts().scheme,
-                authority: &authority.normal_form(&asked),
-                trust,
-                request_id: record.id,
-                account: site.tenant.account(),
-                certificate,
-            };
-            let places = tunnel_places(&site, request)?;
-            let request = std::mem::take(request);
-            let request = request.map(|body| bulk::in_turns(body, walker.worker().bulk(), site.vhost.tenant));
-            let forwarded = walker.worker().proxy().forward(request, &path, &site.vhost, &route, caller).await;
-            let forwarded =
-                forwarded.map_err(|error| Declined { refusal: error.refusal(), why: Some(chain(&error)) })?;
-            record.upstream = Some(forwarded.upstream);
-            Ok(match (forwarded.tunnel, places) {
-                (Some(tunnel), Some(places)) => Answer::Tunnel(forwarded.response, tunnel, places),
-                _ => Answer::Response(forwarded.response),
-            })
+        let asked = asked_authority(request)?.to_owned();
+        let authority = Authority::parse(&asked).map_err(|_| Refusal::BadHost)?;
+        let trust = walker.worker().trust(walker.facts().client);
+        let told = proxy::told(request.headers(), trust);
+        record.client = told.client;
+        let path = judged_path(request.uri());
+        if let Ok(path) = &path
+            && let Some(response) = challenged(walker, request, &authority, path, record)?
+        {
+            return Ok(Answer::Response(response));
         }
-    }
+        within_limits(walker.worker(), request)?;
+        let its_site = site_of(walker, &authority)
+            .map_err(|refusal| Declined { refusal, why: Some(authority.host.key().into_owned()) })?;
+        site = record.site.insert(its_site);
+        record.seat = Some(admission::admit(walker, site, record.started).await?);
+        record.shows = certificate(walker, site, &authority)?;
+        let certificate = visitor::judge(walker, site)?;
+        let scheme = told.scheme.unwrap_or(walker.facts().scheme);
+        if let Some(location) = moved(walker, site, &authority, scheme, request.uri()) {
+            return Ok(redirect(StatusCode::PERMANENT_REDIRECT, &location).map(Answer::Response)?);
+        }
+        visitor::judge_clear(walker, site, record.shows)?;
+        let path = path?;
+        let covered = if path == ASTERISK { "/" } else { path.as_str() };
+        let route = site.vhost.route(covered).ok_or(Refusal::NoRoute)?;
+        record.route = Some(Arc::clone(route));
+        let limit = site.vhost.limits().requests_in_flight;
+        record.place = Some(site.counters.begin_request(limit).ok_or(Refusal::SiteBusy)?);
+        match &route.action {
+            Action::Redirect(to) => {
+                let response = local_redirect(to, route, &authority, &path, request.uri().query());
+                return Ok(response.map(Answer::Response)?);
+            }
+            Action::Respond(fixed) => return Ok(Answer::Response(fixed_response(fixed, route))),
+            Action::Upstream(_) => {}
+        }
+        let caller = Caller {
+            client: walker.facts().client,
+            scheme: walker.facts().scheme,
+            authority: &authority.normal_form(&asked),
+            trust,
+            request_id: record.id,
+            certificate,
+        };
+        let places = tunnel_places(site, request)?;
+        let request = std::mem::take(request);
+        let request = request.map(|body| bulk::in_turns(body, walker.worker().bulk(), site.vhost.tenant));
+        let to = Destination { vhost: &site.vhost, route, account: site.tenant.account() };
+        (walker.worker().proxy().forward(request, &path, to, caller), places)
+    };
+    let forwarded =
+        forwarding.await.map_err(|error| Declined { refusal: error.refusal(), why: Some(chain(&error)) })?;
+    record.upstream = Some(forwarded.upstream);
+    Ok(match (forwarded.tunnel, places) {
+        (Some(tunnel), Some(places)) => Answer::Tunnel(forwarded.response, tunnel, places),
+        _ => Answer::Response(forwarded.response),
+    })
 }
 
 /// Step 7c: a route that leads to backends, and a request that may become a tunnel.

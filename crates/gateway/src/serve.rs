@@ -17,9 +17,18 @@ use crate::{
     outcome::{Ended, Outcome},
     request::{ConnectionFacts, Held, Walker},
     stream::{Transport, Watched},
-    vitals::{CLOSE_GRACE, CLOSING_LOOK, Codec, FIRST_REQUEST_GRACE, Overdue, Vitals},
+    vitals::{CLOSE_GRACE, CLOSING_LOOK, FIRST_REQUEST_GRACE, Overdue, Vitals},
     worker::Worker,
 };
+
+/// How requests come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// HTTP/1.x
+    Http1,
+    /// HTTP/2
+    Http2,
+}
 
 /// Serves HTTP on a stream that is ready for it. A future of its own on the heap, and not an `async fn`, which would keep
 /// room for what it was called with: thousands of connections are idle here.
@@ -27,7 +36,7 @@ pub(crate) fn serve<S>(worker: Rc<Worker>, stream: S, codec: Codec, facts: Conne
 where
     S: Transport + 'static,
 {
-    let vitals = Rc::new(Vitals::new(std::time::Instant::now(), codec));
+    let vitals = Rc::new(Vitals::new(std::time::Instant::now()));
     let walker = Walker::new(Rc::clone(&worker), facts, Rc::clone(&vitals), held);
     match codec {
         Codec::Http1 => {
@@ -213,7 +222,7 @@ mod tests {
 
     fn born(before: Duration) -> Vitals {
         let then = std::time::Instant::now().checked_sub(before).expect("the machine is up for that long");
-        Vitals::new(then, Codec::Http1)
+        Vitals::new(then)
     }
 
     #[test]

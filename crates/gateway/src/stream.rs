@@ -126,9 +126,7 @@ impl<S: Transport> Watched<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.vitals.read();
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
@@ -197,7 +195,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::vitals::Codec;
 
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
@@ -213,7 +210,7 @@ mod tests {
     async fn the_last_words_are_read_by_a_client_that_is_still_writing() {
         for _ in 0..20 {
             let (mut client, mut server) = pair().await;
-            let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+            let vitals = Rc::new(Vitals::new(std::time::Instant::now()));
             server.write_all(b"last words").await.expect("written");
             let writing = async {
                 // More than the socket buffers hold: it can only go out if the other side reads.
@@ -230,7 +227,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_never_ends_is_left_after_a_while() {
         let (_client, server) = pair().await;
-        let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(Vitals::new(std::time::Instant::now()));
         let started = tokio::time::Instant::now();
         close(Watched::new(server, vitals)).await;
         assert!(started.elapsed() >= LINGER_TIMEOUT);
@@ -239,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn a_tunnel_still_reads_after_it_has_said_its_end() {
         let (mut client, server) = pair().await;
-        let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(Vitals::new(std::time::Instant::now()));
         vitals.become_tunnel();
         let mut watched = Watched::new(server, vitals);
         client.write_all(b"still wanted").await.expect("written");

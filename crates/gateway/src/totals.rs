@@ -12,8 +12,8 @@ use crate::{challenge, outcome::Outcome};
 /// Relaxed counters: each is true by itself, not as a consistent set.
 #[derive(Debug)]
 pub(crate) struct Totals {
-    requests: AtomicU64,
-    in_flight: AtomicU64,
+    /// What every request changes, apart for each worker.
+    workers: Box<[Tally]>,
     cut: AtomicU64,
     outcomes: HashMap<Outcome, AtomicU64>,
     refusals: HashMap<Refusal, AtomicU64>,
@@ -21,11 +21,25 @@ pub(crate) struct Totals {
     challenges: [AtomicU64; 2],
 }
 
+/// One worker's requests. It alone writes them, so that no cache line goes from core to core and no instruction locks one.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Tally {
+    finished: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+impl Tally {
+    fn change(count: &AtomicU64, change: impl FnOnce(u64) -> u64) {
+        count.store(change(count.load(Relaxed)), Relaxed);
+    }
+}
+
 impl Totals {
-    pub(crate) fn new() -> Self {
+    /// Of so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
         Self {
-            requests: AtomicU64::new(0),
-            in_flight: AtomicU64::new(0),
+            workers: (0..workers).map(|_| Tally::default()).collect(),
             cut: AtomicU64::new(0),
             outcomes: Outcome::ALL.iter().map(|outcome| (*outcome, AtomicU64::new(0))).collect(),
             refusals: Refusal::ALL.iter().map(|refusal| (*refusal, AtomicU64::new(0))).collect(),
@@ -33,15 +47,19 @@ impl Totals {
         }
     }
 
-    /// A request began.
-    pub(crate) fn began(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+    /// A request began. To be called by that worker only, as [`Self::finished`].
+    pub(crate) fn began(&self, worker: usize) {
+        if let Some(tally) = self.workers.get(worker) {
+            Tally::change(&tally.in_flight, |count| count.wrapping_add(1));
+        }
     }
 
-    /// A request ended, with or without a refusal of our own.
-    pub(crate) fn finished(&self, refusal: Option<Refusal>) {
-        self.in_flight.fetch_sub(1, Relaxed);
-        self.requests.fetch_add(1, Relaxed);
+    /// A request of that worker ended, with or without a refusal of our own.
+    pub(crate) fn finished(&self, worker: usize, refusal: Option<Refusal>) {
+        if let Some(tally) = self.workers.get(worker) {
+            Tally::change(&tally.in_flight, |count| count.wrapping_sub(1));
+            Tally::change(&tally.finished, |count| count.wrapping_add(1));
+        }
         if let Some(count) = refusal.and_then(|refusal| self.refusals.get(&refusal)) {
             count.fetch_add(1, Relaxed);
         }
@@ -78,11 +96,11 @@ impl Totals {
     }
 
     pub(crate) fn requests(&self) -> u64 {
-        self.requests.load(Relaxed)
+        self.workers.iter().map(|tally| tally.finished.load(Relaxed)).sum()
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
-        self.in_flight.load(Relaxed)
+        self.workers.iter().map(|tally| tally.in_flight.load(Relaxed)).sum()
     }
 
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {

@@ -45,16 +45,6 @@ pub(crate) struct Vitals {
     tunnel: Cell<bool>,
     /// Is it to end after what is open?
     close_asked: Cell<bool>,
-    codec: Codec,
-}
-
-/// How requests arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    /// HTTP/1.x: what arrives between requests is the next head.
-    Http1,
-    /// HTTP/2: what arrives between requests may be a PING; only the idle timeout applies.
-    Http2,
 }
 
 /// Why a connection must end.
@@ -69,7 +59,7 @@ pub(crate) enum Overdue {
 }
 
 impl Vitals {
-    pub(crate) fn new(now: Instant, codec: Codec) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             origin: now,
             rest_since: Cell::new(1),
@@ -82,7 +72,6 @@ impl Vitals {
             used: Cell::new(false),
             tunnel: Cell::new(false),
             close_asked: Cell::new(false),
-            codec,
         }
     }
 
@@ -90,9 +79,9 @@ impl Vitals {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// Bytes came from the peer.
-    pub(crate) fn read(&self) {
-        if self.codec == Codec::Http1 && self.requests_open.get() == 0 && self.head_since.get() == 0 {
+    /// A part of a request head came, and no request is open.
+    pub(crate) fn head_began(&self) {
+        if self.requests_open.get() == 0 && self.head_since.get() == 0 {
             self.head_since.set(self.mark());
         }
     }
@@ -241,22 +230,19 @@ mod tests {
 
     fn aged() -> Vitals {
         // Born a minute ago: every mark made "now" is far from the origin.
-        Vitals::new(
-            Instant::now().checked_sub(Duration::from_secs(60)).expect("the machine is up for a minute"),
-            Codec::Http1,
-        )
+        Vitals::new(Instant::now().checked_sub(Duration::from_secs(60)).expect("the machine is up for a minute"))
     }
 
     #[test]
     fn a_fresh_connection_at_rest_is_idle_after_the_timeout() {
         assert_eq!(aged().overdue(&timeouts(10_000)), Some(Overdue::Idle));
-        assert_eq!(Vitals::new(Instant::now(), Codec::Http1).overdue(&timeouts(10_000)), None);
+        assert_eq!(Vitals::new(Instant::now()).overdue(&timeouts(10_000)), None);
     }
 
     #[test]
     fn an_open_request_is_never_idle_and_the_next_rest_counts_afresh() {
         let vitals = aged();
-        vitals.read();
+        vitals.head_began();
         vitals.request_began();
         assert_eq!(vitals.overdue(&timeouts(10_000)), None);
         vitals.request_ended();
@@ -266,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_head_that_began_is_judged_by_its_own_wait() {
-        let vitals = Vitals::new(Instant::now(), Codec::Http1);
-        vitals.read();
+        let vitals = Vitals::new(Instant::now());
+        vitals.head_began();
         let strict = Timeouts { request_head: Duration::ZERO, ..timeouts(60_000) };
         assert_eq!(vitals.overdue(&strict), Some(Overdue::Head));
         vitals.request_began();
@@ -288,15 +274,8 @@ mod tests {
     }
 
     #[test]
-    fn pings_of_http2_are_no_head() {
-        let vitals = Vitals::new(Instant::now(), Codec::Http2);
-        vitals.read();
-        assert_eq!(vitals.overdue(&Timeouts { request_head: Duration::ZERO, ..timeouts(60_000) }), None);
-    }
-
-    #[test]
     fn what_the_client_has_no_room_for_stalls_until_it_takes_enough() {
-        let vitals = Vitals::new(Instant::now(), Codec::Http2);
+        let vitals = Vitals::new(Instant::now());
         let strict = Timeouts { write_stall: Duration::ZERO, ..timeouts(60_000) };
         vitals.request_began();
         vitals.piece_given();
@@ -319,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_stalled_write_counts_also_while_a_request_is_open() {
-        let vitals = Vitals::new(Instant::now(), Codec::Http1);
+        let vitals = Vitals::new(Instant::now());
         vitals.request_began();
         vitals.write_stalled();
         let strict = Timeouts { write_stall: Duration::ZERO, ..timeouts(60_000) };

@@ -21,7 +21,7 @@ use tokio::{
 };
 use vestibule_listener::{Accepted, Acceptor, BoundListener, Permits};
 use vestibule_names::{ClientAddr, RequestId};
-use vestibule_proxy::{Border, Proxy, ProxyConfig, Spawn, Trust, UpstreamBudget};
+use vestibule_proxy::{Border, Proxy, ProxyConfig, Refusal, Spawn, Trust, UpstreamBudget};
 
 use crate::{
     access::AccessLine,
@@ -94,6 +94,7 @@ impl DrainSignal {
 
 /// One worker's things. Lives in an `Rc` on its thread.
 pub(crate) struct Worker {
+    index: usize,
     shared: Shared,
     reader: RefCell<SiteReader>,
     proxy: Proxy,
@@ -240,6 +241,7 @@ impl Worker {
         let spawning = tasks.clone();
         let spawn: Spawn = Rc::new(move |task| spawning.spawn(task));
         Self {
+            index,
             reader: RefCell::new(shared.table.reader()),
             proxy: Proxy::new(proxy_config, shared.vault.clone(), Rc::clone(&spawn)),
             spawn,
@@ -266,6 +268,16 @@ impl Worker {
 
     pub(crate) fn totals(&self) -> &Totals {
         &self.shared.totals
+    }
+
+    /// A request began here.
+    pub(crate) fn request_began(&self) {
+        self.shared.totals.began(self.index);
+    }
+
+    /// A request ended here, with or without a refusal of our own.
+    pub(crate) fn request_finished(&self, refusal: Option<Refusal>) {
+        self.shared.totals.finished(self.index, refusal);
     }
 
     /// The same, as the crate that forwards wants it.
@@ -404,7 +416,7 @@ pub(crate) mod tests {
             table: SiteTable::new(),
             vault: vestibule_certs::Vault::open(&dir.join("certs")).expect("opens"),
             permits: Permits::new(vestibule_listener::ConnectionLimits { total: 1, per_client: 1 }),
-            totals: Arc::new(Totals::new()),
+            totals: Arc::new(Totals::new(1)),
             tasks: Arc::new([Tasks::default()]),
             refusals: Arc::new(Refusals::new(std::time::Instant::now())),
             upstream_sockets: UpstreamBudget::new(2),

@@ -68,7 +68,7 @@ impl Dialler {
     ) -> Result<Lease, ForwardError> {
         let stream =
             timeout(limit, self.connect(pool, backend, limit)).await.map_err(|_| ForwardError::ConnectTimeout)??;
-        Ok(pool.lease(Link::new(stream, OpenMark::new(&backend.open)), backend, Origin::Fresh))
+        Ok(pool.lease(Link::new(stream, OpenMark::new(&backend.open), &pool.deadlines), backend, Origin::Fresh))
     }
 
     async fn connect(&self, pool: &Pool, backend: &Backend, limit: Duration) -> Result<Stream, ForwardError> {

@@ -5,7 +5,6 @@ use std::{
     path::Path,
     rc::Rc,
     sync::Arc,
-    task::Poll,
 };
 
 use http::{Method, Request, Response, StatusCode, Version, header::CONNECTION};
@@ -52,11 +51,23 @@ pub struct Forwarded {
     pub tunnel: Option<Box<Tunnel>>,
 }
 
+/// Where a request goes, and whom it costs.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    /// Whose limits and timeouts apply.
+    pub vhost: &'a Vhost,
+    /// Leads to backends.
+    pub route: &'a Arc<Route>,
+    /// Of the tenant.
+    pub account: &'a Arc<Account>,
+}
+
 /// What a site says of forwarding.
 pub(crate) struct Terms<'a> {
     pub(crate) timeouts: &'a Timeouts,
     pub(crate) limits: &'a Limits,
     pub(crate) route: &'a Route,
+    pub(crate) account: &'a Arc<Account>,
     pub(crate) path: &'a str,
     pub(crate) caller: &'a Caller<'a>,
 }
@@ -98,19 +109,19 @@ impl Proxy {
     /// Forwards one request that passed [`crate::inspect`]. `path` is the normalised path (before the prefix is
     /// stripped), or `*` for `OPTIONS *`; it is what the backend sees, with the query as it came.
     ///
-    /// The request is taken apart at once, and not part of the future. Dropping the future gives the request up and closes
-    /// its connection.
+    /// The request is taken apart at once: neither it nor what is known of its caller is part of the future. Dropping the
+    /// future gives the request up and closes its connection.
     pub fn forward<'a>(
         &'a self,
         request: Request<RequestBody>,
         path: &str,
-        vhost: &'a Vhost,
-        route: &'a Arc<Route>,
-        caller: Caller<'a>,
+        to: Destination<'a>,
+        caller: Caller<'_>,
     ) -> impl Future<Output = Result<Forwarded, ForwardError>> + use<'a> {
-        let terms = Terms { timeouts: vhost.timeouts(), limits: vhost.limits(), route, path, caller: &caller };
-        let parcel = prepare(request, &terms);
-        self.carry(parcel, vhost.timeouts(), route, caller.account)
+        let Destination { vhost, route, account } = to;
+        let (timeouts, limits) = (vhost.timeouts(), vhost.limits());
+        let parcel = prepare(request, &Terms { timeouts, limits, route, account, path, caller: &caller });
+        self.carry(parcel, timeouts, route, account)
     }
 
     /// Idle and open upstream connections of this worker (the open ones include the idle).
@@ -132,7 +143,7 @@ impl Proxy {
         terms: &Terms<'_>,
     ) -> Result<Forwarded, ForwardError> {
         let parcel = prepare(request, terms);
-        self.carry(parcel, terms.timeouts, terms.route, terms.caller.account).await
+        self.carry(parcel, terms.timeouts, terms.route, terms.account).await
     }
 
     /// The walk: send, receive. For the reason below the parcel is lent to what sends it, too.
@@ -160,34 +171,61 @@ impl Proxy {
     /// the request was never written, or it is idempotent, has no body and was answered with not a single byte
     /// (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
     async fn send(&self, parcel: &mut Parcel, way: &Way<'_>) -> Result<(Lease, ResponseHead), ForwardError> {
-        let limit = way.timeouts.response;
-        let head_limit = self.inner.pool.config.response_head_limit;
         let turn = self.inner.pool.turn(way.group.addrs.len());
-        let lease = match self.idle(way, turn).await {
-            Some(lease) => lease,
-            None => Box::pin(self.connection(way, turn, Reuse::Allowed)).await?,
+        let now = Instant::now();
+        let lease = match self.idle(way, turn, now) {
+            Some(lease) => {
+                self.begin(&lease, parcel, way, now);
+                lease
+            }
+            None => Box::pin(self.fresh(parcel, way, turn, Reuse::Allowed)).await?,
         };
-        lease.link().begin(&mut parcel.request, parcel.to, head_limit, limit);
-        let error = match poll_fn(|cx| lease.link().poll_answer(cx, limit)).await {
-            Ok(head) => return Ok((lease, head)),
-            Err(error) => error,
-        };
+        match poll_fn(|cx| lease.link().poll_answer(cx)).await {
+            Ok(head) => Ok((lease, head)),
+            Err(error) => Box::pin(self.send_again(parcel, way, lease, error)).await,
+        }
+    }
+
+    /// What becomes of a request that got no answer.
+    async fn send_again(
+        &self,
+        parcel: &mut Parcel,
+        way: &Way<'_>,
+        lease: Lease,
+        error: ForwardError,
+    ) -> Result<(Lease, ResponseHead), ForwardError> {
         let is_dead = lease.origin == Origin::Reused && matches!(error, ForwardError::Reset(_));
         let Some(request) = is_dead.then(|| lease.link().take_back(parcel.effect)).flatten() else { return Err(error) };
         parcel.request = request;
         drop(lease); // its place in the budget may be the one that is needed
         let turn = self.inner.pool.turn(way.group.addrs.len());
-        let lease = Box::pin(self.connection(way, turn, Reuse::Forbidden)).await?;
-        lease.link().begin(&mut parcel.request, parcel.to, head_limit, limit);
-        let head = poll_fn(|cx| lease.link().poll_answer(cx, limit)).await?;
+        let lease = self.fresh(parcel, way, turn, Reuse::Forbidden).await?;
+        let head = poll_fn(|cx| lease.link().poll_answer(cx)).await?;
         Ok((lease, head))
     }
 
+    /// The exchange begins, on a connection that is looked for.
+    async fn fresh(
+        &self,
+        parcel: &mut Parcel,
+        way: &Way<'_>,
+        turn: usize,
+        reuse: Reuse,
+    ) -> Result<Lease, ForwardError> {
+        let lease = self.connection(way, turn, reuse).await?;
+        self.begin(&lease, parcel, way, Instant::now());
+        Ok(lease)
+    }
+
+    fn begin(&self, lease: &Lease, parcel: &mut Parcel, way: &Way<'_>, now: Instant) {
+        let head_limit = self.inner.pool.config.response_head_limit;
+        lease.link().begin(&mut parcel.request, parcel.to, head_limit, (now, way.timeouts.response));
+    }
+
     /// The common case first: an idle connection to the backend whose turn it is.
-    async fn idle(&self, way: &Way<'_>, turn: usize) -> Option<Lease> {
+    fn idle(&self, way: &Way<'_>, turn: usize, now: Instant) -> Option<Lease> {
         let pool = &self.inner.pool;
-        let backend = pool.backend(way.group.addrs.get(turn)?, way.group.tls(), way.account);
-        poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
+        pool.take(&pool.backend(way.group.addrs.get(turn)?, way.group.tls(), way.account), now)
     }
 
     /// A connection to a backend of the group: the one whose turn it is and those behind it, who refused a moment ago
@@ -200,7 +238,7 @@ impl Proxy {
             for addr in addrs.iter().cycle().skip(turn).take(addrs.len()) {
                 let backend = pool.backend(addr, way.group.tls(), way.account);
                 if reuse == Reuse::Allowed
-                    && let Some(lease) = poll_fn(|cx| Poll::Ready(pool.take(&backend, cx))).await
+                    && let Some(lease) = pool.take(&backend, Instant::now())
                 {
                     return Ok(lease);
                 }
@@ -245,7 +283,7 @@ fn prepare(mut request: Request<RequestBody>, terms: &Terms<'_>) -> Result<Parce
     let upload = if length == Length::None {
         Upload::none()
     } else {
-        Upload::new(incoming, limit, terms.timeouts.request_body).through(Flow::of(terms.caller.account))
+        Upload::new(incoming, limit, terms.timeouts.request_body).through(Flow::of(terms.account))
     };
     if let (Length::Exact(length), Some(limit)) = (length, limit)
         && length > limit

@@ -13,7 +13,7 @@
 //! | what two readers could understand differently is refused | [`mod@law`] (inspect) |
 //! | what is forwarded is written afresh | [`mod@law`] (request), `target`, [`mod@request_body`], `upload` |
 //! | a connection is taken from the tenant's pool or dialled, if the tenant may | `pool`, [`mod@border`], `dial`, [`mod@budget`], [`mod@account`], `stream` |
-//! | the request is sent, once more only where that is safe | `forward`, `link` |
+//! | the request is sent, once more only where that is safe, and its answer waited for | `forward`, `link`, `deadlines` |
 //! | what comes back is read strictly, judged and streamed | `link`, [`mod@law`] (response), [`mod@body`], `flow` |
 //! | a confirmed upgrade becomes a tunnel | [`mod@tunnel`] |
 //! | everything else becomes a page of our own | [`mod@error`], [`mod@refusal`], [`mod@pages`] |
@@ -21,23 +21,26 @@
 //! ```no_run
 //! # async fn example(proxy: vestibule_proxy::Proxy, request: http::Request<vestibule_proxy::RequestBody>,
 //! #   vhost: std::sync::Arc<vestibule_vhost::Vhost>, route: std::sync::Arc<vestibule_vhost::Route>,
-//! #   caller: vestibule_proxy::Caller<'_>) -> http::Response<vestibule_proxy::Body> {
+//! #   account: std::sync::Arc<vestibule_proxy::Account>, caller: vestibule_proxy::Caller<'_>,
+//! # ) -> http::Response<vestibule_proxy::Body> {
 //! let accept = request.headers().get(http::header::ACCEPT).cloned();
 //! if let Err(refusal) = vestibule_proxy::inspect(&request) {
 //!     return vestibule_proxy::refuse(refusal, accept.as_ref(), caller.request_id);
 //! }
-//! match proxy.forward(request, "/", &vhost, &route, caller).await {
+//! let to = vestibule_proxy::Destination { vhost: &vhost, route: &route, account: &account };
+//! match proxy.forward(request, "/", to, caller).await {
 //!     Ok(forwarded) => forwarded.response,
 //!     Err(error) => vestibule_proxy::refuse(error.refusal(), accept.as_ref(), caller.request_id),
 //! }
 //! # }
 //! ```
 
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use http::HeaderValue;
 use vestibule_names::{ClientAddr, RequestId};
 
+mod deadlines;
 mod dial;
 mod discard;
 mod flow;
@@ -76,7 +79,7 @@ pub use border::Border;
 pub use budget::UpstreamBudget;
 pub use discard::discard;
 pub use error::{ConnectionError, Fault, ForwardError};
-pub use forward::{Forwarded, Proxy};
+pub use forward::{Destination, Forwarded, Proxy};
 pub use law::{Told, asks_for_websocket, forbids_trailer, inspect, told};
 pub use pages::refuse;
 pub use rate::Rate;
@@ -128,8 +131,6 @@ pub struct Caller<'a> {
     pub trust: Trust,
     /// For logs and `X-Request-Id`.
     pub request_id: RequestId,
-    /// Whom it costs.
-    pub account: &'a Arc<Account>,
     /// Who the client is by a certificate.
     pub certificate: ClientCertificate<'a>,
 }

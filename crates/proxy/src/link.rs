@@ -6,18 +6,22 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::poll_fn,
     rc::Rc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use vestibule_h1::{AnswerTo, Part, ResponseHead};
 
-use crate::{BodyError, ForwardError, Rewound, Spawn, error::ConnectionError, stream::Stream};
+use crate::{
+    BodyError, ForwardError, Rewound, Spawn,
+    deadlines::{Deadlines, Look},
+    error::ConnectionError,
+    stream::Stream,
+};
 
 mod inbound;
 mod outbound;
@@ -28,6 +32,7 @@ pub(crate) use outbound::Outbound;
 /// See the module. Closed when it is dropped, or told to.
 pub(crate) struct Link {
     state: RefCell<State>,
+    deadlines: Rc<Deadlines>,
 }
 
 struct State {
@@ -35,13 +40,33 @@ struct State {
     open: Option<Open>,
     outbound: Outbound,
     inbound: Inbound,
-    deadline: Deadline,
+    wait: Wait,
     /// The task that sends the request body apart, while there is one.
     sender: Option<Waker>,
-    /// Who reads the response meanwhile.
+    /// Who waits for the response, and is told of what happens elsewhere.
     reader: Option<Waker>,
     /// What ended the request body meanwhile.
     fault: Option<ForwardError>,
+}
+
+/// How long an answer is waited for.
+#[derive(Default)]
+struct Wait {
+    limit: Duration,
+    state: Waiting,
+    /// At the end of a wait that was once the first to end.
+    look: Option<Look>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// For nothing.
+    #[default]
+    No,
+    /// Until then, or longer when the request's body says so.
+    Until(Instant),
+    /// It took too long.
+    Over,
 }
 
 struct Open {
@@ -74,13 +99,14 @@ pub(crate) enum Effect {
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream, mark: OpenMark) -> Rc<Self> {
+    pub(crate) fn new(stream: Stream, mark: OpenMark, deadlines: &Rc<Deadlines>) -> Rc<Self> {
         Rc::new(Self {
+            deadlines: Rc::clone(deadlines),
             state: RefCell::new(State {
                 open: Some(Open { stream, _mark: mark }),
                 outbound: Outbound::none(),
                 inbound: Inbound::new(AnswerTo::Other, 0),
-                deadline: Deadline::default(),
+                wait: Wait::default(),
                 sender: None,
                 reader: None,
                 fault: None,
@@ -94,37 +120,60 @@ impl Link {
         self.state.borrow_mut().open.as_mut().is_some_and(|open| open.stream.is_silent(cx))
     }
 
-    /// An exchange begins: that request, which is taken, and its answer within `limit`. Nothing is written yet.
-    pub(crate) fn begin(&self, request: &mut Outbound, to: AnswerTo, head_limit: usize, limit: Duration) {
+    /// The same of one whose exchange has ended in good order, and that was good since: says so without asking the system, and
+    /// leaves whoever is woken.
+    pub(crate) fn is_still_good(&self) -> bool {
+        self.state.borrow_mut().open.as_mut().is_some_and(|open| open.stream.is_still_silent())
+    }
+
+    /// An exchange begins: that request, which is taken, and its answer until `now` and `limit`. Nothing is written yet.
+    pub(crate) fn begin(
+        &self,
+        request: &mut Outbound,
+        to: AnswerTo,
+        head_limit: usize,
+        (now, limit): (Instant, Duration),
+    ) {
         let state = &mut *self.state.borrow_mut();
         state.outbound = std::mem::replace(request, Outbound::none());
         state.inbound = Inbound::new(to, head_limit);
-        state.deadline.due = Some(Instant::now() + limit);
+        (state.wait.limit, state.wait.state) = (limit, Waiting::Until(now + limit));
     }
 
     /// Sends the request, and waits for the head of the answer.
-    pub(crate) fn poll_answer(
-        &self,
-        cx: &mut Context<'_>,
-        limit: Duration,
-    ) -> Poll<Result<ResponseHead, ForwardError>> {
+    pub(crate) fn poll_answer(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, ForwardError>> {
         let state = &mut *self.state.borrow_mut();
-        let Some(open) = &mut state.open else { return Poll::Ready(Err(ConnectionError::Closed.into())) };
-        // An answer may come early, and counts more than what happens to the rest of the request.
-        if state.outbound.is_begun()
-            && let Poll::Ready(answer) = state.inbound.poll_head(&mut open.stream, cx)
-        {
-            return Poll::Ready(answer.map_err(ForwardError::from));
+        match (state.poll_exchange(cx), state.wait.state) {
+            (Poll::Pending, Waiting::Until(due)) => {
+                state.note_reader(cx);
+                if state.wait.look.as_ref().is_none_or(|look| look.at() > due) {
+                    state.wait.look = Some(self.deadlines.look(self, due));
+                }
+                Poll::Pending
+            }
+            (Poll::Pending, Waiting::No | Waiting::Over) => Poll::Ready(Err(ForwardError::ResponseTimeout)),
+            (Poll::Ready(answer), _) => {
+                state.wait.state = Waiting::No;
+                Poll::Ready(answer)
+            }
         }
-        let was_begun = state.outbound.is_begun();
-        if let Poll::Ready(Err(error)) = state.outbound.poll_send(&mut open.stream, cx) {
-            return Poll::Ready(Err(error));
+    }
+
+    /// The moment has come that a [`Look`] was for: is something waited for that should be here?
+    pub(crate) fn look(self: &Rc<Self>, now: Instant) {
+        let state = &mut *self.state.borrow_mut();
+        let Waiting::Until(due) = state.wait.state else {
+            state.wait.look = None;
+            return;
+        };
+        // A request's body may have moved its end.
+        let due = state.outbound.answer_due(state.wait.limit).unwrap_or(due);
+        if due > now {
+            state.wait.look = Some(self.deadlines.look(self, due));
+            return;
         }
-        if !was_begun && let Poll::Ready(answer) = state.inbound.poll_head(&mut open.stream, cx) {
-            return Poll::Ready(answer.map_err(ForwardError::from));
-        }
-        let outbound = &state.outbound;
-        state.deadline.poll(cx, || outbound.answer_due(limit)).map(|()| Err(ForwardError::ResponseTimeout))
+        (state.wait.state, state.wait.look) = (Waiting::Over, None);
+        state.reader.take().into_iter().for_each(Waker::wake);
     }
 
     /// The request that got no answer, where it may be sent again: nothing of it was written, or it has no body, has the
@@ -179,7 +228,7 @@ impl Link {
         };
         let part = state.inbound.poll_body(&mut open.stream, cx).map_err(BodyError::Upstream);
         if part.is_pending() && !state.outbound.is_sent() {
-            state.reader = Some(cx.waker().clone());
+            state.note_reader(cx);
         }
         part
     }
@@ -207,7 +256,6 @@ impl Link {
         state.outbound = Outbound::none();
         drop(state.inbound.take_rest());
         (state.sender, state.reader) = (None, None);
-        state.deadline.rest();
         true
     }
 
@@ -227,37 +275,29 @@ impl Link {
     }
 }
 
-/// A wait with an end that may move. Its timer stays with the connection: most waits end early, and moving a timer to
-/// later is cheaper than making one.
-#[derive(Default)]
-struct Deadline {
-    due: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Deadline {
-    /// Ready when it is over, and `moved` knows of no later end.
-    fn poll(&mut self, cx: &mut Context<'_>, moved: impl Fn() -> Option<Instant>) -> Poll<()> {
-        if let Some(due) = self.due.take() {
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(due),
-                None => self.timer = Some(Box::pin(sleep_until(due))),
-            }
+impl State {
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, ForwardError>> {
+        let Some(open) = &mut self.open else { return Poll::Ready(Err(ConnectionError::Closed.into())) };
+        // An answer may come early, and counts more than what happens to the rest of the request.
+        if self.outbound.is_begun()
+            && let Poll::Ready(answer) = self.inbound.poll_head(&mut open.stream, cx)
+        {
+            return Poll::Ready(answer.map_err(ForwardError::from));
         }
-        let Some(timer) = &mut self.timer else { return Poll::Pending };
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            match moved() {
-                Some(due) if due > Instant::now() => timer.as_mut().reset(due),
-                _ => return Poll::Ready(()),
-            }
+        let was_begun = self.outbound.is_begun();
+        if let Poll::Ready(Err(error)) = self.outbound.poll_send(&mut open.stream, cx) {
+            return Poll::Ready(Err(error));
         }
+        if was_begun {
+            return Poll::Pending;
+        }
+        self.inbound.poll_head(&mut open.stream, cx).map_err(ForwardError::from)
     }
 
-    /// Nobody waits any more: lets go of who did.
-    fn rest(&mut self) {
-        if let Some(timer) = &mut self.timer {
-            let _: Poll<()> = timer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    fn note_reader(&mut self, cx: &Context<'_>) {
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            reader @ None => *reader = Some(cx.waker().clone()),
         }
     }
 }

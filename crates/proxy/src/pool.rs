@@ -22,7 +22,10 @@ use tokio::time::{Instant, sleep};
 use vestibule_names::{TenantId, UpstreamAddr, UpstreamScheme};
 use vestibule_vhost::UpstreamTls;
 
-use crate::{Account, ProxyConfig, Rewound, Spawn, UpstreamBudget, border::Allowance, link::Link, stream::Stream};
+use crate::{
+    Account, ProxyConfig, Rewound, Spawn, UpstreamBudget, border::Allowance, deadlines::Deadlines, link::Link,
+    stream::Stream,
+};
 
 /// For how long a backend that took no connection is asked last.
 const DOWN_TIME: Duration = Duration::from_secs(5);
@@ -34,6 +37,7 @@ const SWEEPS: u32 = 4;
 pub(crate) struct Pool {
     pub(crate) config: ProxyConfig,
     pub(crate) spawn: Spawn,
+    pub(crate) deadlines: Rc<Deadlines>,
     /// In their order: for as many as a worker has, comparing costs less than a hash that nobody can foresee.
     backends: RefCell<BTreeMap<UpstreamAddr, Vec<Rc<Backend>>>>,
     turn: Cell<usize>,
@@ -95,6 +99,7 @@ impl Pool {
     pub(crate) fn new(config: ProxyConfig, spawn: Spawn) -> Rc<Self> {
         Rc::new(Self {
             config,
+            deadlines: Deadlines::new(Rc::clone(&spawn)),
             spawn,
             backends: RefCell::default(),
             turn: Cell::new(0),
@@ -154,14 +159,14 @@ impl Pool {
     }
 
     /// The idle connection of a backend that was used last, if one is still good.
-    pub(crate) fn take(self: &Rc<Self>, backend: &Rc<Backend>, cx: &mut Context<'_>) -> Option<Lease> {
+    pub(crate) fn take(self: &Rc<Self>, backend: &Rc<Backend>, now: Instant) -> Option<Lease> {
         let mut idle = backend.idle.borrow_mut();
         // The youngest comes first: when it is too old, so are the others, and the sweeper closes them.
         while let Some(Idle { link, since }) = idle.pop_back() {
-            if since.elapsed() > self.config.keep_alive {
+            if now.duration_since(since) > self.config.keep_alive {
                 return None;
             }
-            if link.is_good(cx) {
+            if backend.is_good(&link) {
                 return Some(self.lease(link, backend, Origin::Reused));
             }
         }
@@ -272,6 +277,15 @@ impl Backend {
         watcher.as_ref().is_none_or(|watcher| link.is_good(&mut Context::from_waker(watcher)))
     }
 
+    /// Is a connection that is idle as it was when it was kept?
+    fn is_good(&self, link: &Link) -> bool {
+        match *self.watcher.borrow() {
+            Some(_) => link.is_still_good(),
+            // Nobody has looked at it yet. Whoever uses it is woken by what it does with it.
+            None => link.is_good(&mut Context::from_waker(Waker::noop())),
+        }
+    }
+
     /// Did it refuse a connection just now?
     pub(crate) fn is_down(&self, now: Instant) -> bool {
         self.down_until.get().is_some_and(|until| until > now)
@@ -305,7 +319,7 @@ impl Drop for Backend {
 }
 
 impl Lease {
-    pub(crate) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &Rc<Link> {
         &self.link
     }
 

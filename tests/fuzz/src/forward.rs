@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Version, request};
-use vestibule_names::{Authority, ClientAddr, RequestId, TenantId, path};
+use vestibule_names::{Authority, ClientAddr, RequestId, path};
 use vestibule_proxy::{
-    Account, AccountLimits, Caller, ClientCertificate, Scheme, Trust,
+    Caller, ClientCertificate, Scheme, Trust,
     fuzzing::{BodyLength, retain_trailers, rewrite_request, written},
     inspect,
 };
@@ -52,14 +52,12 @@ pub(crate) fn forward(head: request::Parts, load: Load, how: Circumstances) {
             Err(_) => return,
         },
     };
-    let account = Account::new(TenantId(1000), AccountLimits::UNLIMITED);
     let caller = Caller {
         client: ClientAddr::new(([192, 0, 2, 1], 40_000).into()),
         scheme: how.scheme,
         authority: &authority,
         trust: how.trust,
         request_id: RequestId(1),
-        account: &account,
         certificate: ClientCertificate::NotAsked,
     };
     let before = head.headers.clone();

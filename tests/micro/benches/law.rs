@@ -3,23 +3,21 @@
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion};
 use vestibule_h1::{AnswerTo, read_request, read_response};
-use vestibule_names::{ClientAddr, RequestId, TenantId};
+use vestibule_names::{ClientAddr, RequestId};
 use vestibule_proxy::{
-    Account, AccountLimits, Caller, ClientCertificate, Scheme, Trust,
+    Caller, ClientCertificate, Scheme, Trust,
     fuzzing::{BodyLength, rewrite_request, rewrite_response},
 };
 
 use crate::heads::{LIMITS, REQUEST, RESPONSE};
 
 pub(crate) fn bench(criterion: &mut Criterion) {
-    let account = Account::new(TenantId(1000), AccountLimits::UNLIMITED);
     let caller = Caller {
         client: ClientAddr::new(([192, 0, 2, 1], 40_000).into()),
         scheme: Scheme::Https,
         authority: "blog.example.com",
         trust: Trust::Client,
         request_id: RequestId(1),
-        account: &account,
         certificate: ClientCertificate::NotAsked,
     };
     let (request, _) = read_request(REQUEST, &mut 0, &LIMITS).expect("it is valid").expect("it is whole");

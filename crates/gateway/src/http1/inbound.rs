@@ -118,7 +118,7 @@ impl Inbound {
                     self.rest();
                     return Poll::Ready(Ok(head));
                 }
-                Ok(None) => vitals.read(), // its time runs from now on, also when it came before the last response
+                Ok(None) => vitals.head_began(), // its time runs from now on, also when it came before the last response
             }
         }
         loop {
@@ -148,8 +148,12 @@ impl Inbound {
                     }
                     return Poll::Ready(Ok(head));
                 }
-                Ok(None) if fresh => self.held.extend_from_slice(came),
-                Ok(None) => {}
+                Ok(None) => {
+                    if fresh {
+                        self.held.extend_from_slice(came);
+                    }
+                    vitals.head_began();
+                }
             }
         }
     }

@@ -22,13 +22,13 @@ use super::{
 };
 use crate::{
     config::Timeouts,
-    vitals::{Codec, Overdue, Vitals},
+    vitals::{Overdue, Vitals},
 };
 
 const LIMITS: Limits = Limits { head: 1024, fields: 8, target: 64 };
 
 fn vitals() -> Rc<Vitals> {
-    Rc::new(Vitals::new(Instant::now(), Codec::Http1))
+    Rc::new(Vitals::new(Instant::now()))
 }
 
 /// A client's end, and a line to it.

@@ -9,7 +9,7 @@ const FINE: [Outcome; 4] = [Outcome::Closed, Outcome::Vanished, Outcome::Upgrade
 
 #[test]
 fn every_refusal_has_a_place_a_code_a_line_and_a_metric() {
-    let totals = crate::totals::Totals::new();
+    let totals = crate::totals::Totals::new(1);
     let counted: BTreeSet<_> = (totals.refusals().map(|(refusal, _)| refusal.word()))
         .chain(totals.outcomes().map(|(outcome, _)| outcome.word()))
         .chain(["response_cut"])

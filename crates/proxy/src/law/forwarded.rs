@@ -236,7 +236,6 @@ mod tests {
             authority,
             trust,
             request_id: RequestId(7),
-            account: &crate::account::free(),
             certificate: crate::ClientCertificate::NotAsked,
         };
         let mut headers = HeaderMap::new();

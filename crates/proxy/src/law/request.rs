@@ -171,7 +171,6 @@ mod tests {
             authority: "a.test",
             trust,
             request_id: RequestId(1),
-            account: &crate::account::free(),
             certificate: crate::ClientCertificate::NotAsked,
         };
         let order = Order { caller: &caller, stripped: None, changes, handshake: handshake.as_ref(), body };

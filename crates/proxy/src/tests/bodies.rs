@@ -217,7 +217,7 @@ fn an_early_answer_ends_the_exchange_and_its_connection() {
 /// However an exchange ends whose upload outlasts the head of its answer, no task of it is left.
 #[test]
 fn an_upload_of_its_own_ends_with_its_exchange() {
-    const RESIDENT: usize = 2; // who watches what is idle, and who sweeps
+    const RESIDENT: usize = 3; // who watches what is idle, who sweeps, and who looks at what is late
     run(async {
         let origin = Origin::tcp().await;
         let gate = Plan::to([origin.addr.clone()]).open().await;

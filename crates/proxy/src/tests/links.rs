@@ -2,26 +2,33 @@
 
 use std::{
     future::{Future, poll_fn},
+    rc::Rc,
     task::Poll,
     time::Duration,
 };
 
 use http::Request;
-use tokio::{io::AsyncWriteExt, net::UnixStream, time::sleep};
+use tokio::{
+    io::AsyncWriteExt,
+    net::UnixStream,
+    time::{Instant, pause, sleep, timeout},
+};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector,
     rustls::{ServerConfig, pki_types::ServerName, server::ServerSessionMemoryCache},
     server::TlsStream,
 };
 use vestibule_certs::{CertificateRequest, IdentityRequest, Vault};
+use vestibule_h1::AnswerTo;
 use vestibule_names::{HostPattern, SiteId, TenantId};
 
-use super::rig::run;
+use super::rig::{run, spawn};
 use crate::{
-    UpstreamBudget,
+    ForwardError, UpstreamBudget,
     account::free,
+    deadlines::Deadlines,
     law::Behind,
-    link::Outbound,
+    link::{Link, OpenMark, Outbound},
     stream::{End, Socket, Stream},
     upload::{Length, Upload},
 };
@@ -101,5 +108,48 @@ fn a_failed_write_leaves_a_request_untouched_on_a_clear_connection_only() {
             assert!(!request.is_sent());
             assert_eq!(request.is_begun(), is_begun);
         }
+    });
+}
+
+/// Each answer has a time of its own, whatever its connection has waited for before; a connection that is gone is not looked
+/// at.
+#[test]
+fn an_answer_is_late_by_its_own_time_and_not_by_another_s() {
+    const SHORT: Duration = Duration::from_millis(60);
+    const LONG: Duration = Duration::from_secs(3600);
+    run(async {
+        pause(); // time passes when everybody waits
+        let deadlines = Deadlines::new(spawn(&Rc::new(())));
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let link = Link::new(Stream::Clear(socket(ours)), OpenMark::new(&Rc::default()), &deadlines);
+        let head = Request::get("/").header("host", "a.test").body(()).unwrap().into_parts().0;
+        let ask = |limit| {
+            let mut request = Outbound::new(&head, &Behind::nothing(), Upload::none(), Length::None);
+            link.begin(&mut request, AnswerTo::Other, 1024, (Instant::now(), limit));
+            poll_fn(|cx| link.poll_answer(cx))
+        };
+        // The longer wait comes first, the shorter one before its look, and the last after the look of the one before.
+        for limit in [LONG, SHORT, SHORT] {
+            let answering = async {
+                sleep(SHORT / 2).await;
+                theirs.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            };
+            let (answer, ()) = tokio::join!(ask(limit), answering);
+            assert_eq!(answer.unwrap().response.status(), 204);
+            assert!(link.end());
+            assert_eq!(deadlines.looks(), 1);
+        }
+        for _ in 0..2 {
+            sleep(SHORT / 4).await;
+            let asked = Instant::now();
+            assert!(matches!(ask(SHORT).await, Err(ForwardError::ResponseTimeout)));
+            assert!(asked.elapsed() >= SHORT);
+        }
+        drop(ask(LONG));
+        assert_eq!(deadlines.looks(), 0, "nobody has waited yet");
+        assert!(timeout(SHORT, ask(LONG)).await.is_err());
+        assert_eq!(deadlines.looks(), 1);
+        drop(link);
+        assert_eq!(deadlines.looks(), 0);
     });
 }

@@ -44,7 +44,7 @@ pub(super) fn run(test: impl Future<Output = ()>) {
 }
 
 /// Spawns beside the test, as the gateway spawns on a worker. Each task holds something until it ends.
-fn spawn(tasks: &Rc<()>) -> Spawn {
+pub(super) fn spawn(tasks: &Rc<()>) -> Spawn {
     let tasks = Rc::downgrade(tasks);
     Rc::new(move |task| {
         let held = tasks.upgrade();
@@ -220,12 +220,17 @@ async fn answer(state: Rc<State>, peer: SocketAddr, request: Request<Incoming>) 
         authority: &authority,
         trust: state.plan.trust,
         request_id: id,
-        account: &state.plan.account,
         certificate: crate::ClientCertificate::NotAsked,
     };
     let plan = &state.plan;
-    let terms =
-        Terms { timeouts: &plan.timeouts, limits: &plan.limits, route: &plan.route, path: &path, caller: &caller };
+    let terms = Terms {
+        timeouts: &plan.timeouts,
+        limits: &plan.limits,
+        route: &plan.route,
+        account: &plan.account,
+        path: &path,
+        caller: &caller,
+    };
     Ok(match state.proxy.forward_on(request, &terms).await {
         Ok(forwarded) => {
             if let Some(tunnel) = forwarded.tunnel {

@@ -196,7 +196,7 @@ fn the_answer_to_who_is_asked_to_close_says_so_and_is_the_last() {
     run(async {
         let gate = gate();
         let (mut client, server) = duplex(LARGE);
-        let vitals = Rc::new(Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(Vitals::new(std::time::Instant::now()));
         let (facts, held) = of_somebody();
         let walker = Walker::new(Rc::clone(&gate.worker), facts, Rc::clone(&vitals), held);
         vitals.ask_close(); // as a request does that is refused
@@ -274,7 +274,7 @@ fn a_connection_and_a_request_are_small() {
     run(async {
         let gate = gate();
         let (facts, held) = of_somebody();
-        let vitals = Rc::new(crate::vitals::Vitals::new(std::time::Instant::now(), Codec::Http1));
+        let vitals = Rc::new(crate::vitals::Vitals::new(std::time::Instant::now()));
         let walker = crate::request::Walker::new(Rc::clone(&gate.worker), facts, vitals, held);
         let request = http::Request::new(vestibule_proxy::RequestBody::none());
         let walk = std::mem::size_of_val(&crate::request::walk(walker, request));
